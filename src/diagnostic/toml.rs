@@ -1,0 +1,180 @@
+//! TOML with places: syntax errors, and types decoded so that every fault of a table is reported, not only the first.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::{Diagnostic, SourceFile, codes, did_you_mean};
+
+/// Line and column, both from 1, the column in characters.
+pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1) // rfind gave a char boundary
+}
+
+/// The file as a table with spans.
+///
+/// # Errors
+/// All syntax errors of the file.
+pub fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Vec<Diagnostic>> {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    if errors.is_empty() {
+        return Ok(table);
+    }
+    Err(errors
+        .into_iter()
+        .map(|e| {
+            Diagnostic::new(codes::graph::SYNTAX, e.message().trim_end())
+                .at(source, e.span().unwrap_or(0..0))
+                .help("mend the TOML here; the other checks run once the file parses")
+        })
+        .collect())
+}
+
+/// A value as `T`. serde stops at the first fault, so the offending entry is cut out and the rest is tried again,
+/// until nothing new comes: all faults are reported together.
+///
+/// `T` must not use serde's `flatten`, `untagged` or `tag`: they widen every span to the whole table.
+///
+/// # Errors
+/// One diagnostic per fault.
+pub fn decode<T: DeserializeOwned>(value: Spanned<DeValue<'_>>, source: &SourceFile) -> Result<T, Vec<Diagnostic>> {
+    let mut rest = value;
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    let mut cut: Vec<String> = Vec::new();
+    loop {
+        let error = match T::deserialize(ValueDeserializer::from(rest.clone())) {
+            Ok(decoded) if faults.is_empty() => return Ok(decoded),
+            Ok(_) => return Err(faults),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or_else(|| rest.span());
+        let message = error.message().trim_end().to_string();
+        // A key that was cut out is missing now; that is our doing.
+        let ours = message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`'));
+        if !ours.is_some_and(|key| cut.iter().any(|c| c == key)) {
+            faults.push(explain(&message, span.clone(), source));
+        }
+        match remove(rest.get_mut(), &span) {
+            Some(key) => cut.push(key),
+            None => return Err(faults),
+        }
+    }
+}
+
+/// Turns serde's sentence into a coded diagnostic with a remedy.
+fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let (true, Some((word, candidates))) = (message.starts_with("unknown field"), quoted.split_first()) {
+        let help = match did_you_mean(word, candidates.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if candidates.is_empty() => "nothing is configured here".to_string(),
+            None => format!("the keys are: {}", candidates.join(", ")),
+        };
+        return Diagnostic::new(codes::graph::UNKNOWN_KEY, format!("unknown key `{word}`")).at(source, span).help(help);
+    }
+    if let (true, Some((word, candidates))) = (message.starts_with("unknown variant"), quoted.split_first()) {
+        let help = match did_you_mean(word, candidates.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it is one of: {}", candidates.join(", ")),
+        };
+        return Diagnostic::new(codes::graph::WRONG_TYPE, format!("`{word}` is not known here"))
+            .at(source, span)
+            .help(help);
+    }
+    if let (true, Some(key)) = (message.starts_with("missing field"), quoted.first()) {
+        return Diagnostic::new(codes::graph::MISSING_KEY, format!("the key `{key}` is missing"))
+            .at(source, span)
+            .help(format!("add `{key} = …`"));
+    }
+    Diagnostic::new(codes::graph::WRONG_TYPE, message).at(source, span)
+}
+
+/// Removes the innermost entry that `span` lies in, by its key or its value, and says its key.
+fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
+    let inside = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
+    match value {
+        DeValue::Table(table) => {
+            let key = table
+                .iter()
+                .find(|(key, entry)| inside(key.span()) || inside(entry.span()))
+                .map(|(key, entry)| (key.clone(), key.span() == *span || entry.span() == *span))?;
+            let (key, exact) = key;
+            if !exact && let Some(deeper) = table.get_mut(&key).and_then(|entry| remove(entry.get_mut(), span)) {
+                return Some(deeper);
+            }
+            table.remove(&key);
+            Some(key.get_ref().to_string())
+        }
+        // Without the entry inside, else the table above removes the whole array.
+        DeValue::Array(items) => {
+            items.iter_mut().find(|item| inside(item.span())).and_then(|item| remove(item.get_mut(), span))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Config {
+        path: String,
+        #[serde(default)]
+        ratio: f64,
+        #[serde(default)]
+        nested: Nested,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Nested {
+        #[serde(default)]
+        depth: u32,
+    }
+
+    fn faults(text: &str) -> Vec<String> {
+        let source = SourceFile::new("t.toml", text);
+        let table = match parse_toml(&source) {
+            Ok(table) => table,
+            Err(faults) => return faults.iter().map(|f| f.to_string()).collect(),
+        };
+        let span = table.span();
+        let value = Spanned::new(span, DeValue::Table(table.into_inner()));
+        match decode::<Config>(value, &source) {
+            Ok(_) => vec![],
+            Err(faults) => faults.iter().map(|f| format!("{f} [{}]", f.help.clone().unwrap_or_default())).collect(),
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_table_is_reported_with_its_place() {
+        assert_eq!(faults("path = 'x'\nratio = 0.5"), Vec::<String>::new());
+        assert_eq!(
+            faults("pth = 'é'\nratio = 'high'\nnested = { depht = 2, depth = -1 }"),
+            [
+                "t.toml:3:12: AG0003: unknown key `depht` [did you mean `depth`?]",
+                "t.toml:3:31: AG0005: invalid value: integer `-1`, expected u32 []",
+                "t.toml:1:1: AG0003: unknown key `pth` [did you mean `path`?]",
+                "t.toml:2:9: AG0005: invalid type: string \"high\", expected f64 []",
+                "t.toml:1:1: AG0004: the key `path` is missing [add `path = …`]",
+            ]
+        );
+    }
+
+    #[test]
+    fn syntax_errors_come_alone() {
+        let got = faults("path = \nratio = ");
+        assert_eq!(got.len(), 2, "{got:?}");
+        assert!(got.iter().all(|f| f.contains("AG0001")), "{got:?}");
+    }
+}

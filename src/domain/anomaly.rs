@@ -1,0 +1,113 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Figure, ServiceState, Timestamp};
+
+/// How bad an anomaly is; ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+}
+
+impl Severity {
+    pub const ALL: [Severity; 3] = [Severity::Low, Severity::Medium, Severity::High];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+        }
+    }
+}
+
+/// Thresholds by severity, inclusive: a value equal to a band has reached it. At least one is set and they rise.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bands {
+    pub low: Option<Figure>,
+    pub medium: Option<Figure>,
+    pub high: Option<Figure>,
+}
+
+impl Bands {
+    pub fn get(&self, severity: Severity) -> Option<Figure> {
+        match severity {
+            Severity::Low => self.low,
+            Severity::Medium => self.medium,
+            Severity::High => self.high,
+        }
+    }
+
+    /// The mildest band that is set: where an anomaly begins.
+    pub fn lowest(&self) -> Option<(Severity, Figure)> {
+        Severity::ALL.into_iter().find_map(|s| Some((s, self.get(s)?)))
+    }
+}
+
+/// One reading: when, where in the input (line of NDJSON or CSV, element of an array; from 1), and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    pub time: Timestamp,
+    pub row: u64,
+    pub value: Figure,
+}
+
+/// Records by the highest severity that each reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    pub low: u64,
+    pub medium: u64,
+    pub high: u64,
+}
+
+impl Counts {
+    pub fn total(&self) -> u64 {
+        self.low + self.medium + self.high
+    }
+}
+
+/// What a rule found for one series: one per (entity, metric) or (entity, service), with the facts behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Anomaly {
+    /// Names the anomaly everywhere: `cpu_usage`, `cpu_usage@web-1`, `service_status.cache`, `service_status.cache@web-1`.
+    pub name: String,
+    /// The metric of the rule; `service_status` for a service.
+    pub metric: String,
+    /// The service, where the anomaly is one of a service.
+    pub service: Option<String>,
+    /// The host, device or sensor, where records name one.
+    pub entity: Option<String>,
+    /// The worst value (a service's worst level: 0, 1, 2).
+    pub value: Figure,
+    /// The band that `value` reached.
+    pub threshold: Figure,
+    pub severity: Severity,
+    /// Unit of `value`, as the rule states it ("%", "ms"); `None` for plain numbers.
+    pub unit: Option<String>,
+    pub bands: Bands,
+    /// Records of this entity that have the metric.
+    pub records: u64,
+    /// Of those, the ones at or above the lowest band, by the highest band each reached.
+    pub reached: Counts,
+    /// Earliest record at or above the lowest band.
+    pub first: Sample,
+    /// The worst record; of equal ones the earliest.
+    pub worst: Sample,
+    /// Latest record at or above the lowest band.
+    pub last: Sample,
+    /// Newest record that has the metric, whether it reached a band or not.
+    pub newest: Sample,
+    /// Mean over `records`.
+    pub mean: Figure,
+    /// The services that the same entity's records name, sorted by name.
+    pub services: Vec<ServiceState>,
+    /// A full sentence in the run's language.
+    pub description: String,
+}

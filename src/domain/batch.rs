@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+/// In `Batch::entity`: the record names none.
+pub const NO_ENTITY: u32 = u32::MAX;
+/// In `StatusColumn::levels`: the record does not state the service's status.
+pub const NO_STATUS: u8 = u8::MAX;
+
+/// Records in columns, in the order of the input. Every column has one place per record.
+///
+/// The dictionaries (`entities`, column names) are the batch's own: a fold looks its series up once per batch, not
+/// once per record, and blocks that are decoded apart need not agree on numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// Where each record stands in its input: line of NDJSON or CSV, element of an array; from 1.
+    pub rows: Vec<u64>,
+    /// Microseconds since the epoch. A record without a time never gets into a batch.
+    pub times: Vec<i64>,
+    /// Names that `entity` points into.
+    pub entities: Vec<Arc<str>>,
+    /// Index into `entities`, or [`NO_ENTITY`].
+    pub entity: Vec<u32>,
+    pub metrics: Vec<MetricColumn>,
+    pub services: Vec<StatusColumn>,
+}
+
+/// One numeric field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricColumn {
+    /// Name of the field, nested ones with dots (`content.energy`).
+    pub name: Arc<str>,
+    /// Finite, or NaN where the record lacks the field.
+    pub values: Vec<f64>,
+}
+
+/// The status of one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusColumn {
+    pub name: Arc<str>,
+    /// `Status::level`, or [`NO_STATUS`].
+    pub levels: Vec<u8>,
+}
+
+impl Batch {
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+}

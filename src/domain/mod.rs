@@ -1,0 +1,25 @@
+//! The nouns of operations telemetry. Knows nothing of graphs, engines, files or models.
+
+mod anomaly;
+mod batch;
+mod figure;
+mod language;
+mod recommendation;
+mod report;
+mod run;
+mod status;
+mod summary;
+mod time;
+
+pub use anomaly::{Anomaly, Bands, Counts, Sample, Severity};
+pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+pub use figure::Figure;
+pub use language::Language;
+pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};
+pub use report::{Report, ReportAnomaly, ReportRecommendation};
+pub use run::{
+    Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskRecord, WordingRecord,
+};
+pub use status::{ServiceState, ServiceSummary, Status};
+pub use summary::{Coverage, Insights, Stat, Summary};
+pub use time::Timestamp;

@@ -1,0 +1,142 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Coverage, Timestamp, WordingSource};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    Running,
+    Done,
+    Failed,
+}
+
+/// Everything a user may want to know of a run that the report has no key for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// Version of this format.
+    pub version: u32,
+    pub run: String,
+    pub graph: String,
+    pub status: RunStatus,
+    pub started: Timestamp,
+    pub ended: Option<Timestamp>,
+    /// Why the run failed.
+    pub error: Option<String>,
+    pub inputs: Vec<InputRecord>,
+    /// How much of the input stands behind each insight.
+    pub coverage: Vec<Coverage>,
+    pub tasks: Vec<TaskRecord>,
+    /// The model that was asked; `None` when templates worded everything.
+    pub model: Option<ModelIdentity>,
+    pub calls: Vec<ModelCall>,
+    pub wordings: Vec<WordingRecord>,
+}
+
+/// What was read from one source.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InputRecord {
+    /// Name of the ingest node.
+    pub node: String,
+    /// Path, or `-` for standard input.
+    pub path: String,
+    /// `json`, `ndjson` or `csv`.
+    pub format: String,
+    pub bytes: u64,
+    /// Records that went into the report.
+    pub records: u64,
+    /// Records that could not be used at all.
+    pub bad: u64,
+    /// Times of the oldest and the newest record.
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    /// Everything noted, by code.
+    pub faults: Vec<Fault>,
+    /// Hosts, devices or sensors named by the records.
+    pub entities: u64,
+}
+
+/// One kind of fault of the input and how often it was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// `agent explain CODE` has the page.
+    pub code: String,
+    /// What it is, in a few words.
+    pub what: String,
+    pub count: u64,
+    /// The first few, with their places.
+    pub examples: Vec<FaultExample>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultExample {
+    /// Line of NDJSON or CSV, element of an array; from 1.
+    pub row: u64,
+    pub detail: String,
+}
+
+/// One task as it ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRecord {
+    pub node: String,
+    /// Which item, of a node with `each`.
+    pub item: Option<u32>,
+    /// Tries, the first included.
+    pub attempts: u32,
+    /// `done`, `skipped`, `fallback` or `failed`.
+    pub outcome: String,
+    pub error: Option<String>,
+    pub elapsed_ms: u64,
+}
+
+/// Which model stands behind a wording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelIdentity {
+    pub provider: String,
+    pub model: String,
+    pub base_url: String,
+}
+
+/// One call of the model: all tries of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCall {
+    /// The task that asked: `wording[0]`.
+    pub asked_by: String,
+    /// HTTP exchanges it took.
+    pub attempts: u32,
+    /// `ok`, or why there was no answer.
+    pub outcome: String,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub elapsed_ms: u64,
+}
+
+/// Where the words of one recommendation come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WordingRecord {
+    pub recommendation: String,
+    pub source: WordingSource,
+    /// Times the model was asked again after a rejected draft.
+    pub repairs: u32,
+    /// Edits of syntax that made a reply readable, and literals that were bound to facts.
+    pub ledger: Vec<String>,
+    /// Why drafts were rejected, or why no draft came.
+    pub rejected: Vec<String>,
+}
+
+/// What a task tells the run record. Journaled with the task's end, so that a resumed run keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    Call(ModelCall),
+    Wording(WordingRecord),
+}

@@ -1,0 +1,181 @@
+//! Kinds without their types: function pointers in a const slice, and trait objects whose inputs and outputs are JSON
+//! text. This is the one place where values lose their types; text, not a tree, so that bytes survive the journal.
+
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::{Assets, Cx, Fold, Pass, Reader, Source, Task, TaskError, Wanted, Window};
+use crate::diagnostic::{Diagnostic, SourceFile, decode};
+use crate::domain::Batch;
+use crate::port::BoxFuture;
+
+/// What part a kind plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Source,
+    Fold,
+    Task,
+}
+
+/// One registered kind.
+pub struct Kind {
+    pub name: &'static str,
+    pub version: u32,
+    pub role: Role,
+    pub uses_model: bool,
+    /// Name of a fold's stream port; `None` for other roles.
+    pub stream_port: Option<&'static str>,
+    /// Schema of the config; its description is the manual.
+    pub config: fn(&mut SchemaGenerator) -> Schema,
+    /// Schema whose properties are the ports of a task; `None` for other roles.
+    pub input: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// `None` for sources: a stream is no value.
+    pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
+}
+
+impl Kind {
+    pub const fn source<S: Source>() -> Kind {
+        Kind {
+            name: S::KIND,
+            version: S::VERSION,
+            role: Role::Source,
+            uses_model: false,
+            stream_port: None,
+            config: |g| S::Config::json_schema(g),
+            input: None,
+            output: None,
+            build: |setup| Ok(Body::Source(Box::new(S::new(setup.config()?, setup.assets)?))),
+        }
+    }
+
+    pub const fn fold<F: Fold>() -> Kind {
+        Kind {
+            name: F::KIND,
+            version: F::VERSION,
+            role: Role::Fold,
+            uses_model: false,
+            stream_port: Some(F::PORT),
+            config: |g| F::Config::json_schema(g),
+            input: None,
+            output: Some(|g| g.subschema_for::<F::Output>()),
+            build: |setup| Ok(Body::Fold(Box::new(F::new(setup.config()?, setup.assets)?))),
+        }
+    }
+
+    pub const fn task<T: Task>() -> Kind {
+        Kind {
+            name: T::KIND,
+            version: T::VERSION,
+            role: Role::Task,
+            uses_model: T::USES_MODEL,
+            stream_port: None,
+            config: |g| T::Config::json_schema(g),
+            input: Some(T::Input::json_schema),
+            output: Some(|g| g.subschema_for::<T::Output>()),
+            build: |setup| Ok(Body::Task(Arc::new(T::new(setup.config()?, setup.assets)?))),
+        }
+    }
+}
+
+/// What a kind is built from: the keys of a node that are its own.
+pub struct Setup<'a> {
+    /// As written.
+    pub written: Spanned<DeValue<'a>>,
+    /// With `${VARIABLE}`s replaced, and the values that were put in.
+    pub resolved: Spanned<DeValue<'a>>,
+    pub secrets: Vec<(String, String)>,
+    pub source: &'a SourceFile,
+    pub assets: &'a Assets<'a>,
+}
+
+impl Setup<'_> {
+    /// The typed config. Checked as written first, so that no message quotes a variable's value; what only fails once
+    /// values are in names the variable instead.
+    fn config<C: DeserializeOwned>(&self) -> Result<C, Vec<Diagnostic>> {
+        let written = decode::<C>(self.written.clone(), self.source)?;
+        if self.secrets.is_empty() {
+            return Ok(written);
+        }
+        decode::<C>(self.resolved.clone(), self.source).map_err(|mut faults| {
+            for fault in &mut faults {
+                for (variable, value) in self.secrets.iter().filter(|(_, value)| !value.is_empty()) {
+                    fault.message = fault.message.replace(value, &format!("${{{variable}}}"));
+                }
+            }
+            faults
+        })
+    }
+}
+
+/// A built node.
+pub enum Body {
+    Source(Box<dyn AnySource>),
+    Fold(Box<dyn AnyFold>),
+    Task(Arc<dyn AnyTask>),
+}
+
+pub trait AnySource: Send + Sync {
+    /// See [`Source::open`].
+    ///
+    /// # Errors
+    /// Why there is nothing to read.
+    fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic>;
+}
+
+impl<S: Source> AnySource for S {
+    fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
+        Source::open(self, pass)
+    }
+}
+
+pub trait AnyFold: Send {
+    fn wants(&self) -> Wanted;
+    fn push(&mut self, batch: &Batch);
+    /// # Errors
+    /// The output cannot be serialised; a bug of the kind.
+    fn close(&mut self, window: &Window) -> Result<Box<RawValue>, serde_json::Error>;
+}
+
+impl<F: Fold> AnyFold for F {
+    fn wants(&self) -> Wanted {
+        Fold::wants(self)
+    }
+    fn push(&mut self, batch: &Batch) {
+        Fold::push(self, batch);
+    }
+    fn close(&mut self, window: &Window) -> Result<Box<RawValue>, serde_json::Error> {
+        to_raw_value(&Fold::close(self, window))
+    }
+}
+
+pub trait AnyTask: Send + Sync {
+    /// `input` is a JSON object with a key per port.
+    fn run<'a>(&'a self, input: &'a RawValue, cx: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>>;
+    fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>>;
+}
+
+impl<T: Task> AnyTask for T {
+    fn run<'a>(&'a self, input: &'a RawValue, cx: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>> {
+        Box::pin(async move {
+            let typed = serde_json::from_str(input.get()).map_err(unfit)?;
+            let output = Task::run(self, typed, cx).await?;
+            to_raw_value(&output).map_err(unfit)
+        })
+    }
+
+    fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>> {
+        let typed = serde_json::from_str(input.get()).ok()?;
+        to_raw_value(&Task::fallback(self, typed)?).ok()
+    }
+}
+
+/// The compiler of graphs proved that the types fit, so this is a bug; it is reported, not panicked on.
+fn unfit(error: serde_json::Error) -> TaskError {
+    TaskError::Permanent(format!("a value does not fit its type, which is a bug of this program: {error}"))
+}

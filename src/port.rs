@@ -1,0 +1,81 @@
+//! What the inside needs of the world, as traits. `io` implements them, tests put others in their place. The pure
+//! core reaches files, clocks, models and chance through nothing else.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::SourceFile;
+use crate::domain::{ModelIdentity, Timestamp};
+
+/// A future behind a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The text files that a graph names: rules, playbooks, prompts. Paths are as written, relative to the graph file.
+pub trait Files: Send + Sync {
+    /// # Errors
+    /// Why the file cannot be read, as a lower-case fragment.
+    fn read(&self, path: &str) -> Result<SourceFile, String>;
+}
+
+/// Wall time. Only the run record and run ids see it; no report does.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// A language model that answers one request at a time under a JSON schema.
+pub trait Model: Send + Sync {
+    fn identity(&self) -> ModelIdentity;
+
+    /// One request, retried and bounded in time as the environment says. Never blocks for longer than the deadline.
+    fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>>;
+}
+
+/// One request of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelRequest {
+    /// The task that asks, `node[item]`: for the run record, and so that a replay hands equal requests of several
+    /// tasks the reply that each got. Never sent.
+    pub asked_by: String,
+    pub system: String,
+    pub user: String,
+    /// Name of the schema, `[a-z_]+`.
+    pub schema_name: String,
+    /// JSON Schema of the reply: the portable subset (one object, every property required, no formats or lengths).
+    pub schema: serde_json::Value,
+    pub max_tokens: u32,
+}
+
+/// What a model said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelReply {
+    /// The content as sent; not yet parsed, held to nothing.
+    pub text: String,
+    /// As the endpoint says it: `stop`, `length`, …; `None` where it says nothing.
+    pub finish_reason: Option<String>,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// HTTP exchanges it took, retries and steps of the feature ladder included.
+    pub attempts: u32,
+    pub elapsed_ms: u64,
+}
+
+/// Why there is no reply. Texts never hold a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// `LLM_DEADLINE` is used up, or a call took longer than `LLM_TIMEOUT` at its last try.
+    #[error("no answer in time: {0}")]
+    Timeout(String),
+    /// Nothing reached the endpoint, or nothing readable came back, at the last try.
+    #[error("the endpoint could not be used: {0}")]
+    Transport(String),
+    /// The endpoint answered and declined: wrong key, unknown model, no quota, a refusal.
+    #[error("the endpoint declined: {0}")]
+    Declined(String),
+    /// The cassette holds no such request; the run must fail, since a replay has to be the recorded run.
+    #[error("{0}")]
+    Replay(String),
+}

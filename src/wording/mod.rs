@@ -1,0 +1,5 @@
+//! Sentences: facts into slots, numbers into a language's notation, and what a model wrote held to the facts. Pure.
+
+mod slots;
+
+pub use slots::{Slot, UnknownSlot, fill, number, quantity, render, slots_in};
