@@ -163,7 +163,7 @@ impl Driver {
     fn settle(&mut self) -> Result<(), Diverged> {
         let mut actions = Vec::new();
         while let Some(event) = self.events.pop_front() {
-            if self.run.ended.is_some() {
+            if self.run.ended.is_some() && !matches!(event, Event::Resumed {}) {
                 break; // what still ran when the run failed is not part of it
             }
             self.log.put(&event);
@@ -317,7 +317,7 @@ struct Log {
 impl Log {
     fn put(&mut self, event: &Event) {
         if self.journal.is_some() {
-            let entry = Entry { at: self.clock.now(), event: event.clone() };
+            let entry = Entry { at: self.clock.now(), event };
             match serde_json::to_writer(&mut self.buffer, &entry) {
                 Ok(()) => self.buffer.push(b'\n'),
                 Err(error) => self.lose(&error.to_string()),

@@ -11,14 +11,14 @@ use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, Timestamp};
 /// Version of the journal's format. A journal of another version is refused, never guessed at.
 pub const JOURNAL_VERSION: u32 = 1;
 
-/// One line of a journal.
+/// One line of a journal. Written with `E = &Event`, read with `E = Event`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Entry {
+pub struct Entry<E = Event> {
     pub at: Timestamp,
-    // Externally tagged, so that raw JSON inside survives byte for byte.
-    pub event: Event,
+    pub event: E,
 }
 
+// Externally tagged, so that the raw JSON inside survives byte for byte.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {

@@ -255,7 +255,9 @@ fn take<'a>(table: &mut DeTable<'a>, key: &str) -> Option<(Spanned<std::borrow::
 
 /// Puts an override in the place of what the file says. Its spans lie on the node's name: it has no place of its own.
 fn lay<'a>(nodes: &mut DeTable<'a>, change: &'a Override, source: &SourceFile) -> Result<(), Diagnostic> {
-    let names: Vec<String> = nodes.keys().map(|k| k.get_ref().to_string()).collect();
+    let mut keys: Vec<_> = nodes.keys().collect();
+    keys.sort_by_key(|k| k.span().start);
+    let names: Vec<String> = keys.iter().map(|k| k.get_ref().to_string()).collect();
     let Some(node) = nodes.keys().find(|k| k.get_ref() == change.node.as_str()).cloned() else {
         let near = did_you_mean(&change.node, names.iter().map(String::as_str));
         return Err(Diagnostic::new(

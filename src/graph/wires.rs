@@ -1,5 +1,6 @@
 //! The wires of a graph: references resolved, cycles refused, and both ends of every edge of one type.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::Range;
 
@@ -36,6 +37,8 @@ pub struct Wiring<'w, 'a> {
     nodes: &'w [Candidate<'w, 'a>],
     generator: &'w mut SchemaGenerator,
     faults: Vec<Diagnostic>,
+    /// Nodes with a fault of their own: what they give is not known, and nothing downstream is blamed for it.
+    broken: BTreeSet<usize>,
     /// Place of each reference in the file, as (node, port).
     places: BTreeMap<(usize, String), Range<usize>>,
 }
@@ -46,8 +49,18 @@ pub fn wire<'w, 'a>(
     nodes: &'w [Candidate<'w, 'a>],
     generator: &'w mut SchemaGenerator,
 ) -> (Wires, Vec<Diagnostic>) {
-    let mut wiring = Wiring { source, nodes, generator, faults: Vec::new(), places: BTreeMap::new() };
-    let inputs: Vec<Vec<PlanInput>> = (0..nodes.len()).map(|node| wiring.resolve(node)).collect();
+    let mut wiring =
+        Wiring { source, nodes, generator, faults: Vec::new(), broken: BTreeSet::new(), places: BTreeMap::new() };
+    let inputs: Vec<Vec<PlanInput>> = (0..nodes.len())
+        .map(|node| {
+            let before = wiring.faults.len();
+            let inputs = wiring.resolve(node);
+            if wiring.faults.len() > before {
+                wiring.broken.insert(node);
+            }
+            inputs
+        })
+        .collect();
     let mut dag = DiGraph::new();
     let at: Vec<NodeIndex> = (0..nodes.len()).map(|node| dag.add_node(node)).collect();
     for (node, ports) in inputs.iter().enumerate() {
@@ -161,7 +174,7 @@ impl Wiring<'_, '_> {
         let Candidate { written, kind, ports } = &self.nodes[node]; // an index of `nodes`
         let Some(kind) = kind else { return };
         let mut skips_items = false;
-        let mut sound = true;
+        let mut sound = !self.broken.contains(&node);
         for at in 0..wires.inputs[node].len() {
             let input = &wires.inputs[node][at];
             let Some(port) = ports.iter().find(|p| p.name == input.port) else { continue };
@@ -173,6 +186,7 @@ impl Wiring<'_, '_> {
                         let fits = fits(&port.ty, &produced, input.each, several);
                         skips_items |= fits == Fit::SkipsNull;
                         if fits == Fit::No {
+                            sound = false;
                             self.mismatch(node, input, port, &produced, reference);
                         }
                     }
