@@ -1,4 +1,5 @@
 //! `agent`: a graph of typed nodes turns operations telemetry into an exact, grounded report.
+pub mod cli;
 pub mod detect;
 pub mod diagnostic;
 pub mod domain;

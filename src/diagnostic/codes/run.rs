@@ -2,6 +2,15 @@ super::codes! {
     UNKNOWN_RUN = "AG0301", "no such run",
         "The state directory has no run of this name; old ones are deleted by retention.",
         "`agent runs` lists the runs that are kept.";
+    AMBIGUOUS_RUN = "AG0302", "a name that several runs share",
+        "A run may be named by the first characters of its id, but several kept runs begin with these.",
+        "Write more of the id, or `last` for the newest run.";
+    RUN_LOCKED = "AG0303", "the run is being worked on",
+        "Another process runs or resumes it now. Two of them would repeat and overwrite each other's tasks.",
+        "Wait for the other process to end, or end it.";
+    STATE_UNUSABLE = "AG0304", "the state directory cannot be used",
+        "The folder of the runs cannot be made, read or written, or its file system cannot lock files.",
+        "Check its permissions and the space on its disk. $AGENT_STATE_DIR names another folder, `--no-journal` runs without one.";
     TASK_FAILED = "AG0310", "a task failed",
         "A node of the graph failed after all its tries, and its `on_error` is \"fail\".",
         "The message has the reason. `agent resume RUN` goes on where the run stopped, once the cause is mended; `on_error = \"skip\"` or \"fallback\" lets the run go on without the node.";
@@ -17,4 +26,13 @@ super::codes! {
     NOT_RESUMABLE = "AG0314", "a run that cannot be resumed",
         "It is done already, is running in another process, or read standard input, which cannot be read again.",
         "Start a new run with `agent run`.";
+    USAGE = "AG0315", "a command line that makes no sense",
+        "The arguments contradict each other or the graph.",
+        "The message says what to write instead; `agent help COMMAND` lists the arguments.";
+    UNKNOWN_CODE = "AG0316", "no such code",
+        "No diagnostic of this version has the code that was asked for.",
+        "`agent explain` lists all codes.";
+    UNKNOWN_ANOMALY = "AG0317", "no such anomaly",
+        "The run's report has no anomaly of this name.",
+        "Write the anomaly's `metric` as the report has it, with its host: `cpu_usage@web-1`.";
 }

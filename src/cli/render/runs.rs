@@ -1,0 +1,127 @@
+//! The table of kept runs.
+
+use super::text::{align_right, counted, duration, grid, print, space};
+use super::{Style, safe};
+use crate::domain::{Report, RunRecord, RunStatus, Severity, Timestamp};
+
+/// One kept run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    pub run: String,
+    pub started: Timestamp,
+    /// `None` while it runs, and for a run that was interrupted.
+    pub ended: Option<Timestamp>,
+    pub graph: String,
+    pub status: RunStatus,
+    /// Whether a process works on it now.
+    pub alive: bool,
+    /// Anomalies of its report, low, medium, high; `None` where there is no report.
+    pub anomalies: Option<[usize; 3]>,
+}
+
+impl RunRow {
+    pub fn new(record: &RunRecord, report: Option<&Report>, alive: bool) -> RunRow {
+        let count =
+            |severity| move |report: &Report| report.anomalies.iter().filter(|a| a.severity == severity).count();
+        RunRow {
+            run: record.run.clone(),
+            started: record.started,
+            ended: record.ended,
+            graph: record.graph.clone(),
+            status: record.status,
+            alive,
+            anomalies: report.map(|report| Severity::ALL.map(|severity| count(severity)(report))),
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.status == RunStatus::Running && !self.alive
+    }
+
+    fn state(&self) -> &'static str {
+        match self.status {
+            RunStatus::Running if self.alive => "running",
+            RunStatus::Running => "interrupted",
+            RunStatus::Done => "done",
+            RunStatus::Failed => "failed",
+        }
+    }
+}
+
+/// The rows as given, a line each however long: the table is for reading and for `grep`.
+pub fn runs(rows: &[RunRow]) -> String {
+    if rows.is_empty() {
+        return "no runs are kept\n".to_string();
+    }
+    let mut table = grid(u16::MAX);
+    table.set_header(["run", "started", "graph", "status", "high", "medium", "low", "took"]);
+    for row in rows {
+        let count = |at: usize| match row.anomalies {
+            Some(counts) => counts.get(at).copied().unwrap_or(0).to_string(),
+            None => "-".to_string(),
+        };
+        table.add_row([
+            safe(&row.run).into_owned(),
+            row.started.to_string(),
+            safe(&row.graph).into_owned(),
+            row.state().to_string(),
+            count(2),
+            count(1),
+            count(0),
+            row.ended.map_or_else(|| "-".to_string(), |ended| duration(row.started, ended)),
+        ]);
+    }
+    space(&mut table);
+    align_right(&mut table, 4..8);
+    let mut printed = print(&table, 0, Style { color: false, width: usize::MAX }, |_| None);
+    let interrupted = rows.iter().filter(|row| row.interrupted()).count() as u64;
+    if interrupted > 0 {
+        let what = counted(interrupted, "run");
+        printed.push_str(&format!(
+            "\n{what} interrupted: `agent resume RUN` continues without repeating finished tasks\n"
+        ));
+    }
+    printed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(run: &str, status: RunStatus, took_ms: Option<i64>, anomalies: Option<[usize; 3]>) -> RunRow {
+        let started = Timestamp::parse("2023-10-01T12:00:00Z").unwrap();
+        RunRow {
+            run: run.into(),
+            started,
+            ended: took_ms.and_then(|ms| Timestamp::from_micros(started.micros() + ms * 1000)),
+            graph: "infrastructure".into(),
+            status,
+            alive: false,
+            anomalies,
+        }
+    }
+
+    #[test]
+    fn a_line_each_with_counts_by_severity() {
+        let mut live = row("20231001-120100-00ff", RunStatus::Running, None, None);
+        live.alive = true;
+        let mut odd = row("20231001-120000-0001", RunStatus::Failed, Some(700), None);
+        odd.graph = "\u{1b}[31mred".into();
+        let rows = [
+            live,
+            row("20231001-120030-beef", RunStatus::Running, None, None),
+            row("20231001-120010-0002", RunStatus::Done, Some(61_000), Some([12, 3, 1])),
+            odd,
+        ];
+        insta::assert_snapshot!(runs(&rows), @r#"
+        run                   started               graph           status       high  medium  low        took
+        20231001-120100-00ff  2023-10-01T12:00:00Z  infrastructure  running         -       -    -           -
+        20231001-120030-beef  2023-10-01T12:00:00Z  infrastructure  interrupted     -       -    -           -
+        20231001-120010-0002  2023-10-01T12:00:00Z  infrastructure  done            1       3   12  1 min 01 s
+        20231001-120000-0001  2023-10-01T12:00:00Z  \u{1b}[31mred   failed          -       -    -      700 ms
+
+        1 run interrupted: `agent resume RUN` continues without repeating finished tasks
+        "#);
+        assert_eq!(runs(&[]), "no runs are kept\n");
+    }
+}

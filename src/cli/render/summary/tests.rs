@@ -1,0 +1,336 @@
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+use crate::domain::{
+    Coverage, Fault, FaultExample, Figure, Insights, ModelIdentity, ReportRecommendation, RunStatus, ServiceSummary,
+    Timestamp,
+};
+
+fn figure(value: f64) -> Figure {
+    Figure::new(value).unwrap()
+}
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn anomaly(severity: Severity, metric: &str, value: f64, threshold: f64) -> ReportAnomaly {
+    ReportAnomaly {
+        metric: metric.into(),
+        value: figure(value),
+        threshold: figure(threshold),
+        severity,
+        description: format!(
+            "{metric} was at or above its low band in 12 of 500 records, from 2023-10-01T12:00:00Z to \
+             2023-10-02T12:00:00Z, and worst at 2023-10-01T18:30:00Z."
+        ),
+    }
+}
+
+fn recommendation(id: &str, target: &str) -> ReportRecommendation {
+    ReportRecommendation {
+        id: id.into(),
+        action: format!("Run two replicas of {target} behind the load balancer until latency stays below 200 ms."),
+        target: target.into(),
+        parameters: Default::default(),
+        benefit_estimate: "Latency would come down to 167 ms, if load spreads evenly over 2 replicas.".into(),
+    }
+}
+
+fn report() -> Report {
+    let insights =
+        [("average_latency_ms", Some(figure(156.018))), ("max_cpu_usage", Some(figure(99.0))), ("fans", None)];
+    Report {
+        timestamp: time("2023-10-02T12:00:00Z"),
+        insights: Insights(insights.map(|(name, value)| (name.to_string(), value)).into_iter().collect()),
+        anomalies: vec![
+            anomaly(Severity::High, "cpu_usage@web-1", 99.0, 90.0),
+            anomaly(Severity::Medium, "error_rate", 0.085, 0.08),
+            anomaly(Severity::Low, "service_status.cache", 1.0, 1.0),
+        ],
+        recommendations: vec![recommendation("scale-out:api", "api"), recommendation("restart:cache", "cache")],
+        service_status_summary: ServiceSummary {
+            online: vec!["api".into(), "database".into()],
+            degraded: vec!["cache".into()],
+            offline: vec![],
+        },
+    }
+}
+
+fn record() -> RunRecord {
+    RunRecord {
+        version: 1,
+        run: "20231002-120001-beef".into(),
+        graph: "infrastructure".into(),
+        status: RunStatus::Done,
+        started: time("2023-10-02T12:00:01Z"),
+        ended: Some(time("2023-10-02T12:00:01.012Z")),
+        error: None,
+        inputs: vec![InputRecord {
+            path: "fixtures/infrastructure.json".into(),
+            records: 500,
+            bad: 1,
+            first: Some(time("2023-10-01T12:00:00Z")),
+            last: Some(time("2023-10-02T12:00:00Z")),
+            entities: 3,
+            faults: vec![Fault {
+                code: "AG0105".into(),
+                what: "not a number".into(),
+                count: 2,
+                examples: vec![FaultExample { row: 17, detail: "cpu_usage is \"high\"".into() }],
+            }],
+            ..InputRecord::default()
+        }],
+        coverage: vec![Coverage { insight: "max_cpu_usage".into(), metric: "cpu_usage".into(), records: 498, of: 500 }],
+        tasks: vec![],
+        model: None,
+        calls: vec![],
+        wordings: vec![],
+    }
+}
+
+fn written() -> Vec<String> {
+    vec!["output.json".into(), "run record: state/runs/20231002-120001-beef/run.json".into()]
+}
+
+fn plain(width: usize) -> Style {
+    Style { color: false, width }
+}
+
+fn fits(shown: &str, width: usize) {
+    for line in shown.lines() {
+        assert!(line.width() <= width, "{} columns in {line:?}", line.width());
+        assert!(!line.ends_with(' '), "{line:?}");
+    }
+}
+
+#[test]
+fn one_screen_at_120_columns() {
+    let shown = summary(&report(), &record(), &written(), plain(120));
+    fits(&shown, 120);
+    insta::assert_snapshot!(shown, @r#"
+    Read       fixtures/infrastructure.json: 500 records of 3 hosts, 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z; 1 bad
+               record left out
+               AG0105 not a number: 2 (record 17: cpu_usage is "high")
+    Insights   average_latency_ms 156.018, max_cpu_usage 99 (in 498 of 500 records), fans no data
+
+    Anomalies: 1 high, 1 medium, 1 low
+    severity  metric                value  threshold  description
+    high      cpu_usage@web-1          99         90  cpu_usage@web-1 was at or above its low band in 12 of 500 records,
+                                                      from 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst at
+                                                      2023-10-01T18:30:00Z.
+    medium    error_rate            0.085       0.08  error_rate was at or above its low band in 12 of 500 records, from
+                                                      2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst at
+                                                      2023-10-01T18:30:00Z.
+    low       service_status.cache      1          1  service_status.cache was at or above its low band in 12 of 500
+                                                      records, from 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst
+                                                      at 2023-10-01T18:30:00Z.
+
+    Recommendations: 2
+    1.  Run two replicas of api behind the load balancer until latency stays below 200 ms.
+        Target: api
+        Benefit: Latency would come down to 167 ms, if load spreads evenly over 2 replicas.
+    2.  Run two replicas of cache behind the load balancer until latency stays below 200 ms.
+        Target: cache
+        Benefit: Latency would come down to 167 ms, if load spreads evenly over 2 replicas.
+
+    Services   degraded: cache; online: api, database
+    Wording    2 by templates, since no model was asked
+    Written    output.json
+               run record: state/runs/20231002-120001-beef/run.json
+    Run        20231002-120001-beef, 12 ms
+    "#);
+}
+
+#[test]
+fn figures_above_their_sentences_at_60_columns() {
+    let shown = summary(&report(), &record(), &written(), plain(60));
+    fits(&shown, 60);
+    insta::assert_snapshot!(shown, @r#"
+    Read       fixtures/infrastructure.json: 500 records of 3
+               hosts, 2023-10-01T12:00:00Z to
+               2023-10-02T12:00:00Z; 1 bad record left out
+               AG0105 not a number: 2 (record 17: cpu_usage is
+               "high")
+    Insights   average_latency_ms 156.018, max_cpu_usage 99 (in
+               498 of 500 records), fans no data
+
+    Anomalies: 1 high, 1 medium, 1 low
+    high      cpu_usage@web-1: 99, threshold 90
+              cpu_usage@web-1 was at or above its low band in 12
+              of 500 records, from 2023-10-01T12:00:00Z to
+              2023-10-02T12:00:00Z, and worst at
+              2023-10-01T18:30:00Z.
+    medium    error_rate: 0.085, threshold 0.08
+              error_rate was at or above its low band in 12 of
+              500 records, from 2023-10-01T12:00:00Z to
+              2023-10-02T12:00:00Z, and worst at
+              2023-10-01T18:30:00Z.
+    low       service_status.cache: 1, threshold 1
+              service_status.cache was at or above its low band
+              in 12 of 500 records, from 2023-10-01T12:00:00Z to
+              2023-10-02T12:00:00Z, and worst at
+              2023-10-01T18:30:00Z.
+
+    Recommendations: 2
+    1.  Run two replicas of api behind the load balancer until
+        latency stays below 200 ms.
+        Target: api
+        Benefit: Latency would come down to 167 ms, if load
+        spreads evenly over 2 replicas.
+    2.  Run two replicas of cache behind the load balancer until
+        latency stays below 200 ms.
+        Target: cache
+        Benefit: Latency would come down to 167 ms, if load
+        spreads evenly over 2 replicas.
+
+    Services   degraded: cache; online: api, database
+    Wording    2 by templates, since no model was asked
+    Written    output.json
+               run record:
+               state/runs/20231002-120001-beef/run.json
+    Run        20231002-120001-beef, 12 ms
+    "#);
+}
+
+#[test]
+fn severities_have_colours_and_the_rest_of_the_layout_stays() {
+    let style = Style { color: true, width: 120 };
+    let coloured = summary(&report(), &record(), &written(), style);
+    let stripped = coloured
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(at, part)| if at == 0 { part } else { part.split_once('m').unwrap().1 })
+        .collect::<String>();
+    assert_eq!(stripped, summary(&report(), &record(), &written(), plain(120)));
+    insta::assert_snapshot!(anomalies(&report().anomalies, style).replace('\u{1b}', "ESC"), @r#"
+    ESC[1mAnomalies:ESC[0m 1 high, 1 medium, 1 low
+    severity  metric                value  threshold  description
+    ESC[1mESC[31mhighESC[0m      cpu_usage@web-1          99         90  cpu_usage@web-1 was at or above its low band in 12 of 500 records,
+                                                      from 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst at
+                                                      2023-10-01T18:30:00Z.
+    ESC[33mmediumESC[0m    error_rate            0.085       0.08  error_rate was at or above its low band in 12 of 500 records, from
+                                                      2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst at
+                                                      2023-10-01T18:30:00Z.
+    ESC[36mlowESC[0m       service_status.cache      1          1  service_status.cache was at or above its low band in 12 of 500
+                                                      records, from 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst
+                                                      at 2023-10-01T18:30:00Z.
+    "#);
+}
+
+#[test]
+fn nothing_found_is_said() {
+    let mut report = report();
+    report.anomalies.clear();
+    report.recommendations.clear();
+    report.service_status_summary = ServiceSummary::default();
+    let mut record = record();
+    record.inputs = vec![InputRecord { path: "-".into(), records: 1, ..InputRecord::default() }];
+    insta::assert_snapshot!(summary(&report, &record, &[], plain(80)), @r#"
+    Read       standard input: 1 record
+    Insights   average_latency_ms 156.018, max_cpu_usage 99 (in 498 of 500 records),
+               fans no data
+
+    Anomalies: none
+
+    Recommendations: none
+
+    Services   the records name none
+    Run        20231002-120001-beef, 12 ms
+    "#);
+}
+
+#[test]
+fn who_worded_and_why_not_the_model() {
+    let mut record = record();
+    record.model =
+        Some(ModelIdentity { provider: "mistral".into(), model: "mistral-small".into(), base_url: String::new() });
+    let worded = |id: &str, source, rejected: &[&str]| WordingRecord {
+        recommendation: id.into(),
+        source,
+        repairs: 1,
+        ledger: vec![],
+        rejected: rejected.iter().map(|r| r.to_string()).collect(),
+    };
+    record.wordings = vec![worded("scale-out:api", WordingSource::Model, &["first try"])];
+    let check = |record: &RunRecord, expected: &str| assert_eq!(wording(&report(), record), expected);
+    check(&record, "1 by mistral-small (mistral), 1 by templates");
+    record.wordings.push(worded("restart:cache", WordingSource::Template, &["a", "the figure `95%` is no fact's"]));
+    check(&record, "1 by mistral-small (mistral), 1 by templates\nrestart:cache: the figure `95%` is no fact's");
+    record.wordings = vec![worded("restart:cache", WordingSource::Template, &[])];
+    check(&record, "2 by templates\nrestart:cache: no draft came");
+    record.model = None;
+    check(&record, "2 by templates, since no model was asked");
+}
+
+#[test]
+fn tasks_that_did_not_finish_are_listed() {
+    let mut record = record();
+    record.tasks = vec![TaskRecord {
+        node: "wording".into(),
+        item: Some(1),
+        attempts: 3,
+        outcome: "skipped".into(),
+        error: Some("no answer in time".into()),
+        elapsed_ms: 30_000,
+    }];
+    let shown = summary(&report(), &record, &[], plain(100));
+    assert!(shown.contains("Missing    wording[1] skipped after 3 attempts: no answer in time\n"), "{shown}");
+}
+
+#[test]
+fn long_lists_are_cut_and_say_so() {
+    let mut report = report();
+    report.anomalies = (0..57).map(|n| anomaly(Severity::Low, &format!("m{n}"), 1.0, 1.0)).collect();
+    report.recommendations = (0..30).map(|n| recommendation(&format!("r{n}"), "web")).collect();
+    let shown = summary(&report, &record(), &[], plain(100));
+    assert!(
+        shown.contains("… and 37 more in the report\n") && shown.contains("… and 10 more in the report\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn no_text_of_telemetry_or_model_acts_on_the_terminal() {
+    let evil = "\u{1b}]0;owned\u{7}\u{202e}\u{200b}\r\n\u{9b}2J".to_string();
+    let mut report = report();
+    let mut record = record();
+    report.insights.0.insert(evil.clone(), None);
+    for anomaly in &mut report.anomalies {
+        (anomaly.metric, anomaly.description) = (evil.clone(), evil.clone());
+    }
+    for r in &mut report.recommendations {
+        (r.action, r.target, r.benefit_estimate) = (evil.clone(), evil.clone(), evil.clone());
+    }
+    report.service_status_summary.offline = vec![evil.clone()];
+    record.run = evil.clone();
+    record.inputs[0].path = evil.clone();
+    record.inputs[0].faults[0] = Fault {
+        code: evil.clone(),
+        what: evil.clone(),
+        count: 1,
+        examples: vec![FaultExample { row: 1, detail: evil.clone() }],
+    };
+    record.model = Some(ModelIdentity { provider: evil.clone(), model: evil.clone(), base_url: evil.clone() });
+    record.wordings = vec![WordingRecord {
+        recommendation: evil.clone(),
+        source: WordingSource::Template,
+        repairs: 0,
+        ledger: vec![],
+        rejected: vec![evil.clone()],
+    }];
+    record.tasks = vec![TaskRecord {
+        node: evil.clone(),
+        item: None,
+        attempts: 1,
+        outcome: evil.clone(),
+        error: Some(evil.clone()),
+        elapsed_ms: 0,
+    }];
+    for width in [0, 60, 120, usize::MAX] {
+        let shown = summary(&report, &record, std::slice::from_ref(&evil), plain(width));
+        let bad = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}');
+        assert!(!shown.contains(bad), "{shown:?}");
+        fits(&shown, width.clamp(40, 400));
+    }
+}

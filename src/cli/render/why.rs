@@ -1,0 +1,195 @@
+//! Why an anomaly is in a report: from the rule over the records to the sentence.
+
+use super::text::{align_right, fix, grid, labelled, print, space};
+use super::{Style, safe};
+use crate::domain::{Anomaly, Figure, InputRecord, Sample, Severity, Status};
+
+/// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
+const PAGE: Style = Style { color: false, width: 100 };
+const LABEL: usize = 9;
+
+/// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `input` the source whose records it
+/// was found in.
+pub fn why(anomaly: &Anomaly, rule_file: Option<&str>, input: &InputRecord) -> String {
+    let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
+    let mut printed = format!("{}: {}\n\n", safe(&anomaly.name), anomaly.severity.word());
+    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, input))]));
+    printed.push('\n');
+    printed.push_str(&samples(anomaly));
+    printed.push('\n');
+    let reached = format!(
+        "{} reaches {} ({} band; a value equal to a band has reached it)",
+        value(anomaly, anomaly.value),
+        value(anomaly, anomaly.threshold),
+        anomaly.severity.word()
+    );
+    printed.push_str(&page(vec![("Threshold", reached), ("Sentence", safe(&anomaly.description).into_owned())]));
+    printed
+}
+
+fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
+    let what = match &anomaly.service {
+        Some(service) => format!("status of the service {}", safe(service)),
+        None => safe(&anomaly.metric).into_owned(),
+    };
+    let bands: Vec<String> = Severity::ALL
+        .into_iter()
+        .filter_map(|severity| {
+            Some(format!("{} from {}", severity.word(), value(anomaly, anomaly.bands.get(severity)?)))
+        })
+        .collect();
+    let from = rule_file.map_or_else(String::new, |file| format!(" ({})", safe(file)));
+    format!("{what}{from}\n{}", bands.join(", "))
+}
+
+fn records(anomaly: &Anomaly, input: &InputRecord) -> String {
+    let whose = anomaly.entity.as_deref().map_or_else(String::new, |entity| format!(" for {}", safe(entity)));
+    let path = if input.path == "-" { "standard input".into() } else { safe(&input.path) };
+    let reached = anomaly.reached;
+    format!(
+        "{} of the {} in {path} state it{whose}, with a mean of {}\n{} reached a band: {} low, {} medium, {} high",
+        anomaly.records,
+        input.records,
+        value(anomaly, anomaly.mean),
+        reached.total(),
+        reached.low,
+        reached.medium,
+        reached.high,
+    )
+}
+
+/// The records that the sentence speaks of, with their places in the input.
+fn samples(anomaly: &Anomaly) -> String {
+    let mut table = grid(PAGE.columns());
+    table.set_header(["", "record", "time", "value", ""]);
+    let rows: [(&str, &Sample, &str); 4] = [
+        ("first", &anomaly.first, "first to reach a band"),
+        ("worst", &anomaly.worst, "the value of the report"),
+        ("last", &anomaly.last, "last to reach a band"),
+        ("newest", &anomaly.newest, "newest that has it, reached or not"),
+    ];
+    for (name, sample, meaning) in rows {
+        let cells = [name, &sample.row.to_string(), &sample.time.to_string(), &value(anomaly, sample.value), meaning];
+        table.add_row(cells.map(str::to_string));
+    }
+    space(&mut table);
+    fix(&mut table, 0, LABEL);
+    align_right(&mut table, [1, 3]);
+    print(&table, 0, PAGE, |_| None)
+}
+
+/// A number with the rule's unit; a service's level with its word.
+fn value(anomaly: &Anomaly, figure: Figure) -> String {
+    if anomaly.service.is_some() {
+        let status = Status::ALL.into_iter().find(|s| f64::from(s.level()) == figure.get());
+        return status.map_or_else(|| figure.to_string(), |status| format!("{figure} ({})", status.word()));
+    }
+    match anomaly.unit.as_deref() {
+        Some(unit) => format!("{figure} {}", safe(unit)),
+        None => figure.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bands, Counts, Timestamp};
+
+    fn figure(value: f64) -> Figure {
+        Figure::new(value).unwrap()
+    }
+
+    fn sample(minute: u32, row: u64, value: f64) -> Sample {
+        Sample { time: Timestamp::parse(&format!("2023-10-01T12:{minute:02}:00Z")).unwrap(), row, value: figure(value) }
+    }
+
+    fn cpu() -> Anomaly {
+        Anomaly {
+            name: "cpu_usage@web-1".into(),
+            metric: "cpu_usage".into(),
+            service: None,
+            entity: Some("web-1".into()),
+            value: figure(99.5),
+            threshold: figure(90.0),
+            severity: Severity::High,
+            unit: Some("%".into()),
+            bands: Bands { low: Some(figure(70.0)), medium: Some(figure(80.0)), high: Some(figure(90.0)) },
+            records: 250,
+            reached: Counts { low: 12, medium: 5, high: 3 },
+            first: sample(1, 3, 71.0),
+            worst: sample(7, 88, 99.5),
+            last: sample(30, 410, 82.0),
+            newest: sample(45, 500, 41.0),
+            mean: figure(58.25),
+            services: vec![],
+            description: "CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and worst \
+                          at 12:07 with 99.5%."
+                .into(),
+        }
+    }
+
+    fn input() -> InputRecord {
+        InputRecord { path: "fixtures/infrastructure.json".into(), records: 500, ..InputRecord::default() }
+    }
+
+    #[test]
+    fn from_the_rule_over_the_records_to_the_sentence() {
+        insta::assert_snapshot!(why(&cpu(), Some("rules/infrastructure.toml"), &input()), @r#"
+        cpu_usage@web-1: high
+
+        Rule       cpu_usage (rules/infrastructure.toml)
+                   low from 70 %, medium from 80 %, high from 90 %
+        Records    250 of the 500 in fixtures/infrastructure.json state it for web-1, with a mean of 58.25 %
+                   20 reached a band: 12 low, 5 medium, 3 high
+
+                   record  time                   value
+        first           3  2023-10-01T12:01:00Z    71 %  first to reach a band
+        worst          88  2023-10-01T12:07:00Z  99.5 %  the value of the report
+        last          410  2023-10-01T12:30:00Z    82 %  last to reach a band
+        newest        500  2023-10-01T12:45:00Z    41 %  newest that has it, reached or not
+
+        Threshold  99.5 % reaches 90 % (high band; a value equal to a band has reached it)
+        Sentence   CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and
+                   worst at 12:07 with 99.5%.
+        "#);
+    }
+
+    #[test]
+    fn a_service_is_shown_by_its_words() {
+        let service = Anomaly {
+            name: "service_status.cache".into(),
+            metric: "service_status".into(),
+            service: Some("cache".into()),
+            entity: None,
+            value: figure(2.0),
+            threshold: figure(2.0),
+            unit: None,
+            bands: Bands { low: None, medium: Some(figure(1.0)), high: Some(figure(2.0)) },
+            first: sample(1, 3, 1.0),
+            worst: sample(7, 88, 2.0),
+            last: sample(30, 410, 2.0),
+            newest: sample(45, 500, 0.0),
+            mean: figure(0.08),
+            description: "cache was \u{1b}[31mdown".into(),
+            ..cpu()
+        };
+        let input = InputRecord { path: "-".into(), ..input() };
+        insta::assert_snapshot!(why(&service, None, &input), @r#"
+        service_status.cache: high
+
+        Rule       status of the service cache
+                   medium from 1 (degraded), high from 2 (offline)
+        Records    250 of the 500 in standard input state it, with a mean of 0.08
+                   20 reached a band: 12 low, 5 medium, 3 high
+
+                   record  time                         value
+        first           3  2023-10-01T12:01:00Z  1 (degraded)  first to reach a band
+        worst          88  2023-10-01T12:07:00Z   2 (offline)  the value of the report
+        last          410  2023-10-01T12:30:00Z   2 (offline)  last to reach a band
+        newest        500  2023-10-01T12:45:00Z    0 (online)  newest that has it, reached or not
+
+        Threshold  2 (offline) reaches 2 (offline) (high band; a value equal to a band has reached it)
+        Sentence   cache was \u{1b}[31mdown
+        "#);
+    }
+}

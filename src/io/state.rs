@@ -1,0 +1,314 @@
+//! The user's state directory: a folder per run with its journal, record and report. Knows names and locks, nothing
+//! of what the files say except whether a run has ended.
+//!
+//! ```text
+//! <state>/runs/20231001-120000-beef/
+//!     events.ndjson  run.json  report.json  cassette.ndjson  lock
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::domain::{RunStatus, Timestamp};
+
+/// Names the newest run wherever a run is asked for.
+pub const LAST: &str = "last";
+/// Folders of runs that are being deleted begin so; they are no runs any more.
+const DELETED: &str = ".deleted-";
+
+/// The state directory. Nothing is made on disk before a run is.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+impl StateDir {
+    /// `env_override` is the value of `$AGENT_STATE_DIR`; else the platform's folder for the state of programs.
+    ///
+    /// # Errors
+    /// The user has no home, so there is no such folder.
+    pub fn open(env_override: Option<&str>) -> Result<StateDir, String> {
+        let root = match env_override.filter(|path| !path.is_empty()) {
+            Some(path) => PathBuf::from(path),
+            None => dirs::state_dir()
+                .or_else(dirs::data_local_dir)
+                .ok_or("this user has no home folder; set $AGENT_STATE_DIR")?
+                .join("agent"),
+        };
+        let root = std::path::absolute(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+        Ok(StateDir { root })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the folder of a new run and locks it. `suffix` is asked again while a run of that id exists.
+    ///
+    /// # Errors
+    /// AG0304.
+    pub fn create_run(
+        &self,
+        started: Timestamp,
+        mut suffix: impl FnMut() -> u16,
+    ) -> Result<(RunDir, RunLock), Diagnostic> {
+        const TRIES: usize = 64;
+        let runs = self.runs();
+        private().recursive(true).create(&runs).map_err(|error| unusable(&runs, &error))?;
+        for _ in 0..TRIES {
+            let run = self.at(run_id(started, suffix()));
+            match private().create(&run.path) {
+                Ok(()) => {
+                    let lock = run.lock()?;
+                    return Ok((run, lock));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(unusable(&run.path, &error)),
+            }
+        }
+        Err(unusable(&runs, &io::Error::other(format!("{TRIES} runs of this second have the ids that were tried"))))
+    }
+
+    /// The run of exactly this id.
+    ///
+    /// # Errors
+    /// AG0301 when it is not kept, AG0304.
+    pub fn run(&self, id: &str) -> Result<RunDir, Diagnostic> {
+        let runs = self.list()?;
+        runs.iter().find(|run| run.id == id).cloned().ok_or_else(|| unknown(id, &runs))
+    }
+
+    /// The run that a user means: `last`, an id, or the beginning of one id only.
+    ///
+    /// # Errors
+    /// AG0301, AG0302 when several ids begin so, AG0304.
+    pub fn resolve(&self, name: &str) -> Result<RunDir, Diagnostic> {
+        let runs = self.list()?;
+        if name == LAST {
+            return runs.first().cloned().ok_or_else(|| unknown(name, &runs));
+        }
+        let meant: Vec<&RunDir> = runs.iter().filter(|run| !name.is_empty() && run.id.starts_with(name)).collect();
+        match meant[..] {
+            [] => Err(unknown(name, &runs)),
+            [run] => Ok(run.clone()),
+            _ => match meant.iter().find(|run| run.id == name) {
+                Some(run) => Ok((*run).clone()),
+                None => {
+                    let some: Vec<String> = meant.iter().take(5).map(|run| format!("`{}`", run.id)).collect();
+                    let message = format!("{} runs begin with `{name}`", meant.len());
+                    Err(Diagnostic::new(codes::run::AMBIGUOUS_RUN, message)
+                        .help(format!("such as {}", some.join(", "))))
+                }
+            },
+        }
+    }
+
+    /// All kept runs, newest first.
+    ///
+    /// # Errors
+    /// AG0304. A state directory that is not there yet has no runs.
+    pub fn list(&self) -> Result<Vec<RunDir>, Diagnostic> {
+        let runs = self.runs();
+        let entries = match fs::read_dir(&runs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unusable(&runs, &error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| unusable(&runs, &error))?;
+            match entry.file_name().into_string() {
+                Ok(id) if is_id(&id) && entry.path().is_dir() => found.push(self.at(id)),
+                _ => {} // somebody else's
+            }
+        }
+        found.sort_by(|a, b| b.id.cmp(&a.id)); // ids begin with the time
+        Ok(found)
+    }
+
+    /// Deletes the oldest finished runs beyond the newest `keep` runs; gives how many went. A run that somebody works
+    /// on is never deleted. One that was interrupted can still be resumed, so as many of these are kept again.
+    ///
+    /// # Errors
+    /// AG0304. A run that cannot be deleted stays, and is tried again next time.
+    pub fn retain(&self, keep: usize) -> Result<usize, Diagnostic> {
+        self.sweep();
+        let mut deleted = 0;
+        let mut interrupted = 0;
+        for run in self.list()?.into_iter().skip(keep) {
+            if !run.is_finished() {
+                interrupted += 1;
+                if interrupted <= keep {
+                    continue;
+                }
+            }
+            let Ok(lock) = run.try_lock() else { continue };
+            // Renamed first: a folder that is half deleted must not look like a run.
+            let gone = self.runs().join(format!("{DELETED}{}", run.id));
+            if fs::rename(&run.path, &gone).is_ok() {
+                deleted += 1;
+                drop(lock);
+                let _ = fs::remove_dir_all(&gone); // what is left goes with the next sweep
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Removes what an earlier deletion left.
+    fn sweep(&self) {
+        for entry in fs::read_dir(self.runs()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(DELETED) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    fn at(&self, id: String) -> RunDir {
+        RunDir { path: self.runs().join(&id), id }
+    }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    id: String,
+    path: PathBuf,
+}
+
+impl RunDir {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal.
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.ndjson")
+    }
+
+    pub fn record(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.json")
+    }
+
+    pub fn cassette(&self) -> PathBuf {
+        self.path.join("cassette.ndjson")
+    }
+
+    /// Takes the run for this process.
+    ///
+    /// # Errors
+    /// AG0303 when another process has it, AG0301 when it was deleted meanwhile, AG0304.
+    pub fn lock(&self) -> Result<RunLock, Diagnostic> {
+        // Whoever only looks whether the run is locked holds it for a moment.
+        const LOOKS: usize = 5;
+        let mut tried = self.try_lock();
+        for _ in 0..LOOKS {
+            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            tried = self.try_lock();
+        }
+        match tried {
+            Ok(lock) => Ok(lock),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another process works on the run `{}`", self.id);
+                Err(Diagnostic::new(codes::run::RUN_LOCKED, message))
+            }
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => Err(unknown(&self.id, &[])),
+            Err(TryLockError::Error(error)) => Err(unusable(&self.path, &error)),
+        }
+    }
+
+    /// Whether a process works on it at this moment.
+    pub fn is_locked(&self) -> bool {
+        // Opened without making it: looking at a run leaves no trace.
+        let Ok(file) = File::open(self.lock_file()) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Whether its record says that it ended, well or not.
+    pub fn is_finished(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Ended {
+            status: RunStatus,
+        }
+        let ended = fs::read(self.record()).ok().and_then(|record| serde_json::from_slice::<Ended>(&record).ok());
+        ended.is_some_and(|ended| ended.status != RunStatus::Running)
+    }
+
+    fn try_lock(&self) -> Result<RunLock, TryLockError> {
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(self.lock_file());
+        let file = open.map_err(TryLockError::Error)?;
+        file.try_lock()?;
+        // Between opening and locking the run may have been deleted; then the lock is one of nothing.
+        fs::metadata(self.lock_file()).map_err(TryLockError::Error)?;
+        Ok(RunLock { _file: file })
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+}
+
+/// A run that belongs to this process until this is dropped, or the process ends however.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+/// `YYYYMMDD-HHMMSS-xxxx`: the second in UTC, and four hexadecimal digits that tell runs of one second apart.
+pub fn run_id(started: Timestamp, suffix: u16) -> String {
+    let time = jiff::Timestamp::from_microsecond(started.micros()).unwrap_or_default(); // a Timestamp is in its range
+    format!("{}-{suffix:04x}", time.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Names that [`run_id`] makes, and near ones; above all nothing that leaves the folder.
+fn is_id(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Makes folders that only the user may enter: journals hold what the telemetry names.
+fn private() -> DirBuilder {
+    #[allow(unused_mut, reason = "changed on unix only")]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+fn unknown(name: &str, runs: &[RunDir]) -> Diagnostic {
+    let message = match (name, runs) {
+        (LAST, []) => "no run is kept yet".to_string(),
+        _ => format!("there is no run `{name}`"),
+    };
+    let near = did_you_mean(name, runs.iter().map(|run| run.id.as_str()));
+    Diagnostic::new(codes::run::UNKNOWN_RUN, message).help(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`agent runs` lists the runs that are kept".to_string(),
+    })
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::new(codes::run::STATE_UNUSABLE, format!("cannot use `{}`: {error}", path.display()))
+        .help("set $AGENT_STATE_DIR to another folder, or run with --no-journal")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use super::*;
+
+fn state() -> (tempfile::TempDir, StateDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(Some(folder.path().join("state").to_str().unwrap())).unwrap();
+    (folder, state)
+}
+
+fn time(second: u32) -> Timestamp {
+    Timestamp::parse(&format!("2023-10-01T12:00:{second:02}.5Z")).unwrap()
+}
+
+fn create(state: &StateDir, second: u32, suffix: u16) -> (RunDir, RunLock) {
+    state.create_run(time(second), || suffix).unwrap()
+}
+
+fn finish(run: &RunDir, status: &str) {
+    fs::write(run.record(), format!("{{\"version\": 1, \"status\": \"{status}\"}}")).unwrap();
+}
+
+fn ids(state: &StateDir) -> Vec<String> {
+    state.list().unwrap().iter().map(|run| run.id().to_string()).collect()
+}
+
+#[test]
+fn nothing_is_made_before_a_run_is() {
+    let (_folder, state) = state();
+    assert_eq!(ids(&state), Vec::<String>::new());
+    assert_eq!(state.retain(0).unwrap(), 0);
+    assert!(!state.path().exists());
+    assert!(StateDir::open(Some("relative")).unwrap().path().is_absolute());
+}
+
+#[test]
+fn runs_are_listed_newest_first_and_nothing_else_is() {
+    let (_folder, state) = state();
+    create(&state, 1, 0xff);
+    create(&state, 3, 1);
+    create(&state, 2, 2);
+    fs::create_dir(state.path().join("runs/notes")).unwrap();
+    fs::write(state.path().join("runs/20990101-000000-0000"), "a file").unwrap();
+    assert_eq!(ids(&state), ["20231001-120003-0001", "20231001-120002-0002", "20231001-120001-00ff"]);
+}
+
+#[test]
+fn another_suffix_is_asked_for_while_the_id_is_taken() {
+    let (_folder, state) = state();
+    create(&state, 1, 7);
+    let mut suffixes = [7, 7, 8].into_iter();
+    let (run, _lock) = state.create_run(time(1), || suffixes.next().unwrap()).unwrap();
+    assert_eq!(run.id(), "20231001-120001-0008");
+    assert_eq!(state.create_run(time(1), || 7).unwrap_err().code, codes::run::STATE_UNUSABLE);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_user_may_enter() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, state) = state();
+    let (run, _lock) = create(&state, 1, 1);
+    for path in [state.path(), run.path()] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
+
+#[test]
+fn a_run_is_named_by_last_its_id_or_a_beginning_of_one_only() {
+    let (_folder, state) = state();
+    let check = |name: &str, expected: Result<&str, &str>| {
+        let got =
+            state.resolve(name).map(|run| run.id).map_err(|d| format!("{d} [{}]", d.help.clone().unwrap_or_default()));
+        assert_eq!(got.as_deref().map_err(|e| e.as_str()), expected, "{name}");
+    };
+    check("last", Err("AG0301: no run is kept yet [`agent runs` lists the runs that are kept]"));
+    create(&state, 1, 0xaaaa);
+    create(&state, 2, 0xbbbb);
+    check("last", Ok("20231001-120002-bbbb"));
+    check("20231001-120001-aaaa", Ok("20231001-120001-aaaa"));
+    check("20231001-120001", Ok("20231001-120001-aaaa"));
+    check("2023", Err("AG0302: 2 runs begin with `2023` [such as `20231001-120002-bbbb`, `20231001-120001-aaaa`]"));
+    check(
+        "20231001-120002-bbbc",
+        Err("AG0301: there is no run `20231001-120002-bbbc` [did you mean `20231001-120002-bbbb`?]"),
+    );
+    check("../../etc", Err("AG0301: there is no run `../../etc` [`agent runs` lists the runs that are kept]"));
+    check("", Err("AG0301: there is no run `` [`agent runs` lists the runs that are kept]"));
+    assert_eq!(state.run("20231001-120001-aaaa").unwrap().id(), "20231001-120001-aaaa");
+    assert_eq!(state.run("20231001").unwrap_err().code, codes::run::UNKNOWN_RUN);
+}
+
+#[test]
+fn a_run_belongs_to_one_process_until_its_lock_is_dropped() {
+    let (_folder, state) = state();
+    let (run, lock) = create(&state, 1, 1);
+    assert!(run.is_locked());
+    assert_eq!(run.lock().unwrap_err().to_string(), "AG0303: another process works on the run `20231001-120001-0001`");
+    drop(lock);
+    assert!(!run.is_locked());
+    let again = run.lock().unwrap();
+    assert!(run.is_locked());
+    drop(again);
+    fs::remove_dir_all(run.path()).unwrap();
+    assert_eq!(run.lock().unwrap_err().code, codes::run::UNKNOWN_RUN);
+    assert!(!run.is_locked());
+}
+
+#[test]
+fn retention_deletes_the_oldest_finished_runs_only() {
+    let (_folder, state) = state();
+    let runs: Vec<(RunDir, RunLock)> = (0..6).map(|second| create(&state, second, 0)).collect();
+    for (run, status) in [(0, "done"), (1, "running"), (2, "failed"), (3, "done"), (4, "done"), (5, "done")] {
+        finish(&runs[run].0, status);
+    }
+    let mut locks: Vec<Option<RunLock>> = runs.into_iter().map(|(_, lock)| Some(lock)).collect();
+    locks.iter_mut().skip(1).for_each(|lock| *lock = None); // somebody still works on the oldest
+    assert_eq!(state.retain(2).unwrap(), 2);
+    let second = |n: u32| format!("20231001-12000{n}-0000");
+    assert_eq!(ids(&state), [second(5), second(4), second(1), second(0)]);
+    locks.clear();
+    assert_eq!(state.retain(2).unwrap(), 1);
+    assert_eq!(ids(&state), [second(5), second(4), second(1)]);
+    assert_eq!(state.retain(0).unwrap(), 3);
+    assert_eq!(fs::read_dir(state.path().join("runs")).unwrap().count(), 0);
+}
+
+#[test]
+fn interrupted_runs_do_not_grow_without_end() {
+    let (_folder, state) = state();
+    (0..9).for_each(|second| drop(create(&state, second, 0)));
+    assert_eq!(state.retain(3).unwrap(), 3);
+    assert_eq!(ids(&state).len(), 6);
+}
+
+#[test]
+fn what_a_broken_off_deletion_left_goes_with_the_next() {
+    let (_folder, state) = state();
+    create(&state, 1, 1);
+    let left = state.path().join("runs/.deleted-20231001-115900-0000");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("events.ndjson"), "").unwrap();
+    assert_eq!(ids(&state).len(), 1);
+    assert_eq!(state.retain(5).unwrap(), 0);
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let state = StateDir::open(Some(folder.path().join("file").to_str().unwrap())).unwrap();
+    let fault = state.create_run(time(1), || 1).unwrap_err();
+    assert_eq!(fault.code, codes::run::STATE_UNUSABLE);
+    assert!(fault.help.unwrap().contains("$AGENT_STATE_DIR"));
+}
