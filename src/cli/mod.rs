@@ -1,4 +1,86 @@
-//! The command line: the only place that sees everything and wires it. What is printed is made in `render`, by
-//! functions that touch nothing.
+//! The command line: the only place that sees everything and wires it. One file per subcommand; what is printed is
+//! made in `render`, by functions that touch nothing.
 
+mod check;
+mod draw;
+mod execute;
+mod exit;
+mod explain;
+mod kinds;
+mod load;
+mod progress;
 pub mod render;
+mod resume;
+mod run;
+mod runs;
+mod schema;
+mod terminal;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use exit::Exit;
+
+/// Turns operations telemetry into an exact, grounded report.
+///
+/// A graph file says how: nodes read records, detect, plan, word, validate and write. A language model, if one is
+/// configured, words the recommendations; it never touches a figure.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArguments),
+    Check(check::CheckArguments),
+    Draw(draw::DrawArguments),
+    Kinds(kinds::KindsArguments),
+    Schema(schema::SchemaArguments),
+    Runs(runs::RunsArguments),
+    Resume(resume::ResumeArguments),
+    Why(why::WhyArguments),
+    Explain(explain::ExplainArguments),
+    Completions(CompletionsArguments),
+}
+
+/// Print a completion script for a shell.
+#[derive(Debug, clap::Args)]
+struct CompletionsArguments {
+    shell: clap_complete::Shell,
+}
+
+/// Parses the arguments, runs the subcommand and says how the process ends.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse(); // prints help and usage errors itself, and exits with 0 or 2
+    let done = match arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Draw(arguments) => draw::draw(&arguments),
+        Command::Kinds(arguments) => kinds::kinds(&arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Resume(arguments) => resume::resume(&arguments),
+        Command::Why(arguments) => why::why(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Completions(arguments) => {
+            clap_complete::generate(arguments.shell, &mut Arguments::command(), "agent", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::err(&render::diagnostic::diagnostics(
+                &failure.diagnostics,
+                terminal::stderr_style().color,
+                terminal::stderr_style().width,
+            ));
+            failure.exit.into()
+        }
+    }
+}

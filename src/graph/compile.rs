@@ -88,6 +88,7 @@ fn find_kind(
 struct Built {
     body: Body,
     fingerprint: String,
+    assets: Vec<String>,
 }
 
 fn build(
@@ -111,11 +112,13 @@ fn build(
     }
     let each = wiring.each.as_ref().map(|e| e.get_ref());
     print.update(format!("\n{each:?} {:?} {} {:?}\n", wiring.timeout, wiring.retry, wiring.on_error).as_bytes());
-    for file in assets.into_read() {
+    let files = assets.into_read();
+    for file in &files {
         print.update(file.text.len().to_string().as_bytes());
         print.update(file.text.as_bytes());
     }
-    Ok(Built { body, fingerprint: short(&print) })
+    let assets = files.iter().map(|f| f.name.to_string()).collect();
+    Ok(Built { body, fingerprint: short(&print), assets })
 }
 
 /// A mistyped key of the engine's lands in the kind's config; its list of keys does not have the engine's.
@@ -134,7 +137,7 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&'static
     let mut print = blake3::Hasher::new();
     let Wires { inputs, outputs, dag } = wires;
     let wired = inputs.into_iter().zip(outputs).zip(&file.nodes).zip(built);
-    for (node, (((inputs, output), written), (kind, Built { body, fingerprint }))) in wired.enumerate() {
+    for (node, (((inputs, output), written), (kind, Built { body, fingerprint, assets }))) in wired.enumerate() {
         print.update(format!("{} {fingerprint}\n", written.name).as_bytes());
         let task = match body {
             Body::Source(source) => {
@@ -158,6 +161,7 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&'static
             on_error: written.wiring.on_error,
             output: output.unwrap_or(super::types::Type::Stream), // `None` only after a fault, and there was none
             fingerprint,
+            assets,
             task,
         });
     }

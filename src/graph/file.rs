@@ -310,3 +310,18 @@ fn relocate(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) {
     }
     *value = Spanned::new(span.clone(), inner);
 }
+
+/// Name and kind of each node, as far as the file can be read at all.
+pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
+    let Ok(file) = parse(source, &[]) else { return Vec::new() };
+    file.nodes.into_iter().map(|n| (n.name, n.wiring.kind.into_inner())).collect()
+}
+
+/// The configs of the nodes of one kind, as written.
+///
+/// # Errors
+/// What is wrong with the file or one of them.
+pub fn configs_of<C: serde::de::DeserializeOwned>(source: &SourceFile, kind: &str) -> Result<Vec<C>, Vec<Diagnostic>> {
+    let nodes = parse(source, &[])?.nodes.into_iter().filter(|n| n.wiring.kind.get_ref() == kind);
+    nodes.map(|n| decode(n.config, source)).collect()
+}

@@ -40,6 +40,8 @@ pub struct PlanNode {
     pub output: Type,
     /// Over the kind's version, the config as written, the wires, the language, and the bytes of the assets.
     pub fingerprint: String,
+    /// Names of the files that it was built from: rules, playbook, prompt.
+    pub assets: Vec<String>,
     /// The built task; `None` for sources and folds, which live in [`Stream`].
     pub task: Option<Arc<dyn AnyTask>>,
 }

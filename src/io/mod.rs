@@ -1,2 +1,5 @@
 pub mod atomic;
 pub mod state;
+pub mod files;
+pub mod journal;
+pub mod output;

@@ -1,0 +1,281 @@
+//! One run from its first event to its exit code, whether fresh or resumed: wires model, journal, engine and terminal.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::render::{safe, summary::summary};
+use super::terminal;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Report, RunRecord, Severity, Summary, Timestamp};
+use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record};
+use crate::graph::{Compiled, Plan};
+use crate::io::atomic::write_atomic;
+use crate::io::files::WallClock;
+use crate::io::journal::FileJournal;
+use crate::io::llm::{Connected, Environment, Mode, connect};
+use crate::io::output::file::Written;
+use crate::io::state::{RunDir, RunLock};
+use crate::port::{Clock, Journal};
+
+/// What `run` and `resume` have in common on the command line.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
+    /// Exit with 3 when the report has an anomaly of this severity or worse.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// Print errors only.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log what happens to standard error; twice for more. RUST_LOG overrides.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum FailOn {
+    Low,
+    Medium,
+    High,
+}
+
+impl From<FailOn> for Severity {
+    fn from(value: FailOn) -> Severity {
+        match value {
+            FailOn::Low => Severity::Low,
+            FailOn::Medium => Severity::Medium,
+            FailOn::High => Severity::High,
+        }
+    }
+}
+
+/// A run that is ready to go.
+pub struct Job {
+    pub compiled: Compiled,
+    pub invocation: Invocation,
+    /// The run's folder, locked; `None` without a journal.
+    pub folder: Option<(RunDir, RunLock)>,
+    pub journal: Option<FileJournal>,
+    /// What the journal holds so far.
+    pub run: Run,
+    /// `Started` or `Resumed`.
+    pub first: Event,
+    pub started: Timestamp,
+}
+
+/// Runs a job to its end and says how the process ends.
+///
+/// # Errors
+/// Why the run failed.
+pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
+    log_to_stderr(settings.verbose);
+    let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started } = job;
+    let plan = Arc::new(plan);
+    let (folder, _lock) = folder.unzip(); // held until the run has ended
+    let resumed = matches!(first, Event::Resumed {});
+    let Connected { model, notice, finish } = model_of(&plan, &invocation.model, folder.as_ref(), resumed, environment)?;
+    if let (Some(notice), false) = (&notice, settings.quiet) {
+        terminal::err(&format!("note: {notice}\n"));
+    }
+    let identity = model.as_ref().map(|m| m.identity());
+    let cancel = Cancel::default();
+    let world = World {
+        journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
+        clock: Arc::new(WallClock),
+        model,
+        watcher: Arc::new(Progress::new(!settings.quiet && std::io::stderr().is_terminal())),
+        cancel: cancel.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    let (run, outcome) = runtime
+        .block_on(async {
+            tokio::spawn(heed_signals(cancel));
+            // Driven from a spawned task: from `block_on` itself every wake-up would cross threads.
+            tokio::spawn(drive(plan.clone(), stream, run, world, first)).await
+        })
+        .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
+    runtime.shutdown_background();
+
+    let mut record = run_record(&run, started, Some(WallClock.now()));
+    record.model = identity;
+    let values = |type_name: &'static str| plan.yielding(type_name).filter_map(|n| run.value(n));
+    let summaries = values("Summary").filter_map(|v| serde_json::from_str::<Summary>(v.get()).ok());
+    record.coverage = summaries.flat_map(|s| s.coverage).collect();
+    let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
+    match outcome {
+        Outcome::Done => {
+            let leftovers = finish.map_or(Ok(Vec::new()), |finish| finish()).map_err(Failure::run)?;
+            ending.done(&leftovers)
+        }
+        Outcome::Failed(fault) => ending.failed(*fault),
+        Outcome::Interrupted => ending.interrupted(),
+    }
+}
+
+fn fault(message: String) -> Failure {
+    Failure::run(Diagnostic::new(codes::run::TASK_FAILED, message))
+}
+
+/// The model that a run may ask. A graph without a node that uses one is not connected at all.
+fn model_of(
+    plan: &Plan,
+    mode: &ModelMode,
+    folder: Option<&RunDir>,
+    resumed: bool,
+    environment: &Environment,
+) -> Result<Connected, Failure> {
+    let mode = match mode {
+        ModelMode::Offline => return Ok(Connected::none()),
+        ModelMode::Live if !plan.nodes.iter().any(|n| n.kind.uses_model) => return Ok(Connected::none()),
+        ModelMode::Live => Mode::Live,
+        ModelMode::Record(path) => Mode::Record {
+            path: PathBuf::from(path),
+            spool: folder.map(|f| f.cassette()),
+            resume: resumed,
+        },
+        ModelMode::Replay(path) => Mode::Replay { path: PathBuf::from(path) },
+    };
+    connect(environment, mode).map_err(Failure::run)
+}
+
+/// The first signal stops the run where it is, the second ends the process.
+async fn heed_signals(cancel: Cancel) {
+    #[cfg(unix)]
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(_) => return,
+    };
+    for strike in 0..2 {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        match strike {
+            0 => cancel.cancel(),
+            _ => std::process::exit(Exit::Interrupted as i32),
+        }
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "agent=debug,info",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    // A second initialisation in one process (tests) keeps the first.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::stderr_style().color)
+        .try_init();
+}
+
+/// What is left to do when the engine has stopped.
+struct Ending<'a> {
+    plan: &'a Plan,
+    run: &'a Run,
+    record: RunRecord,
+    folder: Option<&'a RunDir>,
+    invocation: &'a Invocation,
+    settings: &'a Settings,
+}
+
+impl Ending<'_> {
+    fn done(self, leftovers: &[String]) -> Result<Exit, Failure> {
+        let reports: Vec<Report> = self.outputs("Report");
+        let mut places: Vec<String> = self.outputs::<Written>("Written").into_iter().map(|w| w.path).collect();
+        let to_stdout = places.iter().any(|p| p == "-");
+        places.retain(|p| p != "-");
+        if let (Some(folder), Some(report)) = (self.folder, reports.first()) {
+            keep(&folder.report(), report);
+        }
+        places.extend(self.keep_record());
+        if !self.settings.quiet {
+            self.note_faults();
+            for leftover in leftovers {
+                terminal::err(&format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(leftover)));
+            }
+            let style = if to_stdout { terminal::stderr_style() } else { terminal::stdout_style() };
+            for report in &reports {
+                let text = summary(report, &self.record, &places, style);
+                if to_stdout { terminal::err(&text) } else { terminal::out(&text) }
+            }
+        }
+        let worst = reports.iter().flat_map(|r| r.anomalies.iter().map(|a| a.severity)).max();
+        let limit = self.settings.fail_on.map(Severity::from);
+        Ok(if limit.is_some() && worst >= limit { Exit::FailOn } else { Exit::Done })
+    }
+
+    fn failed(self, fault: Diagnostic) -> Result<Exit, Failure> {
+        self.keep_record();
+        if !self.settings.quiet {
+            self.note_faults();
+        }
+        let fault = match self.folder {
+            Some(folder) if fault.help.is_none() => {
+                fault.help(format!("once the cause is mended, `agent resume {}` goes on from here", folder.id()))
+            }
+            _ => fault,
+        };
+        Err(Failure::run(fault))
+    }
+
+    fn interrupted(self) -> Result<Exit, Failure> {
+        self.keep_record();
+        terminal::err(&match self.folder {
+            Some(folder) => format!("interrupted; `agent resume {}` goes on from here\n", folder.id()),
+            None => "interrupted; without a journal it cannot be resumed\n".to_string(),
+        });
+        Ok(Exit::Interrupted)
+    }
+
+    fn outputs<T: serde::de::DeserializeOwned>(&self, type_name: &str) -> Vec<T> {
+        let values = self.plan.yielding(type_name).filter_map(|n| self.run.value(n));
+        values.filter_map(|v| serde_json::from_str(v.get()).ok()).collect()
+    }
+
+    /// Writes the run record beside the journal and where it was asked for; returns the latter.
+    fn keep_record(&self) -> Option<String> {
+        if let Some(folder) = self.folder {
+            keep(&folder.record(), &self.record);
+        }
+        let path = self.invocation.run_record.as_ref()?;
+        keep(std::path::Path::new(path), &self.record).then(|| path.clone())
+    }
+
+    /// One line for each kind of fault that the input had.
+    fn note_faults(&self) {
+        for input in &self.record.inputs {
+            for fault in &input.faults {
+                let first = fault.examples.first().map(|e| format!(" (first: {}: {})", e.row, e.detail)).unwrap_or_default();
+                let line = format!("note: {}: {}: {} × {}{first}", input.path, fault.code, fault.count, fault.what);
+                terminal::err(&format!("{}\n", safe(&line)));
+            }
+        }
+    }
+}
+
+/// Writes something that the run can do without; a failure is said and borne.
+fn keep<T: serde::Serialize>(path: &std::path::Path, value: &T) -> bool {
+    let text = serde_json::to_vec_pretty(value).unwrap_or_default(); // our own types always serialise
+    match write_atomic(path, &[text.as_slice(), b"\n"].concat()) {
+        Ok(()) => true,
+        Err(error) => {
+            terminal::err(&format!("warning: cannot write {}: {error}\n", path.display()));
+            false
+        }
+    }
+}

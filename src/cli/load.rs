@@ -1,0 +1,56 @@
+//! Graph files from the disk to a compiled graph.
+
+use std::path::Path;
+
+use super::exit::Failure;
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
+use crate::graph::{Compiled, Override, Surroundings, compile};
+use crate::io::files::{GraphFolder, read_text};
+use crate::io::llm::Environment;
+use crate::node::Kind;
+use crate::{io, nodes};
+
+/// Every kind of this build, by name.
+pub fn kinds() -> Vec<&'static Kind> {
+    let mut kinds: Vec<&'static Kind> = nodes::KINDS.iter().chain(io::KINDS).collect();
+    kinds.sort_by_key(|k| k.name);
+    kinds
+}
+
+/// The text of a graph file.
+///
+/// # Errors
+/// Exit 78: it cannot be read.
+pub fn read(path: &Path) -> Result<SourceFile, Failure> {
+    read_text(path).map_err(|why| {
+        let message = format!("cannot read the graph file `{}`: {why}", path.display());
+        let fault = Diagnostic::new(codes::graph::UNREADABLE, message).help("graphs/default.toml is an example");
+        Failure::config(vec![fault])
+    })
+}
+
+/// Compiles a graph file.
+///
+/// # Errors
+/// Exit 78: all that is wrong with it and its files.
+pub fn compiled(
+    path: &Path,
+    source: &SourceFile,
+    overrides: &[Override],
+    environment: &Environment,
+) -> Result<Compiled, Failure> {
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let kinds = kinds();
+    let variables = |name: &str| environment.get(name).map(str::to_string);
+    let around = Surroundings { kinds: &kinds, files: &GraphFolder::of(path), variables: &variables };
+    compile(source, &stem, overrides, &around).map_err(Failure::config)
+}
+
+/// The environment, with what is wrong in `.env` as warnings.
+pub fn environment() -> Environment {
+    let (environment, faults) = Environment::load();
+    for fault in faults {
+        super::terminal::err(&format!("warning: {fault}\n"));
+    }
+    environment
+}

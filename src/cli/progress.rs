@@ -1,0 +1,81 @@
+//! What a terminal shows while a run goes on: a bar for long reads, events in the log.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal;
+use crate::engine::{Event, Watcher};
+
+/// Reads that take longer than this get a bar.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Shows progress on standard error.
+pub struct Progress {
+    begun: Instant,
+    /// Whether standard error is a terminal that wants to be drawn on.
+    draws: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress {
+    pub fn new(draws: bool) -> Progress {
+        Progress { begun: Instant::now(), draws, bar: Mutex::new(None) }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Watcher for Progress {
+    fn on_read(&self, node: &str, read: u64, total: Option<u64>) {
+        if !self.draws || self.begun.elapsed() < PATIENCE {
+            return;
+        }
+        let mut bar = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let bar = bar.get_or_insert_with(|| {
+            let (bar, template) = match total {
+                Some(total) => (ProgressBar::new(total), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
+                None => (ProgressBar::no_length(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
+            };
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message(format!("reading {node}"));
+            bar
+        });
+        bar.set_position(read);
+    }
+
+    fn on_event(&self, event: &Event) {
+        match event {
+            Event::Started(header) => tracing::info!(run = header.run, graph = header.graph, "run started"),
+            Event::Resumed {} => tracing::info!("run resumed"),
+            Event::Read { inputs } => {
+                self.clear();
+                for input in inputs {
+                    tracing::info!(node = input.node, path = input.path, records = input.records, bad = input.bad, "read");
+                }
+            }
+            Event::Cut { .. } => tracing::info!("stream part done"),
+            Event::TaskStarted { node, item, attempt } => tracing::debug!(node, item, attempt, "task started"),
+            Event::TaskFailed { node, item, attempt, error, transient } => {
+                tracing::warn!(node, item, attempt, error, transient, "task failed");
+            }
+            Event::TaskEnded { node, item, outcome, elapsed_ms, .. } => {
+                tracing::info!(node, item, ?outcome, elapsed_ms, "task ended");
+            }
+            Event::Ended { status, .. } => {
+                self.clear();
+                tracing::info!(?status, "run ended");
+            }
+        }
+    }
+
+    fn on_journal_lost(&self, why: &str) {
+        terminal::err(&format!("warning: the journal cannot be written ({why}); the run goes on, but cannot be resumed\n"));
+    }
+}

@@ -1,0 +1,156 @@
+use std::path::{Path, PathBuf};
+
+use super::execute::{Job, Settings, execute};
+use super::exit::{Exit, Failure};
+use super::{load, terminal};
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
+use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
+use crate::graph::{Override, outline};
+use crate::io::files::WallClock;
+use crate::io::journal::FileJournal;
+use crate::io::llm::Environment;
+use crate::io::state::{RunDir, RunLock, StateDir};
+use crate::node::Role;
+use crate::port::Clock;
+
+/// How many runs are kept; AGENT_KEEP_RUNS overrides.
+const KEPT_RUNS: usize = 50;
+
+/// Run a graph: read its telemetry, write its report.
+///
+/// Without a model in the environment the playbook's templates word the recommendations; see .env.example.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The graph file.
+    graph: PathBuf,
+    /// Read this instead of what the graph's one ingest node names; `-` is standard input.
+    #[arg(long, value_name = "PATH")]
+    input: Option<String>,
+    /// Write the report here instead of where the graph's one output node says; `-` is standard output.
+    #[arg(long, value_name = "PATH")]
+    output: Option<String>,
+    /// Override a key of a node, as in `--set recommendations.max_repairs=0`.
+    #[arg(long, value_name = "NODE.KEY=VALUE")]
+    set: Vec<String>,
+    /// Write every exchange with the model to a cassette.
+    #[arg(long, value_name = "FILE", group = "model")]
+    record: Option<PathBuf>,
+    /// Answer from a cassette, with the network closed.
+    #[arg(long, value_name = "FILE", group = "model")]
+    replay: Option<PathBuf>,
+    /// Ask no model; templates word the recommendations.
+    #[arg(long, group = "model")]
+    offline: bool,
+    /// Keep no journal: the run cannot be resumed nor asked about later.
+    #[arg(long)]
+    no_journal: bool,
+    /// Write the run record here too.
+    #[arg(long, value_name = "PATH")]
+    run_record: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
+    let environment = load::environment();
+    let source = load::read(&arguments.graph)?;
+    let texts = override_texts(&arguments, &source)?;
+    let overrides = texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
+    let compiled = load::compiled(&arguments.graph, &source, &overrides, &environment)?;
+    let invocation = Invocation {
+        path: absolute(&arguments.graph),
+        overrides: texts,
+        model: match (&arguments.record, &arguments.replay, arguments.offline) {
+            (Some(path), _, _) => ModelMode::Record(absolute(path)),
+            (_, Some(path), _) => ModelMode::Replay(absolute(path)),
+            (_, _, true) => ModelMode::Offline,
+            _ => ModelMode::Live,
+        },
+        run_record: arguments.run_record.as_deref().map(absolute),
+    };
+    let started = WallClock.now();
+    let opened = if arguments.no_journal { None } else { open_folder(&environment) };
+    let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
+    let plan = &compiled.plan;
+    let header = Header {
+        version: JOURNAL_VERSION,
+        run: folder.as_ref().map_or_else(|| "unjournaled".to_string(), |(f, _)| f.id().to_string()),
+        graph: plan.name.clone(),
+        fingerprint: plan.fingerprint.clone(),
+        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+        invocation: invocation.clone(),
+    };
+    let first = Event::Started(header);
+    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started };
+    execute(job, &arguments.settings, &environment)
+}
+
+/// Absolute, so that a run can be resumed from any folder.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+}
+
+/// All overrides as `NODE.KEY=VALUE`, `--input` and `--output` included.
+fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<String>, Failure> {
+    let mut texts = arguments.set.clone();
+    if arguments.input.is_none() && arguments.output.is_none() {
+        return Ok(texts);
+    }
+    let kinds = load::kinds();
+    let nodes = outline(source);
+    let of = |matches: &dyn Fn(&str) -> bool| {
+        nodes.iter().filter(|(_, kind)| matches(kind)).map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    if let Some(path) = &arguments.input {
+        let is_source = |kind: &str| kinds.iter().any(|k| k.name == kind && k.role == Role::Source);
+        texts.push(path_override("--input", "ingest", &of(&is_source), path)?);
+    }
+    if let Some(path) = &arguments.output {
+        texts.push(path_override("--output", "output", &of(&|kind| kind.starts_with("output.")), path)?);
+    }
+    Ok(texts)
+}
+
+fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result<String, Failure> {
+    match nodes {
+        [node] => {
+            let path = if path == "-" { path.to_string() } else { absolute(Path::new(path)) };
+            // A TOML basic string, in which a literal `${` must not be taken for a variable.
+            let quoted = serde_json::to_string(&path.replace("${", "$${")).unwrap_or_default(); // a string always serialises
+            Ok(format!("{node}.path={quoted}"))
+        }
+        [] => Err(Failure::usage(Diagnostic::new(
+            codes::run::USAGE,
+            format!("{flag} needs an {role} node, and the graph has none"),
+        ))),
+        several => {
+            let sets: Vec<String> = several.iter().map(|n| format!("--set {n}.path={path}")).collect();
+            let message = format!("{flag} needs one {role} node, and the graph has {}: {}", several.len(), several.join(", "));
+            Err(Failure::usage(
+                Diagnostic::new(codes::run::USAGE, message).help(format!("name the node: {}", sets.join(" or "))),
+            ))
+        }
+    }
+}
+
+/// A folder for a new run and its journal; without one the run goes on all the same.
+fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJournal)> {
+    let opened = (|| {
+        let state = StateDir::open(environment.get("AGENT_STATE_DIR"))?;
+        let keep = environment.get("AGENT_KEEP_RUNS").and_then(|n| n.parse().ok()).unwrap_or(KEPT_RUNS);
+        // Runs are told apart within a second by the process, and by the fraction of the second.
+        let mut suffix = WallClock.now().micros() as u16 ^ std::process::id() as u16;
+        let next = || {
+            suffix = suffix.wrapping_add(1);
+            suffix
+        };
+        let (folder, lock) = state.create_run(WallClock.now(), next).map_err(|e| e.to_string())?;
+        // What cannot be deleted now is tried again next time.
+        let _ = state.retain(keep);
+        let (journal, _) = FileJournal::open(&folder.events())?;
+        Ok::<_, String>((folder, lock, journal))
+    })();
+    opened
+        .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
+        .ok()
+}

@@ -1,0 +1,38 @@
+use super::exit::{Exit, Failure};
+use super::render::runs::{RunRow, runs as table};
+use super::{load, terminal};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Report, RunRecord};
+use crate::engine::{Entry, Event, Run, run_record};
+use crate::io::state::{RunDir, StateDir};
+
+/// List the runs that are kept, newest first.
+#[derive(Debug, clap::Args)]
+pub struct RunsArguments {}
+
+pub fn runs(_: &RunsArguments) -> Result<Exit, Failure> {
+    let environment = load::environment();
+    let state = StateDir::open(environment.get("AGENT_STATE_DIR"))
+        .map_err(|why| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why)))?;
+    let rows: Vec<RunRow> = state.list().map_err(Failure::run)?.iter().filter_map(row).collect();
+    terminal::out(&table(&rows));
+    Ok(Exit::Done)
+}
+
+/// A run as its record says; one that was killed has none yet, and its journal tells at least how it began.
+fn row(folder: &RunDir) -> Option<RunRow> {
+    let report: Option<Report> = read_json(&folder.report());
+    let record: RunRecord = read_json(&folder.record()).or_else(|| begun(folder))?;
+    Some(RunRow::new(&record, report.as_ref(), folder.is_locked()))
+}
+
+fn begun(folder: &RunDir) -> Option<RunRecord> {
+    let text = std::fs::read_to_string(folder.events()).ok()?;
+    let entry: Entry = serde_json::from_str(text.lines().next()?).ok()?;
+    let Event::Started(header) = entry.event else { return None };
+    Some(run_record(&Run { header: Some(header), ..Run::default() }, entry.at, None))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}

@@ -1,0 +1,51 @@
+use std::path::PathBuf;
+
+use schemars::{Schema, schema_for};
+
+use super::exit::{Exit, Failure};
+use super::{kinds, load, terminal};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Insights, Report, RunRecord};
+use crate::graph::{configs_of, file_schema, kind_schema};
+use crate::nodes::insights;
+
+/// Print a JSON Schema: of graph files, of the report, of the run record, or of a node kind.
+#[derive(Debug, clap::Args)]
+pub struct SchemaArguments {
+    /// `graph`, `report`, `run`, or the name of a node kind.
+    of: String,
+    /// With `report`: the graph whose insights the schema names; those of the infrastructure report by default.
+    graph: Option<PathBuf>,
+}
+
+pub fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
+    let all = load::kinds();
+    let schema: Schema = match (arguments.of.as_str(), &arguments.graph) {
+        ("report", Some(graph)) => report_of(graph)?,
+        (_, Some(_)) => {
+            let message = "only `agent schema report` takes a graph";
+            return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
+        }
+        ("graph", None) => file_schema(&all),
+        ("report", None) => Report::schema(Insights::DEFAULT.map(|(name, _, _)| name)),
+        ("run", None) => schema_for!(RunRecord),
+        (name, None) => kind_schema(kinds::find(&all, name)?),
+    };
+    let text = serde_json::to_string_pretty(&schema).unwrap_or_default(); // a schema is JSON by construction
+    terminal::out(&format!("{text}\n"));
+    Ok(Exit::Done)
+}
+
+fn report_of(path: &std::path::Path) -> Result<Schema, Failure> {
+    let source = load::read(path)?;
+    load::compiled(path, &source, &[], &load::environment())?;
+    let configs: Vec<insights::Config> =
+        configs_of(&source, crate::node::Kind::fold::<insights::InsightTable>().name).map_err(Failure::config)?;
+    let mut names: Vec<String> = Vec::new();
+    for name in configs.iter().flat_map(|config| config.names()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(Report::schema(names.iter().map(String::as_str)))
+}

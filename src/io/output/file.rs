@@ -1,0 +1,80 @@
+//! The kind `output.file`.
+
+use std::io::Write;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::Report;
+use crate::io::atomic::write_atomic;
+use crate::node::{Assets, Cx, Task, TaskError};
+
+/// Writes a report as JSON to a file.
+///
+/// The report is written to a temporary file beside the target, which then takes its place: a reader never sees half a
+/// report, and a failed run leaves the old one. Writing the same report again changes nothing.
+///
+/// ```toml
+/// [nodes.output]
+/// kind = "output.file"
+/// inputs = { report = "report" }
+/// path = "../output.json"     # relative to the graph file; "-" is standard output
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Path of the file, relative to the graph file; `-` is standard output. `--output` overrides it.
+    pub path: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    pub report: Report,
+}
+
+/// Where a report went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// Path of the file, or `-`.
+    pub path: String,
+    pub bytes: u64,
+}
+
+pub struct OutputFile {
+    path: String,
+}
+
+impl Task for OutputFile {
+    const KIND: &'static str = "output.file";
+    const VERSION: u32 = 1;
+    type Config = Config;
+    type Input = Input;
+    type Output = Written;
+
+    fn new(config: Config, assets: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(OutputFile { path: assets.locate(&config.path) })
+    }
+
+    async fn run(&self, input: Input, _: &Cx) -> Result<Written, TaskError> {
+        let mut text = serde_json::to_vec_pretty(&input.report).map_err(|e| TaskError::Permanent(e.to_string()))?;
+        text.push(b'\n');
+        let written = match self.path.as_str() {
+            "-" => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(&text).and_then(|()| out.flush())
+            }
+            path => write_atomic(Path::new(path), &text),
+        };
+        match written {
+            Ok(()) => Ok(Written { path: self.path.clone(), bytes: text.len() as u64 }),
+            Err(error) => Err(TaskError::Diagnosed(Box::new(
+                Diagnostic::new(codes::output::UNWRITABLE, format!("the report cannot be written to `{}`: {error}", self.path))
+                    .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
+            ))),
+        }
+    }
+}
