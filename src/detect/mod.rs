@@ -6,6 +6,8 @@ mod entities;
 mod order;
 mod rules;
 mod series;
+#[cfg(test)]
+pub(crate) mod testing;
 mod total;
 
 pub use detector::Detector;

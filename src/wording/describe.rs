@@ -131,3 +131,144 @@ fn moments(anomaly: &Anomaly, language: Language) -> String {
         (Language::Fr, false) => format!("la première fois le {first}, la dernière le {last}, au pire le {worst}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bands, Counts, Sample, Timestamp};
+
+    fn figure(value: f64) -> Figure {
+        Figure::new(value).unwrap()
+    }
+
+    fn sample(time: &str, value: f64) -> Sample {
+        Sample { time: Timestamp::parse(time).unwrap(), row: 1, value: figure(value) }
+    }
+
+    /// 12 of 1,500 records reached a band, the worst of them the high one.
+    fn cpu() -> Anomaly {
+        Anomaly {
+            name: "cpu_usage".into(),
+            metric: "cpu_usage".into(),
+            service: None,
+            entity: None,
+            value: figure(93.5),
+            threshold: figure(90.0),
+            severity: Severity::High,
+            unit: Some("%".into()),
+            bands: Bands { low: Some(figure(70.0)), medium: Some(figure(80.0)), high: Some(figure(90.0)) },
+            records: 1500,
+            reached: Counts { low: 6, medium: 4, high: 2 },
+            first: sample("2023-10-01T12:00:00Z", 71.0),
+            worst: sample("2023-10-02T08:30:00Z", 93.5),
+            last: sample("2023-10-03T23:45:00Z", 70.0),
+            newest: sample("2023-10-04T00:00:00Z", 50.0),
+            mean: figure(61.0),
+            services: vec![],
+            description: String::new(),
+        }
+    }
+
+    fn cache() -> Anomaly {
+        Anomaly {
+            metric: "service_status".into(),
+            service: Some("cache".into()),
+            value: figure(2.0),
+            threshold: figure(2.0),
+            unit: None,
+            bands: Bands { low: None, medium: Some(figure(1.0)), high: Some(figure(2.0)) },
+            ..cpu()
+        }
+    }
+
+    /// Reached once.
+    fn once(anomaly: Anomaly, records: u64) -> Anomaly {
+        let reached = Counts { low: 1, medium: 0, high: 0 };
+        Anomaly { records, reached, first: anomaly.worst, last: anomaly.worst, ..anomaly }
+    }
+
+    fn on_host(anomaly: Anomaly) -> Anomaly {
+        Anomaly { entity: Some("web-1".into()), ..anomaly }
+    }
+
+    /// No-break spaces made visible: `_`, and the narrow one `'`.
+    fn sentences(forms: &[(Anomaly, [Option<&str>; 2])]) -> String {
+        let visible = |text: String| text.replace('\u{a0}', "_").replace('\u{202f}', "'");
+        let lines = forms.iter().flat_map(|(anomaly, [en, fr])| {
+            [visible(describe(anomaly, *en, Language::En)), visible(describe(anomaly, *fr, Language::Fr))]
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_form_of_a_metric() {
+        let usage = [Some("CPU usage"), Some("l'utilisation du processeur")];
+        let only_medium = Bands { low: None, medium: Some(figure(80.0)), high: None };
+        let medium = Anomaly { severity: Severity::Medium, threshold: figure(80.0), bands: only_medium, ..cpu() };
+        let low_ratio = Anomaly {
+            severity: Severity::Low,
+            value: figure(0.0625),
+            threshold: figure(0.05),
+            bands: Bands { low: Some(figure(0.05)), ..Bands::default() },
+            unit: None,
+            ..cpu()
+        };
+        insta::assert_snapshot!(sentences(&[
+            (cpu(), usage),
+            (on_host(cpu()), usage),
+            (medium, usage),
+            (once(on_host(cpu()), 1500), usage),
+            (once(cpu(), 1), usage),
+            (low_ratio, [Some("error rate"), Some("le taux d'erreur")]),
+            (cpu(), [Some("active connections"), Some("les connexions actives")]),
+            (cpu(), [None, None]),
+        ]), @r"
+        CPU usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage on web-1 peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur sur web-1 a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage peaked at 93.5% (medium severity, threshold 80%): 12 of 1,500 records were at or above the medium threshold of 80%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité moyenne, seuil de 80_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité moyenne (80_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage on web-1 peaked at 93.5% (high severity, threshold 90%): 1 of 1,500 records was at or above the low threshold of 70%, at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur sur web-1 a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 1 relevé sur 1'500 a atteint le seuil de gravité faible (70_%), le 2023-10-02T08:30:00Z.
+        CPU usage peaked at 93.5% (high severity, threshold 90%): 1 of 1 record was at or above the low threshold of 70%, at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 1 relevé sur 1 a atteint le seuil de gravité faible (70_%), le 2023-10-02T08:30:00Z.
+        Error rate peaked at 0.0625 (low severity, threshold 0.05): 12 of 1,500 records were at or above the low threshold of 0.05, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le taux d'erreur a atteint 0,0625 (gravité faible, seuil de 0,05)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (0,05), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Active connections peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Les connexions actives ont atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        The metric cpu_usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        La mesure cpu_usage a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        ");
+    }
+
+    #[test]
+    fn every_form_of_a_service() {
+        let degraded = Anomaly { value: figure(1.0), threshold: figure(1.0), severity: Severity::Medium, ..cache() };
+        let offline_only = Bands { high: Some(figure(2.0)), ..Bands::default() };
+        insta::assert_snapshot!(sentences(&[
+            (cache(), [None, None]),
+            (on_host(cache()), [None, None]),
+            (degraded.clone(), [None, None]),
+            (once(degraded, 240), [None, None]),
+            (once(cache(), 1), [None, None]),
+            (Anomaly { bands: offline_only, ..cache() }, [None, None]),
+            (Anomaly { bands: offline_only, ..once(on_host(cache()), 2) }, [None, None]),
+        ]), @r"
+        Service cache was offline at worst (high severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache on web-1 was offline at worst (high severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache sur web-1 a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache was degraded at worst (medium severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été dégradé au pire (gravité moyenne)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache was degraded at worst (medium severity): it was not online in 1 of 240 records, at 2023-10-02T08:30:00Z.
+        Le service cache a été dégradé au pire (gravité moyenne)_: il n'était pas en ligne dans 1 relevé sur 240, le 2023-10-02T08:30:00Z.
+        Service cache was offline at worst (high severity): it was not online in 1 of 1 record, at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 1 relevé sur 1, le 2023-10-02T08:30:00Z.
+        Service cache was offline at worst (high severity): it was offline in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache on web-1 was offline at worst (high severity): it was offline in 1 of 2 records, at 2023-10-02T08:30:00Z.
+        Le service cache sur web-1 a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 1 relevé sur 2, le 2023-10-02T08:30:00Z.
+        ");
+    }
+}
