@@ -129,7 +129,8 @@ mod tests {
     fn sentences_are_in_the_language_of_the_run() {
         let batch = batch(&records("0 web-1 cpu=93.5 lag=2 \n 1 web-1 cpu=12 db=offline"));
         let lines = |language| {
-            let lines: Vec<String> = run(&[batch.clone()], language).into_iter().map(|a| a.description).collect();
+            let lines: Vec<String> =
+                run(std::slice::from_ref(&batch), language).into_iter().map(|a| a.description).collect();
             lines.join("\n").replace('\u{a0}', "_")
         };
         insta::assert_snapshot!(lines(Language::En), @r"
