@@ -173,6 +173,8 @@ mod tests {
         assert_eq!(
             names(json!([
                 anomaly("low", "low", 900.0, 1.0),
+                anomaly("low tie b", "low", 99.0, 90.0),
+                anomaly("low tie a", "low", 0.11, 0.10),
                 anomaly("high near b", "high", 11.0, 10.0),
                 anomaly("medium", "medium", 2.0, 1.0),
                 anomaly("high near a", "high", 11.0, 10.0),
@@ -180,7 +182,17 @@ mod tests {
                 anomaly("high at zero", "high", 0.0, 0.0),
                 anomaly("high huge", "high", 1.7e308, -1.7e308),
             ])),
-            ["high at zero", "high huge", "high below zero", "high near a", "high near b", "medium", "low"]
+            [
+                "high at zero",
+                "high huge",
+                "high below zero",
+                "high near a",
+                "high near b",
+                "medium",
+                "low",
+                "low tie a",
+                "low tie b"
+            ]
         );
     }
 }
