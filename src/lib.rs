@@ -2,6 +2,8 @@
 pub mod detect;
 pub mod diagnostic;
 pub mod domain;
+pub mod engine;
+pub mod graph;
 pub mod io;
 pub mod node;
 pub mod nodes;

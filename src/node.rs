@@ -157,13 +157,16 @@ impl Cx {
 }
 
 /// Why a task failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum TaskError {
     /// May pass by itself: tried again as the node's `retry` says.
     #[error("{0}")]
     Transient(String),
     #[error("{0}")]
     Permanent(String),
+    /// Permanent, with a code and a remedy.
+    #[error("{0}")]
+    Diagnosed(Box<Diagnostic>),
 }
 
 /// What a node may read while it is built: text files that its config names. What it read is part of its fingerprint.
@@ -191,6 +194,11 @@ impl<'a> Assets<'a> {
                 .at(self.source, path.span.clone())
                 .help("the path is relative to the graph file")),
         }
+    }
+
+    /// A path that is written relative to the graph file, as the process has to open it. `-` stays `-`.
+    pub fn locate(&self, path: &str) -> String {
+        self.files.locate(path)
     }
 
     /// Everything that was read, in order.

@@ -18,6 +18,18 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// Why the file cannot be read, as a lower-case fragment.
     fn read(&self, path: &str) -> Result<SourceFile, String>;
+
+    /// A path of the graph file as the process has to open it. `-` and absolute paths stay as they are.
+    fn locate(&self, path: &str) -> String;
+}
+
+/// Where a run's events are kept, oldest first.
+pub trait Journal: Send {
+    /// Appends whole lines, in one write.
+    ///
+    /// # Errors
+    /// Why they could not be written, as a lower-case fragment.
+    fn append(&mut self, lines: &[u8]) -> Result<(), String>;
 }
 
 /// Wall time. Only the run record and run ids see it; no report does.

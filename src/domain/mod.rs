@@ -18,7 +18,8 @@ pub use language::Language;
 pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};
 pub use report::{Report, ReportAnomaly, ReportRecommendation};
 pub use run::{
-    Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskRecord, WordingRecord,
+    Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome, TaskRecord,
+    WordingRecord,
 };
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};

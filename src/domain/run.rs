@@ -80,6 +80,18 @@ pub struct FaultExample {
     pub detail: String,
 }
 
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskOutcome {
+    Done,
+    /// It failed and its node says `on_error = "skip"`: the output is `null`.
+    Skipped,
+    /// It failed and the kind's stand-in is the output.
+    Fallback,
+    Failed,
+}
+
 /// One task as it ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,8 +101,7 @@ pub struct TaskRecord {
     pub item: Option<u32>,
     /// Tries, the first included.
     pub attempts: u32,
-    /// `done`, `skipped`, `fallback` or `failed`.
-    pub outcome: String,
+    pub outcome: TaskOutcome,
     pub error: Option<String>,
     pub elapsed_ms: u64,
 }

@@ -1,0 +1,346 @@
+//! Performs what the state asks for: starts tasks the moment their inputs exist, runs independent ones concurrently,
+//! and journals every event before anything outside can see its effect.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::value::RawValue;
+
+use super::event::{Entry, Event};
+use super::pass::{Passed, run_apart};
+use super::state::{Action, Diverged, Run, task_name};
+use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::domain::{RunStatus, TaskOutcome};
+use crate::graph::{OnError, Plan, Stream};
+use crate::node::{AnyTask, Cx, TaskError};
+use crate::port::{Clock, Journal, Model};
+
+/// What the driver needs of the world.
+pub struct World {
+    /// `None` keeps no journal.
+    pub journal: Option<Box<dyn Journal>>,
+    pub clock: Arc<dyn Clock>,
+    pub model: Option<Arc<dyn Model>>,
+    pub watcher: Arc<dyn Watcher>,
+    pub cancel: Cancel,
+}
+
+/// Somebody who looks on.
+pub trait Watcher: Send + Sync {
+    fn on_event(&self, _event: &Event) {}
+    /// Bytes that a source has read, and how many there are where that is known.
+    fn on_read(&self, _node: &str, _read: u64, _total: Option<u64>) {}
+    /// The journal cannot be written any further; the run goes on without.
+    fn on_journal_lost(&self, _why: &str) {}
+}
+
+/// Asks a run to stop where it is. Its journal stays resumable.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<CancelState>);
+
+#[derive(Default)]
+struct CancelState {
+    flag: AtomicBool,
+    wake: tokio::sync::Notify,
+}
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.0.flag.store(true, Ordering::Relaxed);
+        self.0.wake.notify_waiters();
+        self.0.wake.notify_one();
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.flag.load(Ordering::Relaxed)
+    }
+
+    async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            self.0.wake.notified().await;
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    Done,
+    Failed(Box<Diagnostic>),
+    /// Cancelled; can be resumed.
+    Interrupted,
+}
+
+/// Drives a run to its end. `first` is the event that sets it off: `Started`, or `Resumed` on a loaded state.
+pub async fn drive(plan: Arc<Plan>, stream: Stream, run: Run, world: World, first: Event) -> (Run, Outcome) {
+    let mut driver = Driver {
+        plan,
+        stream: Some(stream),
+        run,
+        log: Log { journal: world.journal, clock: world.clock, watcher: world.watcher, buffer: Vec::new() },
+        model: world.model,
+        cancel: world.cancel,
+        events: VecDeque::from([first]),
+        starts: Vec::new(),
+        running: FuturesUnordered::new(),
+        fault: None,
+    };
+    let outcome = driver.run().await;
+    (driver.run, outcome)
+}
+
+struct Driver {
+    plan: Arc<Plan>,
+    /// Gone once the pass has begun.
+    stream: Option<Stream>,
+    run: Run,
+    log: Log,
+    model: Option<Arc<dyn Model>>,
+    cancel: Cancel,
+    /// Not yet taken in.
+    events: VecDeque<Event>,
+    /// To be started once the events that announce them are journaled.
+    starts: Vec<Action>,
+    running: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// The latest fault with a code and a remedy of its own; the journal has only its text.
+    fault: Option<Box<Diagnostic>>,
+}
+
+/// What a future of the driver ends in.
+enum Step {
+    Passed(Passed),
+    /// The pause before another try is over.
+    Due(Action),
+    Ended(Event, Option<Box<Diagnostic>>),
+}
+
+impl Driver {
+    async fn run(&mut self) -> Outcome {
+        loop {
+            if let Err(diverged) = self.settle() {
+                return failed(codes::run::DIVERGED, format!("the journal does not fit the run: {diverged}"));
+            }
+            match &self.run.ended {
+                Some((RunStatus::Done, _)) => return Outcome::Done,
+                Some((_, error)) => {
+                    let error = error.clone().unwrap_or_default();
+                    return match self.fault.take() {
+                        Some(fault) => Outcome::Failed(fault),
+                        None => failed(codes::run::TASK_FAILED, error),
+                    };
+                }
+                None => {}
+            }
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Outcome::Interrupted,
+                step = self.running.next() => match step {
+                    Some(Step::Passed(passed)) => {
+                        if !self.passed(passed) {
+                            return Outcome::Interrupted;
+                        }
+                    }
+                    Some(Step::Due(action)) => self.announce(action),
+                    Some(Step::Ended(event, fault)) => {
+                        self.fault = fault;
+                        self.events.push_back(event);
+                    }
+                    None => {
+                        let message = "the run stands still although it is not finished, which is a bug";
+                        return failed(codes::run::TASK_FAILED, message.to_string());
+                    }
+                },
+            }
+        }
+    }
+
+    /// Takes in all events at hand, journals them in one write, and only then starts what they lead to.
+    fn settle(&mut self) -> Result<(), Diverged> {
+        let mut actions = Vec::new();
+        while let Some(event) = self.events.pop_front() {
+            if self.run.ended.is_some() && !matches!(event, Event::Resumed {}) {
+                break; // what still ran when the run failed is not part of it
+            }
+            self.log.put(&event);
+            self.run.apply(&self.plan, &event, &mut actions)?;
+            actions.drain(..).for_each(|action| self.take_up(action));
+        }
+        self.log.flush();
+        let starts = std::mem::take(&mut self.starts);
+        if self.run.ended.is_none() {
+            starts.into_iter().for_each(|action| self.start(action));
+        }
+        Ok(())
+    }
+
+    fn take_up(&mut self, action: Action) {
+        match action {
+            Action::Pass => self.starts.push(action),
+            Action::Start { after, .. } if !after.is_zero() => {
+                self.running.push(tokio::time::sleep(after).map(move |()| Step::Due(action)).boxed());
+            }
+            Action::Start { .. } => self.announce(action),
+            Action::GiveUp { node, item, attempt, input, error } => {
+                let event = self.give_up((node, item, attempt), &input, error);
+                self.events.push_back(event);
+            }
+            Action::End => self.events.push_back(Event::Ended { status: RunStatus::Done, error: None }),
+        }
+    }
+
+    /// Journals the start of a try before it starts.
+    fn announce(&mut self, action: Action) {
+        let Action::Start { node, item, attempt, .. } = action else { return };
+        let name = self.plan.nodes.get(node).map(|n| n.name.clone()).unwrap_or_default();
+        self.events.push_back(Event::TaskStarted { node: name, item, attempt });
+        self.starts.push(action);
+    }
+
+    fn start(&mut self, action: Action) {
+        match action {
+            Action::Pass => {
+                let Some(stream) = self.stream.take() else { return };
+                let pass = run_apart(self.plan.clone(), stream, self.log.watcher.clone(), self.cancel.clone());
+                self.running.push(pass.map(Step::Passed).boxed());
+            }
+            Action::Start { node, item, attempt, input, .. } => {
+                let Some(planned) = self.plan.nodes.get(node) else { return };
+                let Some(task) = planned.task.clone() else { return };
+                let model = if planned.kind.uses_model { self.model.clone() } else { None };
+                let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
+                let name = planned.name.clone();
+                self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
+            }
+            Action::GiveUp { .. } | Action::End => {}
+        }
+    }
+
+    /// Turns the end of the stream part into events; `false` when it was interrupted.
+    fn passed(&mut self, passed: Passed) -> bool {
+        let Passed { inputs, values } = passed;
+        let event = match values {
+            Ok(None) => return false,
+            Ok(Some(values)) => Event::Cut { values },
+            Err(fault) => {
+                let error = fault.to_string();
+                self.fault = Some(fault);
+                Event::Ended { status: RunStatus::Failed, error: Some(error) }
+            }
+        };
+        self.events.extend([Event::Read { inputs }, event]);
+        true
+    }
+
+    /// What the node's `on_error` makes of a task that has failed for good.
+    fn give_up(&mut self, at: (usize, Option<u32>, u32), input: &RawValue, error: String) -> Event {
+        let (node, item, attempt) = at;
+        let Some(planned) = self.plan.nodes.get(node) else {
+            return Event::Ended { status: RunStatus::Failed, error: Some(error) };
+        };
+        let stand_in = match planned.on_error {
+            OnError::Fail => None,
+            OnError::Skip => Some((TaskOutcome::Skipped, RawValue::NULL.to_owned())),
+            OnError::Fallback => {
+                planned.task.as_ref().and_then(|t| t.fallback(input)).map(|output| (TaskOutcome::Fallback, output))
+            }
+        };
+        let node = planned.name.clone();
+        match stand_in {
+            Some((outcome, output)) => Event::TaskEnded {
+                node,
+                item,
+                attempt,
+                outcome,
+                output,
+                error: Some(error),
+                notes: Vec::new(),
+                elapsed_ms: 0,
+            },
+            None => {
+                let error = format!("node `{}` failed: {error}", task_name(&node, item));
+                Event::Ended { status: RunStatus::Failed, error: Some(error) }
+            }
+        }
+    }
+}
+
+fn failed(code: &'static Code, message: String) -> Outcome {
+    Outcome::Failed(Box::new(Diagnostic::new(code, message)))
+}
+
+/// One try of a task, bounded in time; a panic is an error of the task, not of the run.
+async fn attempt_task(
+    task: Arc<dyn AnyTask>,
+    cx: Cx,
+    input: Box<RawValue>,
+    limit: Option<Duration>,
+    (node, item, attempt): (String, Option<u32>, u32),
+) -> Step {
+    let begun = Instant::now();
+    let run = AssertUnwindSafe(task.run(&input, &cx)).catch_unwind();
+    let result = match limit {
+        None => run.await,
+        Some(limit) => match tokio::time::timeout(limit, run).await {
+            Ok(result) => result,
+            Err(_) => Ok(Err(TaskError::Transient(format!("it took longer than its timeout of {limit:?}")))),
+        },
+    };
+    let result = result.unwrap_or_else(|_| Err(TaskError::Permanent("it panicked, which is a bug".into())));
+    let elapsed_ms = begun.elapsed().as_millis() as u64;
+    match result {
+        Ok(output) => {
+            let (outcome, notes) = (TaskOutcome::Done, cx.take_notes());
+            Step::Ended(Event::TaskEnded { node, item, attempt, outcome, output, error: None, notes, elapsed_ms }, None)
+        }
+        Err(error) => {
+            let transient = matches!(error, TaskError::Transient(_));
+            let text = error.to_string();
+            let fault = if let TaskError::Diagnosed(fault) = error { Some(fault) } else { None };
+            Step::Ended(Event::TaskFailed { node, item, attempt, error: text, transient }, fault)
+        }
+    }
+}
+
+/// The journal's writer: gathers lines and appends them in one write.
+struct Log {
+    journal: Option<Box<dyn Journal>>,
+    clock: Arc<dyn Clock>,
+    watcher: Arc<dyn Watcher>,
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    fn put(&mut self, event: &Event) {
+        if self.journal.is_some() {
+            let entry = Entry { at: self.clock.now(), event };
+            match serde_json::to_writer(&mut self.buffer, &entry) {
+                Ok(()) => self.buffer.push(b'\n'),
+                Err(error) => self.lose(&error.to_string()),
+            }
+        }
+        self.watcher.on_event(event);
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.buffer);
+        if let Some(journal) = &mut self.journal
+            && let Err(why) = journal.append(&lines)
+        {
+            self.lose(&why);
+        }
+    }
+
+    /// There is always a report: without a journal the run only cannot be resumed.
+    fn lose(&mut self, why: &str) {
+        self.journal = None;
+        self.watcher.on_journal_lost(why);
+    }
+}

@@ -1,0 +1,102 @@
+//! What happens in a run, as it stands in the journal: one JSON object a line. Names, never indices: a journal is read
+//! by people and by later versions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, Timestamp};
+
+/// Version of the journal's format. A journal of another version is refused, never guessed at.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// One line of a journal. Written with `E = &Event`, read with `E = Event`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry<E = Event> {
+    pub at: Timestamp,
+    pub event: E,
+}
+
+// Externally tagged, so that the raw JSON inside survives byte for byte.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Always the first.
+    Started(Header),
+    /// A later process took the run up again: what had failed is tried anew.
+    Resumed {},
+    /// The stream part has read its sources, or failed to: what it met.
+    Read {
+        inputs: Vec<InputRecord>,
+    },
+    /// The cut: the folds' values by node. Nothing below it is ever needed again.
+    Cut {
+        values: BTreeMap<String, Box<RawValue>>,
+    },
+    TaskStarted {
+        node: String,
+        item: Option<u32>,
+        /// From 1.
+        attempt: u32,
+    },
+    TaskFailed {
+        node: String,
+        item: Option<u32>,
+        attempt: u32,
+        error: String,
+        transient: bool,
+    },
+    TaskEnded {
+        node: String,
+        item: Option<u32>,
+        attempt: u32,
+        outcome: TaskOutcome,
+        /// `null` when skipped.
+        output: Box<RawValue>,
+        error: Option<String>,
+        notes: Vec<Note>,
+        elapsed_ms: u64,
+    },
+    Ended {
+        status: RunStatus,
+        error: Option<String>,
+    },
+}
+
+/// What a run is a run of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`JOURNAL_VERSION`].
+    pub version: u32,
+    pub run: String,
+    /// Name of the graph.
+    pub graph: String,
+    pub fingerprint: String,
+    /// Fingerprint of each node, by name.
+    pub nodes: BTreeMap<String, String>,
+    pub invocation: Invocation,
+}
+
+/// How the run was asked for, so that it can be taken up again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// Path of the graph file, absolute.
+    pub path: String,
+    /// `--set`, `--input` and `--output`, as `NODE.KEY=VALUE`.
+    pub overrides: Vec<String>,
+    pub model: ModelMode,
+    /// Where `--run-record` asked for another copy, absolute.
+    pub run_record: Option<String>,
+}
+
+/// Where wordings come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelMode {
+    /// The endpoint of the environment, or templates where there is none.
+    Live,
+    Offline,
+    Record(String),
+    Replay(String),
+}

@@ -1,0 +1,15 @@
+//! Runs a plan. `state` is a pure machine over events; `drive` performs what it asks for, and journals every event
+//! before the world sees its effect. Resuming is reading the journal through the same machine.
+//!
+//! Names no node kind and knows no particular graph.
+
+mod drive;
+mod event;
+mod pass;
+mod record;
+mod state;
+
+pub use drive::{Cancel, Outcome, Watcher, World, drive};
+pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
+pub use record::run_record;
+pub use state::{Action, Diverged, Run};

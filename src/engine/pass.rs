@@ -1,0 +1,114 @@
+//! The stream part: one pass over each source, shared by all folds that listen to it. Synchronous; runs on a thread
+//! of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::drive::{Cancel, Watcher};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{InputRecord, Timestamp};
+use crate::graph::{Plan, Stream, StreamSource};
+use crate::node::{Pass, Wanted, Window};
+
+/// What a pass gave, and what it read until it ended or failed.
+pub struct Passed {
+    pub inputs: Vec<InputRecord>,
+    /// `None` when it was interrupted.
+    pub values: Result<Option<BTreeMap<String, Box<RawValue>>>, Box<Diagnostic>>,
+}
+
+/// What each source brought.
+#[derive(Default)]
+struct Tally {
+    records: u64,
+    newest: Option<i64>,
+}
+
+/// Runs every source through its folds, in the order of the file, and closes the folds.
+pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Cancel) -> Passed {
+    let mut inputs = Vec::new();
+    let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
+    let Stream { sources, folds } = stream;
+    for source in sources.iter() {
+        let mut listeners: Vec<_> = folds.iter_mut().filter(|f| f.sources.contains(&source.node)).collect();
+        if listeners.is_empty() {
+            continue;
+        }
+        let mut wanted = Wanted::default();
+        listeners.iter().for_each(|f| wanted.join(f.fold.wants()));
+        let read = read(plan, source, &wanted, watcher, cancel, |batch| {
+            listeners.iter_mut().for_each(|f| f.fold.push(batch));
+        });
+        inputs.extend(read.record);
+        match read.tally {
+            Ok(Some(tally)) => tallies.insert(source.node, tally),
+            Ok(None) => return Passed { inputs, values: Ok(None) },
+            Err(fault) => return Passed { inputs, values: Err(fault) },
+        };
+    }
+    let mut values = BTreeMap::new();
+    for fold in folds {
+        let of = || fold.sources.iter().filter_map(|s| tallies.get(s));
+        let newest = of().filter_map(|t| t.newest).max().and_then(Timestamp::from_micros);
+        let Some(newest) = newest else { continue }; // a source without a record has failed above
+        let window = Window { records: of().map(|t| t.records).sum(), newest };
+        let name = plan.nodes.get(fold.node).map(|n| n.name.clone()).unwrap_or_default();
+        match fold.fold.close(&window) {
+            Ok(value) => values.insert(name, value),
+            Err(error) => {
+                let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
+                let fault = Diagnostic::new(codes::run::TASK_FAILED, message);
+                return Passed { inputs, values: Err(Box::new(fault)) };
+            }
+        };
+    }
+    Passed { inputs, values: Ok(Some(values)) }
+}
+
+struct ReadThrough {
+    record: Option<InputRecord>,
+    tally: Result<Option<Tally>, Box<Diagnostic>>,
+}
+
+fn read(
+    plan: &Plan,
+    source: &StreamSource,
+    wanted: &Wanted,
+    watcher: &dyn Watcher,
+    cancel: &Cancel,
+    mut push: impl FnMut(&crate::domain::Batch),
+) -> ReadThrough {
+    let node = plan.nodes.get(source.node).map_or("", |n| n.name.as_str());
+    let mut reader = match source.source.open(&Pass { node, wanted }) {
+        Ok(reader) => reader,
+        Err(fault) => return ReadThrough { record: None, tally: Err(Box::new(fault)) },
+    };
+    let mut tally = Tally::default();
+    loop {
+        if cancel.is_cancelled() {
+            return ReadThrough { record: Some(reader.record()), tally: Ok(None) };
+        }
+        match reader.next() {
+            Ok(Some(batch)) => {
+                tally.records += batch.len() as u64;
+                tally.newest = tally.newest.max(batch.times.iter().copied().max());
+                push(&batch);
+                let (read, total) = reader.progress();
+                watcher.on_read(node, read, total);
+            }
+            Ok(None) => return ReadThrough { record: Some(reader.record()), tally: Ok(Some(tally)) },
+            Err(fault) => return ReadThrough { record: Some(reader.record()), tally: Err(Box::new(fault)) },
+        }
+    }
+}
+
+/// Runs the pass on a blocking thread.
+pub async fn run_apart(plan: Arc<Plan>, mut stream: Stream, watcher: Arc<dyn Watcher>, cancel: Cancel) -> Passed {
+    let pass = tokio::task::spawn_blocking(move || run(&plan, &mut stream, watcher.as_ref(), &cancel));
+    pass.await.unwrap_or_else(|panic| {
+        let fault = Diagnostic::new(codes::run::TASK_FAILED, format!("the stream part panicked, a bug: {panic}"));
+        Passed { inputs: Vec::new(), values: Err(Box::new(fault)) }
+    })
+}

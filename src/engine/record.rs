@@ -1,0 +1,37 @@
+//! The run record, from the state of a run.
+
+use super::state::Run;
+use crate::domain::{Note, RunRecord, RunStatus, Timestamp};
+
+/// What the state knows of a run. Coverage and the model's identity are the caller's to add: the engine knows neither.
+pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> RunRecord {
+    let header = run.header.as_ref();
+    let mut calls = Vec::new();
+    let mut wordings = Vec::new();
+    for note in &run.notes {
+        match note {
+            Note::Call(call) => calls.push(call.clone()),
+            Note::Wording(wording) => wordings.push(wording.clone()),
+        }
+    }
+    // Tasks end in the order in which time lets them; the record has them in one order.
+    let mut tasks = run.tasks.clone();
+    tasks.sort_by(|a, b| (&a.node, a.item).cmp(&(&b.node, b.item)));
+    calls.sort_by(|a, b| a.asked_by.cmp(&b.asked_by));
+    wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
+    RunRecord {
+        version: 1,
+        run: header.map(|h| h.run.clone()).unwrap_or_default(),
+        graph: header.map(|h| h.graph.clone()).unwrap_or_default(),
+        status: run.ended.as_ref().map_or(RunStatus::Running, |(status, _)| *status),
+        started,
+        ended,
+        error: run.ended.as_ref().and_then(|(_, error)| error.clone()),
+        inputs: run.inputs.clone(),
+        coverage: Vec::new(),
+        tasks,
+        model: None,
+        calls,
+        wordings,
+    }
+}

@@ -1,0 +1,419 @@
+//! The state of a run: changed by [`Run::apply`] and by nothing else. Pure, so that the same machine serves a fresh
+//! run, a resumed one, and one inside another engine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use serde_json::value::RawValue;
+
+use super::event::{Event, Header};
+use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, TaskRecord};
+use crate::graph::{Plan, PlanInput, Reference};
+use crate::node::Role;
+
+/// What the driver has to do next.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Run the stream part.
+    Pass,
+    /// Start a try of a task, after a pause.
+    Start { node: usize, item: Option<u32>, attempt: u32, input: Box<RawValue>, after: Duration },
+    /// A task has failed for good: do what its node says.
+    GiveUp { node: usize, item: Option<u32>, attempt: u32, input: Box<RawValue>, error: String },
+    /// Everything is done.
+    End,
+}
+
+/// The journal tells of something that cannot have happened in a run of this plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Diverged(pub String);
+
+/// A run of a plan, as far as it has come.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub header: Option<Header>,
+    pub inputs: Vec<InputRecord>,
+    pub tasks: Vec<TaskRecord>,
+    pub notes: Vec<Note>,
+    /// How it ended, and why it failed.
+    pub ended: Option<(RunStatus, Option<String>)>,
+    nodes: Vec<NodeState>,
+    /// Nodes that are not finished.
+    left: usize,
+    /// The latest action for each unfinished task: what a process that takes the run up has to do.
+    pending: BTreeMap<(usize, Option<u32>), Action>,
+    /// The stream part is still to be run.
+    pass: bool,
+}
+
+#[derive(Debug, Default)]
+struct NodeState {
+    /// Edges whose producer is not finished.
+    missing: usize,
+    /// Outputs of the items so far; a node without `each` has one.
+    items: Vec<Option<Box<RawValue>>>,
+    /// Items that are not finished.
+    left: usize,
+    /// The output, once finished.
+    value: Option<Box<RawValue>>,
+}
+
+impl Run {
+    /// The output of a node, once it is there.
+    pub fn value(&self, node: usize) -> Option<&RawValue> {
+        self.nodes.get(node)?.value.as_deref()
+    }
+
+    /// What is still to be done, in the order of the plan.
+    pub fn pending(&self) -> Vec<Action> {
+        if self.ended.is_some() {
+            return Vec::new();
+        }
+        let pass = self.pass.then_some(Action::Pass);
+        let end = (self.header.is_some() && self.left == 0).then_some(Action::End);
+        pass.into_iter().chain(self.pending.values().cloned()).chain(end).collect()
+    }
+
+    /// Takes in one event and says what it leads to.
+    ///
+    /// # Errors
+    /// The event does not fit the plan or what happened before.
+    pub fn apply(&mut self, plan: &Plan, event: &Event, actions: &mut Vec<Action>) -> Result<(), Diverged> {
+        if self.header.is_none() != matches!(event, Event::Started(_)) {
+            return Err(Diverged("a run begins with its one `started` event".into()));
+        }
+        match event {
+            Event::Started(header) => self.start(plan, header, actions),
+            Event::Resumed {} => self.resume(actions),
+            Event::Read { inputs } => {
+                self.inputs.clone_from(inputs);
+                Ok(())
+            }
+            Event::Cut { values } => self.cut(plan, values, actions),
+            Event::TaskStarted { node, item, attempt } => self.task_started(plan, node, *item, *attempt),
+            Event::TaskFailed { node, item, attempt, error, transient } => {
+                self.task_failed(plan, (node, *item, *attempt), error, *transient, actions)
+            }
+            Event::TaskEnded { node, item, attempt, outcome, output, error, notes, elapsed_ms } => {
+                let record = TaskRecord {
+                    node: node.clone(),
+                    item: *item,
+                    attempts: *attempt,
+                    outcome: *outcome,
+                    error: error.clone(),
+                    elapsed_ms: *elapsed_ms,
+                };
+                self.task_ended(plan, record, output, notes, actions)
+            }
+            Event::Ended { status, error } => {
+                self.ended = Some((*status, error.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    fn start(&mut self, plan: &Plan, header: &Header, actions: &mut Vec<Action>) -> Result<(), Diverged> {
+        self.header = Some(header.clone());
+        self.nodes = plan
+            .dag
+            .node_indices()
+            .map(|n| NodeState {
+                missing: plan.dag.edges_directed(n, Direction::Incoming).count(),
+                ..NodeState::default()
+            })
+            .collect();
+        self.left = plan.nodes.iter().filter(|n| n.kind.role != Role::Source).count();
+        let roots: Vec<usize> =
+            plan.of_role(Role::Task).filter(|&n| self.nodes.get(n).is_some_and(|s| s.missing == 0)).collect();
+        if plan.of_role(Role::Fold).next().is_some() {
+            self.pass = true;
+            actions.push(Action::Pass);
+        }
+        self.ready(plan, roots.into(), actions)?;
+        self.check_end(actions);
+        Ok(())
+    }
+
+    /// What was given up is tried again from the first attempt; everything else goes on where it was.
+    fn resume(&mut self, actions: &mut Vec<Action>) -> Result<(), Diverged> {
+        self.ended = None;
+        for action in self.pending.values_mut() {
+            // Lists that could not be zipped have no input and would fail the same way.
+            if let Action::GiveUp { node, item, input, .. } = action
+                && input.get() != "null"
+            {
+                let (node, item, input) = (*node, *item, input.clone());
+                *action = Action::Start { node, item, attempt: 1, input, after: Duration::ZERO };
+            }
+        }
+        actions.extend(self.pending());
+        Ok(())
+    }
+
+    fn cut(
+        &mut self,
+        plan: &Plan,
+        values: &BTreeMap<String, Box<RawValue>>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Diverged> {
+        if !std::mem::take(&mut self.pass) {
+            return Err(Diverged("the stream part ended without having been started".into()));
+        }
+        let mut ready = VecDeque::new();
+        for fold in plan.of_role(Role::Fold) {
+            let name = plan.nodes.get(fold).map_or("", |n| n.name.as_str());
+            let value = values.get(name).ok_or_else(|| Diverged(format!("the cut lacks the value of `{name}`")))?;
+            self.finish(plan, fold, value.clone(), &mut ready)?;
+        }
+        self.ready(plan, ready, actions)?;
+        self.check_end(actions);
+        Ok(())
+    }
+
+    fn task_started(&mut self, plan: &Plan, node: &str, item: Option<u32>, attempt: u32) -> Result<(), Diverged> {
+        match self.pending.get(&(index(plan, node)?, item)) {
+            Some(Action::Start { attempt: due, .. }) if *due == attempt => Ok(()),
+            _ => Err(Diverged(format!("attempt {attempt} of `{}` was not due", task_name(node, item)))),
+        }
+    }
+
+    fn task_failed(
+        &mut self,
+        plan: &Plan,
+        (node, item, attempt): (&str, Option<u32>, u32),
+        error: &str,
+        transient: bool,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Diverged> {
+        let at = index(plan, node)?;
+        let Some(Action::Start { input, attempt: due, .. }) = self.pending.get(&(at, item)) else {
+            return Err(Diverged(format!("`{}` failed without having been started", task_name(node, item))));
+        };
+        if *due != attempt {
+            return Err(Diverged(format!("`{}` failed at another attempt than the one due", task_name(node, item))));
+        }
+        let input = input.clone();
+        let retries = plan.nodes.get(at).map_or(0, |n| n.retry);
+        let action = if transient && attempt <= retries {
+            let after = pause(&task_name(node, item), attempt);
+            Action::Start { node: at, item, attempt: attempt + 1, input, after }
+        } else {
+            Action::GiveUp { node: at, item, attempt, input, error: error.to_string() }
+        };
+        self.demand((at, item), action, actions);
+        Ok(())
+    }
+
+    fn task_ended(
+        &mut self,
+        plan: &Plan,
+        record: TaskRecord,
+        output: &RawValue,
+        notes: &[Note],
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Diverged> {
+        let node = index(plan, &record.node)?;
+        let key = (node, record.item);
+        if self.pending.remove(&key).is_none() {
+            let name = task_name(&record.node, record.item);
+            return Err(Diverged(format!("`{name}` ended without being due")));
+        }
+        self.notes.extend(notes.iter().cloned());
+        let item = record.item.unwrap_or(0) as usize;
+        if record.outcome == TaskOutcome::Failed {
+            return Err(Diverged("a failed task has no end".into()));
+        }
+        self.tasks.push(record);
+        let state = self.nodes.get_mut(node).ok_or_else(|| Diverged("no such node".into()))?;
+        let slot = state.items.get_mut(item).ok_or_else(|| Diverged(format!("there is no item {item}")))?;
+        *slot = Some(output.to_owned());
+        state.left = state.left.saturating_sub(1);
+        let mut ready = VecDeque::new();
+        if state.left == 0 {
+            self.gather(plan, node, &mut ready)?;
+        }
+        self.ready(plan, ready, actions)?;
+        self.check_end(actions);
+        Ok(())
+    }
+
+    /// All items of a node are there: its value is.
+    fn gather(&mut self, plan: &Plan, node: usize, ready: &mut VecDeque<usize>) -> Result<(), Diverged> {
+        let each = plan.nodes.get(node).is_some_and(|n| n.each);
+        let items = self.nodes.get_mut(node).map(|s| std::mem::take(&mut s.items)).unwrap_or_default();
+        let mut items = items.into_iter().map(|item| item.unwrap_or_else(null));
+        let value = match each {
+            true => list(items.map(|item| item.get().to_string()))?,
+            false => items.next().unwrap_or_else(null),
+        };
+        self.finish(plan, node, value, ready)
+    }
+
+    fn finish(
+        &mut self,
+        plan: &Plan,
+        node: usize,
+        value: Box<RawValue>,
+        ready: &mut VecDeque<usize>,
+    ) -> Result<(), Diverged> {
+        let state = self.nodes.get_mut(node).ok_or_else(|| Diverged("no such node".into()))?;
+        if state.value.replace(value).is_some() {
+            return Err(Diverged(format!("node {node} ended twice")));
+        }
+        self.left = self.left.saturating_sub(1);
+        for edge in plan.dag.edges_directed(NodeIndex::new(node), Direction::Outgoing) {
+            let consumer = petgraph::visit::EdgeRef::target(&edge).index();
+            if let Some(state) = self.nodes.get_mut(consumer) {
+                state.missing = state.missing.saturating_sub(1);
+                if state.missing == 0 {
+                    ready.push_back(consumer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Demands the tasks of nodes whose inputs are all there; an empty list finishes its node at once.
+    fn ready(&mut self, plan: &Plan, mut ready: VecDeque<usize>, actions: &mut Vec<Action>) -> Result<(), Diverged> {
+        while let Some(node) = ready.pop_front() {
+            let Some(planned) = plan.nodes.get(node) else { continue };
+            let inputs = match self.inputs_of(&planned.inputs, planned.each) {
+                Ok(inputs) => inputs,
+                Err(error) => {
+                    // Lists of unequal length cannot be zipped; the node fails as its `on_error` says.
+                    let state = &mut self.nodes[node]; // `ready` holds indices of the plan
+                    (state.items, state.left) = (vec![None], 1);
+                    let action = Action::GiveUp { node, item: None, attempt: 1, input: null(), error };
+                    self.demand((node, None), action, actions);
+                    continue;
+                }
+            };
+            let state = &mut self.nodes[node]; // `ready` holds indices of the plan
+            state.items = vec![None; inputs.len()];
+            state.left = inputs.iter().filter(|i| i.is_some()).count();
+            if state.left == 0 {
+                self.gather(plan, node, &mut ready)?;
+                continue;
+            }
+            for (item, input) in inputs.into_iter().enumerate() {
+                let Some(input) = input else { continue };
+                let item = planned.each.then_some(item as u32);
+                let action = Action::Start { node, item, attempt: 1, input, after: Duration::ZERO };
+                self.demand((node, item), action, actions);
+            }
+        }
+        Ok(())
+    }
+
+    fn demand(&mut self, key: (usize, Option<u32>), action: Action, actions: &mut Vec<Action>) {
+        self.pending.insert(key, action.clone());
+        actions.push(action);
+    }
+
+    fn check_end(&self, actions: &mut Vec<Action>) {
+        if self.left == 0 && self.ended.is_none() {
+            actions.push(Action::End);
+        }
+    }
+
+    /// The input objects of a node's tasks: one, or one per item; `None` for an item that is skipped.
+    fn inputs_of(&self, ports: &[PlanInput], each: bool) -> Result<Vec<Option<Box<RawValue>>>, String> {
+        let mut whole: Vec<(&str, String)> = Vec::new();
+        let mut zipped: Vec<(&PlanInput, Vec<Box<RawValue>>)> = Vec::new();
+        for port in ports {
+            let mut parts = Vec::new();
+            for reference in &port.from {
+                parts.push(self.referred(reference)?);
+            }
+            if port.each {
+                let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
+                zipped.push((port, items.into_iter().flatten().collect()));
+            } else if let [part] = parts.as_slice() {
+                whole.push((&port.port, part.get().to_string()));
+            } else {
+                let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
+                let joined = list(items.iter().flatten().map(|i| i.get().to_string())).map_err(|e| e.0)?;
+                whole.push((&port.port, joined.get().to_string()));
+            }
+        }
+        if !each {
+            return Ok(vec![Some(object(whole.iter().map(|(p, v)| (*p, v.as_str())))?)]);
+        }
+        let count = zipped.first().map_or(0, |(_, items)| items.len());
+        if let Some((port, items)) = zipped.iter().find(|(_, items)| items.len() != count) {
+            let first = zipped.first().map_or("", |(p, _)| p.port.as_str());
+            return Err(format!(
+                "`each` zips lists of one length, but `{first}` has {count} items and `{}` has {}",
+                port.port,
+                items.len()
+            ));
+        }
+        let item = |at: usize| {
+            let own = zipped.iter().filter_map(|(port, items)| Some((*port, items.get(at)?.get())));
+            let skipped = own.clone().any(|(port, value)| value == "null" && !port.nullable);
+            let fields = whole.iter().map(|(p, v)| (*p, v.as_str())).chain(own.map(|(p, v)| (p.port.as_str(), v)));
+            if skipped { Ok(None) } else { object(fields).map(Some) }
+        };
+        (0..count).map(item).collect()
+    }
+
+    fn referred(&self, reference: &Reference) -> Result<Box<RawValue>, String> {
+        let value = self.value(reference.node).ok_or("an input is not there yet")?;
+        let Some(field) = &reference.field else { return Ok(value.to_owned()) };
+        if value.get() == "null" {
+            return Ok(null());
+        }
+        let mut fields: BTreeMap<String, Box<RawValue>> = read(value)?;
+        Ok(fields.remove(field).unwrap_or_else(null))
+    }
+}
+
+/// `node`, or `node[item]`.
+pub fn task_name(node: &str, item: Option<u32>) -> String {
+    match item {
+        Some(item) => format!("{node}[{item}]"),
+        None => node.to_string(),
+    }
+}
+
+/// Exponential backoff from half a second to half a minute, with jitter from a hash: no chance, no clock.
+fn pause(task: &str, attempt: u32) -> Duration {
+    let full = 500u64.saturating_mul(1 << attempt.saturating_sub(1).min(6)).min(30_000);
+    let hash = blake3::hash(format!("{task}#{attempt}").as_bytes());
+    let share = u64::from(hash.as_bytes().first().copied().unwrap_or(0)); // 0..=255
+    Duration::from_millis(full / 2 + full / 2 * share / 255)
+}
+
+fn index(plan: &Plan, node: &str) -> Result<usize, Diverged> {
+    plan.find(node).ok_or_else(|| Diverged(format!("the graph has no node `{node}`")))
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(value.get()).map_err(|e| format!("a value is not what its type says, which is a bug: {e}"))
+}
+
+fn list(items: impl Iterator<Item = String>) -> Result<Box<RawValue>, Diverged> {
+    let text = format!("[{}]", items.collect::<Vec<_>>().join(","));
+    RawValue::from_string(text).map_err(|e| Diverged(format!("an output is not JSON: {e}")))
+}
+
+fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Box<RawValue>, String> {
+    let mut text = String::from("{");
+    for (name, value) in fields {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::to_string(name).map_err(|e| e.to_string())?);
+        text.push(':');
+        text.push_str(value);
+    }
+    text.push('}');
+    RawValue::from_string(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,187 @@
+//! Text → plan. Collects every fault of the file before it gives up.
+
+use schemars::SchemaGenerator;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::{self, GraphFile, Override, RESERVED, WrittenNode};
+use super::interpolate::interpolate;
+use super::plan::{Compiled, Plan, PlanNode, Stream, StreamFold, StreamSource};
+use super::schema::ports;
+use super::wires::{Candidate, Wires, wire};
+use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
+use crate::domain::Language;
+use crate::node::{Assets, Body, Kind, Setup};
+use crate::port::Files;
+
+/// What a graph file is compiled against.
+pub struct Surroundings<'a> {
+    pub kinds: &'a [&'static Kind],
+    /// Files that the graph names, relative to it.
+    pub files: &'a dyn Files,
+    /// Environment variables for `${NAME}`.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Compiles a graph file. `stem` names the graph if the file does not.
+///
+/// # Errors
+/// Syntax errors alone; else all that is wrong, in the order of the file.
+pub fn compile(
+    source: &SourceFile,
+    stem: &str,
+    overrides: &[Override],
+    around: &Surroundings<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let file = file::parse(source, overrides)?;
+    let mut generator = SchemaGenerator::default();
+    let mut faults = Vec::new();
+    let candidates: Vec<Candidate> = file
+        .nodes
+        .iter()
+        .map(|written| {
+            let kind = find_kind(written, source, around.kinds).map_err(|fault| faults.push(fault)).ok();
+            let ports = kind.map(|k| ports(k, &mut generator)).unwrap_or_default();
+            Candidate { written, kind, ports }
+        })
+        .collect();
+    let (wires, wrong) = wire(source, &candidates, &mut generator);
+    faults.extend(wrong);
+    let kinds: Vec<Option<&'static Kind>> = candidates.iter().map(|c| c.kind).collect();
+    drop(candidates);
+    let mut built = Vec::new();
+    for (written, kind) in file.nodes.iter().zip(&kinds) {
+        let Some(kind) = kind else { continue };
+        match build(written, kind, file.language, source, around) {
+            Ok(node) => built.push((*kind, node)),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(assemble(&file, stem, wires, built));
+    }
+    let here = |d: &Diagnostic| d.place.as_ref().is_some_and(|(s, _)| s.name == source.name);
+    faults.sort_by_key(|d| (!here(d), d.place.as_ref().map_or(usize::MAX, |(_, span)| span.start)));
+    Err(faults)
+}
+
+fn find_kind(
+    node: &WrittenNode<'_>,
+    source: &SourceFile,
+    kinds: &[&'static Kind],
+) -> Result<&'static Kind, Diagnostic> {
+    let written = &node.wiring.kind;
+    if let Some(kind) = kinds.iter().find(|k| k.name == written.get_ref()) {
+        return Ok(kind);
+    }
+    let names: Vec<&str> = kinds.iter().map(|k| k.name).collect();
+    let help = match did_you_mean(written.get_ref(), names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the kinds are: {}", names.join(", ")),
+    };
+    Err(Diagnostic::new(codes::graph::UNKNOWN_KIND, format!("no node kind is named `{}`", written.get_ref()))
+        .at(source, written.span())
+        .help(help))
+}
+
+/// A built node and its fingerprint.
+struct Built {
+    body: Body,
+    fingerprint: String,
+}
+
+fn build(
+    node: &WrittenNode<'_>,
+    kind: &'static Kind,
+    language: Language,
+    source: &SourceFile,
+    around: &Surroundings<'_>,
+) -> Result<Built, Vec<Diagnostic>> {
+    let mut resolved = node.config.clone();
+    let secrets = interpolate(&mut resolved, source, around.variables)?;
+    let assets = Assets::new(language, source, around.files);
+    let setup = Setup { written: node.config.clone(), resolved, secrets, source, assets: &assets };
+    let body = (kind.build)(setup).map_err(|faults| faults.into_iter().map(suggest_reserved).collect::<Vec<_>>())?;
+    let mut print = blake3::Hasher::new();
+    print.update(format!("{} {} {}\n", kind.name, kind.version, language.code()).as_bytes());
+    print.update(written(&node.config).as_bytes());
+    let wiring = &node.wiring;
+    for (port, from) in &wiring.inputs {
+        print.update(format!("\n{} = {:?}", port.get_ref(), from.get_ref().0).as_bytes());
+    }
+    let each = wiring.each.as_ref().map(|e| e.get_ref());
+    print.update(format!("\n{each:?} {:?} {} {:?}\n", wiring.timeout, wiring.retry, wiring.on_error).as_bytes());
+    for file in assets.into_read() {
+        print.update(file.text.len().to_string().as_bytes());
+        print.update(file.text.as_bytes());
+    }
+    Ok(Built { body, fingerprint: short(&print) })
+}
+
+/// A mistyped key of the engine's lands in the kind's config; its list of keys does not have the engine's.
+fn suggest_reserved(fault: Diagnostic) -> Diagnostic {
+    if fault.code != codes::graph::UNKNOWN_KEY || fault.help.as_ref().is_some_and(|h| h.starts_with("did you mean")) {
+        return fault;
+    }
+    let key = fault.message.split('`').nth(1).unwrap_or_default().to_string();
+    let near = did_you_mean(&key, RESERVED).map(|near| format!("did you mean `{near}`?"));
+    fault.maybe_help(near)
+}
+
+fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&'static Kind, Built)>) -> Compiled {
+    let mut stream = Stream { sources: Vec::new(), folds: Vec::new() };
+    let mut nodes = Vec::new();
+    let mut print = blake3::Hasher::new();
+    let Wires { inputs, outputs, dag } = wires;
+    let wired = inputs.into_iter().zip(outputs).zip(&file.nodes).zip(built);
+    for (node, (((inputs, output), written), (kind, Built { body, fingerprint }))) in wired.enumerate() {
+        print.update(format!("{} {fingerprint}\n", written.name).as_bytes());
+        let task = match body {
+            Body::Source(source) => {
+                stream.sources.push(StreamSource { node, source });
+                None
+            }
+            Body::Fold(fold) => {
+                let sources = inputs.iter().flat_map(|i| i.from.iter().map(|r| r.node)).collect();
+                stream.folds.push(StreamFold { node, fold, sources });
+                None
+            }
+            Body::Task(task) => Some(task),
+        };
+        nodes.push(PlanNode {
+            name: written.name.clone(),
+            kind,
+            each: inputs.iter().any(|i| i.each),
+            inputs,
+            timeout: written.wiring.timeout.map(|t| t.0),
+            retry: written.wiring.retry,
+            on_error: written.wiring.on_error,
+            output: output.unwrap_or(super::types::Type::Stream), // `None` only after a fault, and there was none
+            fingerprint,
+            task,
+        });
+    }
+    let name = file.name.clone().unwrap_or_else(|| stem.to_string());
+    Compiled { plan: Plan { name, language: file.language, nodes, dag, fingerprint: short(&print) }, stream }
+}
+
+/// 128 bits of a hash as hexadecimal digits.
+fn short(print: &blake3::Hasher) -> String {
+    print.finalize().to_hex().chars().take(32).collect()
+}
+
+/// A config as written, in one form whatever its layout and the order of its keys. Variables stay variables.
+fn written(value: &Spanned<DeValue<'_>>) -> String {
+    match value.get_ref() {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => format!("{}r{}", number.as_str(), number.radix()),
+        DeValue::Float(number) => number.as_str().to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(",")),
+        DeValue::Table(table) => {
+            let entries: Vec<String> = table.iter().map(|(k, v)| format!("{:?}={}", k.get_ref(), written(v))).collect();
+            format!("{{{}}}", entries.join(","))
+        }
+    }
+}

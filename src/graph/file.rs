@@ -1,0 +1,312 @@
+//! A graph file as written: names, kinds, wires and the keys that belong to the kinds, all with their places. What is
+//! checked here is form; meaning is the compiler's.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, did_you_mean, parse_toml};
+use crate::domain::Language;
+
+/// Keys of a node that the engine reads; all others are the kind's.
+pub const RESERVED: [&str; 6] = ["kind", "inputs", "each", "timeout", "retry", "on_error"];
+
+/// A parsed graph file.
+pub struct GraphFile<'a> {
+    pub name: Option<String>,
+    pub language: Language,
+    /// In the order of the file.
+    pub nodes: Vec<WrittenNode<'a>>,
+}
+
+pub struct WrittenNode<'a> {
+    pub name: String,
+    /// Place of the name.
+    pub span: Range<usize>,
+    pub wiring: Wiring,
+    /// The keys of the kind.
+    pub config: Spanned<DeValue<'a>>,
+}
+
+/// The keys of a node that the engine reads.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wiring {
+    /// Name of the node kind; `agent kinds` lists them.
+    #[schemars(with = "String")]
+    pub kind: Spanned<String>,
+    /// Port = `"node"`, `"node.field"`, or a list of these, joined in order.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, OneOrMany>")]
+    pub inputs: BTreeMap<Spanned<String>, Spanned<OneOrMany>>,
+    /// Ports that take their list item by item: the node runs once per item. Several are zipped.
+    #[serde(default)]
+    #[schemars(with = "Option<OneOrMany>")]
+    pub each: Option<Spanned<OneOrMany>>,
+    /// Longest time of one try: `"30s"`, `"1m 30s"`.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+    /// Further tries after a transient failure.
+    #[serde(default)]
+    pub retry: u32,
+    /// What a failure of the node does to the run.
+    #[serde(default)]
+    pub on_error: OnError,
+}
+
+/// What a failed task does to its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// The output is `null`.
+    Skip,
+    /// The kind's stand-in is the output; a kind without one fails.
+    Fallback,
+}
+
+/// A string or a list of strings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOrMany(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = OneOrMany;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "a string or a list of strings")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![text.to_string()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany, A::Error> {
+                let mut all = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    all.push(text);
+                }
+                Ok(OneOrMany(all))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for OneOrMany {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OneOrMany".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    }
+}
+
+/// A length of time as people write it: `250ms`, `30s`, `1m 30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+        parsed
+            .filter(|d| !d.is_zero())
+            .map(Span)
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\"")))
+    }
+}
+
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Span".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+}
+
+/// The head of a graph file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// Name of the graph; the file's name without extension by default.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Language of every sentence that the run writes.
+    #[serde(default)]
+    pub language: Language,
+}
+
+/// One `--set NODE.KEY=VALUE`. The value is TOML, or a bare string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    pub node: String,
+    /// Path of keys below the node; at least one.
+    pub keys: Vec<String>,
+    pub value: String,
+}
+
+impl Override {
+    /// # Errors
+    /// AG0017 when the text is not of the form.
+    pub fn parse(text: &str) -> Result<Override, Diagnostic> {
+        let wrong = || {
+            Diagnostic::new(codes::graph::OVERRIDE, format!("`--set {text}` is not of the form NODE.KEY=VALUE"))
+                .help("write it as in `--set telemetry.path=other.json`")
+        };
+        let (path, value) = text.split_once('=').ok_or_else(wrong)?;
+        let mut parts = path.trim().split('.').map(str::to_string);
+        let node = parts.next().filter(|n| !n.is_empty()).ok_or_else(wrong)?;
+        let keys: Vec<String> = parts.collect();
+        if keys.is_empty() || keys.iter().any(String::is_empty) {
+            return Err(wrong());
+        }
+        Ok(Override { node, keys, value: value.trim().to_string() })
+    }
+}
+
+/// Reads a graph file and lays the overrides over it.
+///
+/// # Errors
+/// Syntax errors alone, else every fault of form.
+pub fn parse<'a>(source: &'a SourceFile, overrides: &'a [Override]) -> Result<GraphFile<'a>, Vec<Diagnostic>> {
+    let document = parse_toml(source)?;
+    let span = document.span();
+    let mut head = document.into_inner();
+    let nodes = take(&mut head, "nodes");
+    let mut faults = Vec::new();
+    let head: Head = decode(Spanned::new(span, DeValue::Table(head)), source).unwrap_or_else(|found| {
+        faults.extend(found);
+        Head::default()
+    });
+    let nodes = nodes.map(|(_, nodes)| nodes).filter(|n| n.get_ref().as_table().is_some_and(|t| !t.is_empty()));
+    let Some(nodes) = nodes else {
+        faults
+            .push(Diagnostic::new(codes::graph::EMPTY_GRAPH, "the graph has no nodes").help("add `[nodes.…]` tables"));
+        return Err(faults);
+    };
+    let DeValue::Table(mut table) = nodes.into_inner() else { return Err(faults) };
+    for change in overrides {
+        if let Err(fault) = lay(&mut table, change, source) {
+            faults.push(fault);
+        }
+    }
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    let mut nodes = Vec::new();
+    for (name, value) in entries {
+        match node(name, value, source) {
+            Ok(node) => nodes.push(node),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.is_empty() { Ok(GraphFile { name: head.name, language: head.language, nodes }) } else { Err(faults) }
+}
+
+fn node<'a>(
+    name: Spanned<std::borrow::Cow<'a, str>>,
+    value: Spanned<DeValue<'a>>,
+    source: &SourceFile,
+) -> Result<WrittenNode<'a>, Vec<Diagnostic>> {
+    let (span, name) = (name.span(), name.into_inner().into_owned());
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        return Err(vec![
+            Diagnostic::new(codes::graph::WRONG_TYPE, format!("`{name}` cannot name a node"))
+                .at(source, span)
+                .help("use letters, digits, `_` and `-`"),
+        ]);
+    }
+    let at = value.span();
+    let DeValue::Table(mut config) = value.into_inner() else {
+        return Err(vec![
+            Diagnostic::new(codes::graph::WRONG_TYPE, format!("node `{name}` must be a table")).at(source, span),
+        ]);
+    };
+    let mut wiring = DeTable::new();
+    for key in RESERVED {
+        if let Some((key, value)) = take(&mut config, key) {
+            wiring.insert(key, value);
+        }
+    }
+    let wiring = decode(Spanned::new(span.clone(), DeValue::Table(wiring)), source)?;
+    Ok(WrittenNode { name, span, wiring, config: Spanned::new(at, DeValue::Table(config)) })
+}
+
+fn take<'a>(table: &mut DeTable<'a>, key: &str) -> Option<(Spanned<std::borrow::Cow<'a, str>>, Spanned<DeValue<'a>>)> {
+    let found = table.keys().find(|k| k.get_ref() == key)?.clone();
+    let value = table.remove(&found)?;
+    Some((found, value))
+}
+
+/// Puts an override in the place of what the file says. Its spans lie on the node's name: it has no place of its own.
+fn lay<'a>(nodes: &mut DeTable<'a>, change: &'a Override, source: &SourceFile) -> Result<(), Diagnostic> {
+    let mut keys: Vec<_> = nodes.keys().collect();
+    keys.sort_by_key(|k| k.span().start);
+    let names: Vec<String> = keys.iter().map(|k| k.get_ref().to_string()).collect();
+    let Some(node) = nodes.keys().find(|k| k.get_ref() == change.node.as_str()).cloned() else {
+        let near = did_you_mean(&change.node, names.iter().map(String::as_str));
+        return Err(Diagnostic::new(
+            codes::graph::OVERRIDE,
+            format!("--set names no node of the graph: `{}`", change.node),
+        )
+        .help(near.map_or(format!("the nodes are: {}", names.join(", ")), |n| format!("did you mean `{n}`?"))));
+    };
+    let span = node.span();
+    let mut value = match DeValue::parse(&change.value) {
+        Ok(value) => value,
+        Err(_) => Spanned::new(span.clone(), DeValue::String(change.value.as_str().into())), // a bare word is a string
+    };
+    relocate(&mut value, &span);
+    let mut place = nodes.get_mut(&node);
+    for key in change.keys.iter() {
+        let Some(DeValue::Table(table)) = place.map(Spanned::get_mut) else {
+            let path = change.keys.join(".");
+            return Err(Diagnostic::new(
+                codes::graph::OVERRIDE,
+                format!("`{path}` of node `{}` is no table", change.node),
+            )
+            .at(source, span));
+        };
+        let key = match table.keys().find(|k| k.get_ref() == key.as_str()) {
+            Some(key) => key.clone(),
+            None => Spanned::new(span.clone(), key.clone().into()),
+        };
+        let empty = || Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
+        place = Some(table.entry(key).or_insert_with(empty));
+    }
+    if let Some(place) = place {
+        *place = value;
+    }
+    Ok(())
+}
+
+/// Gives a value and everything inside it one span.
+fn relocate(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) {
+    let mut inner = std::mem::replace(value.get_mut(), DeValue::Boolean(false));
+    match &mut inner {
+        DeValue::Array(items) => items.iter_mut().for_each(|item| relocate(item, span)),
+        DeValue::Table(table) => {
+            for (key, mut entry) in std::mem::take(table) {
+                relocate(&mut entry, span);
+                table.insert(Spanned::new(span.clone(), key.into_inner()), entry);
+            }
+        }
+        _ => {}
+    }
+    *value = Spanned::new(span.clone(), inner);
+}

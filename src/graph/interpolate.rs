@@ -1,0 +1,98 @@
+//! `${VARIABLE}` and `${VARIABLE:-default}` in strings of a node's config; `$${` is a literal `${`.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
+
+/// The variables that a config used, with their values: kept so that messages can leave the values out.
+pub type Used = Vec<(String, String)>;
+
+/// Replaces variables in every string of `value`.
+///
+/// # Errors
+/// AG0013 for each variable that is not set and has no default.
+pub fn interpolate(
+    value: &mut Spanned<DeValue<'_>>,
+    source: &SourceFile,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Used, Vec<Diagnostic>> {
+    let mut walk = Walk { source, lookup, used: Vec::new(), faults: Vec::new() };
+    walk.value(value);
+    if walk.faults.is_empty() { Ok(walk.used) } else { Err(walk.faults) }
+}
+
+struct Walk<'a> {
+    source: &'a SourceFile,
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    used: Used,
+    faults: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, value: &mut Spanned<DeValue<'_>>) {
+        let span = value.span();
+        match value.get_mut() {
+            DeValue::String(text) if text.contains("${") => *text = self.text(text, span).into(),
+            DeValue::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            DeValue::Table(table) => table.iter_mut().for_each(|(_, entry)| self.value(entry)),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str, span: Range<usize>) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let (before, from) = rest.split_at(at);
+            if let Some(literal) = before.strip_suffix('$') {
+                out.push_str(literal);
+                out.push_str("${");
+                rest = from.trim_start_matches("${");
+                continue;
+            }
+            out.push_str(before);
+            let Some((inside, after)) = from.trim_start_matches("${").split_once('}') else {
+                rest = from;
+                break;
+            };
+            let (name, default) = inside.split_once(":-").map_or((inside, None), |(n, d)| (n, Some(d)));
+            match (self.lookup)(name).or(default.map(str::to_string)) {
+                Some(value) => {
+                    out.push_str(&value);
+                    self.used.push((name.to_string(), value));
+                }
+                None => self.faults.push(
+                    Diagnostic::new(codes::graph::VARIABLE, format!("the environment variable `{name}` is not set"))
+                        .at(self.source, span.clone())
+                        .help(format!("set `{name}`, or write a default: `${{{name}:-…}}`")),
+                ),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_defaults_and_literals() {
+        let source = SourceFile::new("t", "");
+        let lookup = |name: &str| (name == "A").then(|| "1".to_string());
+        let check = |text: &str| {
+            let mut value = Spanned::new(0..0, DeValue::String(text.to_string().into()));
+            interpolate(&mut value, &source, &lookup)
+                .map(|used| (value.get_ref().as_str().unwrap().to_string(), used.len()))
+                .map_err(|faults| faults[0].message.clone())
+        };
+        assert_eq!(check("x${A}y${B:-z}"), Ok(("x1yz".into(), 2)));
+        assert_eq!(check("$${A} ${"), Ok(("${A} ${".into(), 0)));
+        assert_eq!(check("${B}"), Err("the environment variable `B` is not set".into()));
+    }
+}

@@ -1,0 +1,18 @@
+//! From a graph file's text to a plan: every name resolved, every edge's types proved, every node built. Pure: files
+//! come through a port, kinds as a list. Knows no particular kind and runs nothing.
+//!
+//! `agent check` and `agent run` both end here; there is no second validator.
+
+mod compile;
+mod file;
+mod interpolate;
+mod plan;
+mod schema;
+mod types;
+mod wires;
+
+pub use compile::{Surroundings, compile};
+pub use file::{OnError, Override};
+pub use plan::{Compiled, Plan, PlanInput, PlanNode, Reference, Stream, StreamFold, StreamSource};
+pub use schema::{file_schema, kind_schema, ports};
+pub use types::Type;

@@ -1,0 +1,97 @@
+//! What a graph file compiles to: names resolved, types proved, nodes built. Nothing downstream checks again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use petgraph::graph::DiGraph;
+
+use super::file::OnError;
+use super::types::Type;
+use crate::domain::Language;
+use crate::node::{AnyFold, AnySource, AnyTask, Kind, Role};
+
+/// The whole of a compiled graph: the task part, shared and unchanging, and the stream part, which has state.
+pub struct Compiled {
+    pub plan: Plan,
+    pub stream: Stream,
+}
+
+/// The graph of typed nodes. Nodes are dense indices, in the order of the file.
+pub struct Plan {
+    pub name: String,
+    pub language: Language,
+    pub nodes: Vec<PlanNode>,
+    /// The same nodes; an edge is the port that it ends in.
+    pub dag: DiGraph<usize, String>,
+    /// Over the nodes' fingerprints.
+    pub fingerprint: String,
+}
+
+pub struct PlanNode {
+    pub name: String,
+    pub kind: &'static Kind,
+    pub inputs: Vec<PlanInput>,
+    /// Whether it runs once per item of the inputs marked `each`.
+    pub each: bool,
+    pub timeout: Option<Duration>,
+    pub retry: u32,
+    pub on_error: OnError,
+    /// Type of what others see: a list, of a node with `each`.
+    pub output: Type,
+    /// Over the kind's version, the config as written, the wires, the language, and the bytes of the assets.
+    pub fingerprint: String,
+    /// The built task; `None` for sources and folds, which live in [`Stream`].
+    pub task: Option<Arc<dyn AnyTask>>,
+}
+
+/// One filled port.
+pub struct PlanInput {
+    pub port: String,
+    /// Several are lists, joined in order.
+    pub from: Vec<Reference>,
+    /// Taken item by item.
+    pub each: bool,
+    /// Whether the port takes `null`. An item of `each` that is `null` skips the run of a port that does not.
+    pub nullable: bool,
+}
+
+/// `node` or `node.field`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub node: usize,
+    pub field: Option<String>,
+}
+
+/// Sources and the folds that share their pass.
+pub struct Stream {
+    pub sources: Vec<StreamSource>,
+    pub folds: Vec<StreamFold>,
+}
+
+pub struct StreamSource {
+    pub node: usize,
+    pub source: Box<dyn AnySource>,
+}
+
+pub struct StreamFold {
+    pub node: usize,
+    pub fold: Box<dyn AnyFold>,
+    /// The sources' nodes that it listens to.
+    pub sources: Vec<usize>,
+}
+
+impl Plan {
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|n| n.name == name)
+    }
+
+    /// Nodes whose output is of the named type (`Report`).
+    pub fn yielding<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let of_type = move |n: &PlanNode| n.output.name() == Some(type_name);
+        self.nodes.iter().enumerate().filter(move |(_, n)| of_type(n)).map(|(i, _)| i)
+    }
+
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = usize> + '_ {
+        self.nodes.iter().enumerate().filter(move |(_, n)| n.kind.role == role).map(|(i, _)| i)
+    }
+}

@@ -1,0 +1,166 @@
+//! The engine over graphs of kinds that it has never heard of.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use agent::engine::{Cancel, Outcome, Run};
+use agent::graph::Plan;
+use support::{RUNS, run};
+
+/// Output of the node `end` as JSON.
+fn end(run: &Run, plan: &Plan) -> String {
+    run.value(plan.find("end").unwrap()).map(|v| v.get().to_string()).unwrap_or_else(|| "none".into())
+}
+
+async fn check(text: &str, expected: &str) {
+    let (state, outcome, plan, _) = run(text, &[], Cancel::default()).await;
+    let got = match outcome {
+        Outcome::Done => end(&state, &plan),
+        Outcome::Failed(fault) => fault.to_string(),
+        Outcome::Interrupted => "interrupted".into(),
+    };
+    assert_eq!(got, expected, "{text}");
+}
+
+const NUMBERS: &str = "[nodes.n]\nkind = 'test.numbers'\nvalues = [1, 2, 3]\n";
+
+#[tokio::test]
+async fn graphs_of_any_shape_run() {
+    let chain = format!(
+        "{NUMBERS}[nodes.s]\nkind = 'test.sum'\ninputs = {{ telemetry = 'n' }}\n[nodes.end]\nkind = 'test.add'\ninputs = {{ a = 's' }}\n"
+    );
+    check(&chain, r#"{"total":6.0,"items":[]}"#).await;
+    let diamond = format!(
+        "{NUMBERS}[nodes.s]\nkind = 'test.sum'\ninputs = {{ telemetry = 'n' }}
+[nodes.left]\nkind = 'test.add'\ninputs = {{ a = 's' }}
+[nodes.right]\nkind = 'test.add'\ninputs = {{ a = 's', b = 's' }}
+[nodes.end]\nkind = 'test.add'\ninputs = {{ a = 'left', b = 'right' }}\n"
+    );
+    check(&diamond, r#"{"total":18.0,"items":[]}"#).await;
+    let two_sources = format!(
+        "{NUMBERS}[nodes.m]\nkind = 'test.numbers'\nvalues = [10]
+[nodes.s]\nkind = 'test.sum'\ninputs = {{ telemetry = ['n', 'm'] }}
+[nodes.t]\nkind = 'test.sum'\ninputs = {{ telemetry = 'm' }}
+[nodes.end]\nkind = 'test.add'\ninputs = {{ a = 's', b = 't' }}\n"
+    );
+    check(&two_sources, r#"{"total":26.0,"items":[]}"#).await;
+    let joined = format!(
+        "{NUMBERS}[nodes.a]\nkind = 'test.items'\ninputs = {{ telemetry = 'n' }}
+[nodes.s]\nkind = 'test.sum'\ninputs = {{ telemetry = 'n' }}
+[nodes.end]\nkind = 'test.collect'\ninputs = {{ items = ['a', 's.items', 'a'] }}\n"
+    );
+    check(
+        &joined,
+        r#"{"total":18.0,"items":[{"n":1.0},{"n":2.0},{"n":3.0},{"n":1.0},{"n":2.0},{"n":3.0},{"n":1.0},{"n":2.0},{"n":3.0}]}"#,
+    )
+    .await;
+}
+
+fn squares(more: &str, values: &str) -> String {
+    format!(
+        "[nodes.n]\nkind = 'test.numbers'\nvalues = {values}
+[nodes.a]\nkind = 'test.items'\ninputs = {{ telemetry = 'n' }}
+[nodes.sq]\nkind = 'test.square'\neach = 'item'\ninputs = {{ item = 'a' }}\n{more}
+[nodes.end]\nkind = 'test.collect'\ninputs = {{ items = 'sq' }}\n"
+    )
+}
+
+#[tokio::test]
+async fn each_runs_once_per_item_and_on_error_decides_what_failures_do() {
+    check(&squares("", "[1, 2]"), r#"{"total":5.0,"items":[{"n":1.0},{"n":4.0}]}"#).await;
+    check(
+        &squares("refuses = 2\non_error = 'skip'", "[1, 2, 3]"),
+        r#"{"total":1010.0,"items":[{"n":1.0},{"n":1000.0},{"n":9.0}]}"#,
+    )
+    .await;
+    check(&squares("refuses = 2\non_error = 'fallback'", "[1, 2]"), r#"{"total":0.0,"items":[{"n":1.0},{"n":-1.0}]}"#)
+        .await;
+    check(&squares("refuses = 2", "[1, 2]"), "AG0310: node `sq[1]` failed: 2 is refused").await;
+    check(&squares("panics = 2", "[1, 2]"), "AG0310: node `sq[1]` failed: it panicked, which is a bug").await;
+    // An item that was skipped upstream is skipped downstream too.
+    let twice = squares("refuses = 2\non_error = 'skip'", "[1, 2, 3]").replace(
+        "[nodes.end]\nkind = 'test.collect'\ninputs = { items = 'sq' }",
+        "[nodes.again]\nkind = 'test.square'\neach = 'item'\ninputs = { item = 'sq' }\n[nodes.end]\nkind = 'test.collect'\ninputs = { items = 'again' }",
+    );
+    check(&twice, r#"{"total":1082.0,"items":[{"n":1.0},{"n":1000.0},{"n":81.0}]}"#).await;
+}
+
+#[tokio::test]
+async fn a_failing_source_fails_the_run_with_its_own_code() {
+    check(&squares("", "[1]").replace("[1]", "[1]\nbroken = true"), "AG0101: nothing there").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_failures_are_retried_and_timeouts_are_transient() {
+    let flaky = |retry: u32| {
+        format!(
+            "{NUMBERS}[nodes.s]\nkind = 'test.sum'\ninputs = {{ telemetry = 'n' }}\n[nodes.end]\nkind = 'test.add'\nflaky = 2\nretry = {retry}\ninputs = {{ a = 's' }}\n"
+        )
+    };
+    check(&flaky(2), r#"{"total":6.0,"items":[]}"#).await;
+    check(&flaky(1), "AG0310: node `end` failed: flaky").await;
+    let slow = squares("", "[1]").replace("'test.square'", "'test.sleep'\nms = 5000\ntimeout = '1s'");
+    check(&slow, "AG0310: node `sq[0]` failed: it took longer than its timeout of 1s").await;
+}
+
+#[tokio::test]
+async fn independent_tasks_run_at_the_same_time() {
+    let text = squares("", "[1, 1, 1, 1, 1, 1, 1, 1]").replace("'test.square'", "'test.sleep'\nms = 200");
+    let begun = Instant::now();
+    check(
+        &text,
+        r#"{"total":8.0,"items":[{"n":1.0},{"n":1.0},{"n":1.0},{"n":1.0},{"n":1.0},{"n":1.0},{"n":1.0},{"n":1.0}]}"#,
+    )
+    .await;
+    assert!(begun.elapsed() < Duration::from_millis(1200), "eight naps of 200 ms took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_run_resumed_after_any_event_ends_the_same_and_repeats_no_finished_task() {
+    let text = squares("refuses = 2\non_error = 'skip'\ntag = 'crash'", "[1, 2, 3]");
+    let (state, outcome, plan, lines) = run(&text, &[], Cancel::default()).await;
+    assert!(matches!(outcome, Outcome::Done));
+    let expected = end(&state, &plan);
+    assert!(lines.len() > 10, "{lines:#?}");
+    for crash in 1..lines.len() {
+        RUNS.lock().unwrap().retain(|name, _| !name.starts_with("crash/"));
+        let (state, outcome, plan, more) = run(&text, &lines[..crash], Cancel::default()).await;
+        assert!(matches!(outcome, Outcome::Done), "after {crash} events: {outcome:?}");
+        assert_eq!(end(&state, &plan), expected, "after {crash} events");
+        let finished = lines[..crash].iter().filter(|l| l.contains("task_ended") && l.contains("\"sq\"")).count();
+        let ran: u32 = RUNS.lock().unwrap().iter().filter(|(n, _)| n.starts_with("crash/")).map(|(_, n)| n).sum();
+        assert_eq!(ran as usize, 3 - finished, "after {crash} events");
+        // What was appended is itself resumable: kill the second process too.
+        let both: Vec<String> = lines[..crash].iter().chain(&more[..more.len() - 1]).cloned().collect();
+        let (state, _, plan, _) = run(&text, &both, Cancel::default()).await;
+        assert_eq!(end(&state, &plan), expected, "killed twice, after {crash} events");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_run_goes_on_once_its_cause_is_mended() {
+    let broken = squares("refuses = 2\ntag = 'mend'", "[1, 2, 3]");
+    let (_, outcome, _, lines) = run(&broken, &[], Cancel::default()).await;
+    assert!(matches!(outcome, Outcome::Failed(_)));
+    // The fingerprint would refuse this in the command line; the engine itself only replays.
+    let (state, outcome, plan, _) = run(&squares("tag = 'mend'", "[1, 2, 3]"), &lines, Cancel::default()).await;
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    assert_eq!(end(&state, &plan), r#"{"total":14.0,"items":[{"n":1.0},{"n":4.0},{"n":9.0}]}"#);
+}
+
+#[tokio::test]
+async fn cancelling_leaves_a_resumable_journal() {
+    let text = squares("", "[1, 2]").replace("'test.square'", "'test.sleep'\nms = 400");
+    let cancel = Cancel::default();
+    let later = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        later.cancel();
+    });
+    let (_, outcome, _, lines) = run(&text, &[], cancel).await;
+    assert!(matches!(outcome, Outcome::Interrupted));
+    let (state, outcome, plan, _) = run(&text, &lines, Cancel::default()).await;
+    assert!(matches!(outcome, Outcome::Done));
+    assert_eq!(end(&state, &plan), r#"{"total":3.0,"items":[{"n":1.0},{"n":2.0}]}"#);
+}

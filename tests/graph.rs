@@ -1,0 +1,196 @@
+//! Graph files as data: text in, diagnostics out.
+
+mod support;
+
+use agent::graph::Override;
+use support::try_compile;
+
+/// The diagnostics of a text, each with its help.
+fn faults(text: &str, sets: &[&str]) -> Vec<String> {
+    let overrides: Vec<Override> = sets.iter().map(|s| Override::parse(s).unwrap()).collect();
+    match try_compile(text, &overrides) {
+        Ok(_) => vec![],
+        Err(faults) => faults
+            .iter()
+            .map(|f| format!("{f}{}", f.help.as_ref().map(|h| format!(" [{h}]")).unwrap_or_default()))
+            .collect(),
+    }
+}
+
+const GOOD: &str = "name = 'g'
+[nodes.n]
+kind = 'test.numbers'
+values = [1]
+[nodes.s]
+kind = 'test.sum'
+inputs = { telemetry = 'n' }
+[nodes.sq]
+kind = 'test.square'
+each = 'item'
+inputs = { item = 's.items' }
+[nodes.end]
+kind = 'test.collect'
+inputs = { items = 'sq' }
+";
+
+#[test]
+fn every_fault_has_a_code_a_place_and_a_remedy() {
+    let mut wrong = Vec::new();
+    let mut check = |from: &str, to: &str, expected: &[&str]| {
+        assert!(GOOD.contains(from), "{from}");
+        let found = faults(&GOOD.replacen(from, to, 1), &[]);
+        if found != expected {
+            wrong.push(format!("{from} → {to}: {found:#?}"));
+        }
+    };
+    check("name", "name", &[]);
+    check("name = 'g'", "nam = 'g'", &["t.toml:1:1: AG0003: unknown key `nam` [did you mean `name`?]"]);
+    check("name = 'g'", "language = 'de'", &["t.toml:1:12: AG0005: `de` is not known here [it is one of: en, fr]"]);
+    check(
+        "'test.square'",
+        "'test.sqare'",
+        &["t.toml:9:8: AG0006: no node kind is named `test.sqare` [did you mean `test.square`?]"],
+    );
+    check(
+        "values",
+        "valeus",
+        &[
+            "t.toml:2:1: AG0004: the key `values` is missing [add `values = …`]",
+            "t.toml:4:1: AG0003: unknown key `valeus` [did you mean `values`?]",
+        ],
+    );
+    check(
+        "each = ",
+        "eahc = ",
+        &[
+            "t.toml:10:1: AG0003: unknown key `eahc` [did you mean `each`?]",
+            "t.toml:11:19: AG0010: `s` gives list of Item, but port `item` takes Item [to run once per item, add `each = \"item\"`]",
+        ],
+    );
+    check(
+        "item = 's.items'",
+        "item = 's.itmes'",
+        &["t.toml:11:19: AG0008: the output of `s` has no field `itmes` [did you mean `items`?]"],
+    );
+    check(
+        "item = 's.items'",
+        "item = 'z.items'",
+        &["t.toml:11:19: AG0007: no node is named `z` [the nodes are: n, s, sq, end]"],
+    );
+    check(
+        "item = 's.items'",
+        "itme = 's.items'",
+        &[
+            "t.toml:8:8: AG0009: node `sq` lacks its input `item` [add `inputs = { item = \"node\" }`]",
+            "t.toml:10:8: AG0008: `each` names `item`, which is no filled port [name a port that stands in this node's `inputs`]",
+            "t.toml:11:12: AG0008: `test.square` has no port `itme` [did you mean `item`?]",
+        ],
+    );
+    check(
+        "items = 'sq'",
+        "items = 's'",
+        &[
+            "t.toml:14:20: AG0010: `s` gives Total, but port `items` takes list of Item or null [refer to another node or to a field of it (`node.field`)]",
+        ],
+    );
+    check(
+        "items = 'sq'",
+        "items = 'n'",
+        &[
+            "t.toml:14:20: AG0010: `n` gives a stream of records, but port `items` takes list of Item or null [refer to another node or to a field of it (`node.field`)]",
+        ],
+    );
+    check(
+        "telemetry = 'n'",
+        "telemetry = 's'",
+        &["t.toml:5:8: AG0011: the graph has a cycle: s → s [remove one of these edges]"],
+    );
+    check(
+        "item = 's.items'",
+        "item = 'end.items'",
+        &["t.toml:8:8: AG0011: the graph has a cycle: sq → end → sq [remove one of these edges]"],
+    );
+    check(
+        "kind = 'test.sum'",
+        "kind = 'test.sum'\nretry = -1",
+        &["t.toml:7:9: AG0005: invalid value: integer `-1`, expected u32"],
+    );
+    check(
+        "each = 'item'",
+        "each = 'item'\ntimeout = 'soon'",
+        &["t.toml:11:11: AG0005: `soon` is not a length of time such as \"30s\" or \"1m 30s\""],
+    );
+    check(
+        "[nodes.sq]",
+        "[nodes.'s q']",
+        &["t.toml:8:8: AG0005: `s q` cannot name a node [use letters, digits, `_` and `-`]"],
+    );
+    check(
+        "name = 'g'",
+        "name = ",
+        &[
+            "t.toml:1:8: AG0001: string values must be quoted, expected literal string [mend the TOML here; the other checks run once the file parses]",
+        ],
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_faults_of_a_file_are_reported_together_in_its_order() {
+    let text = GOOD
+        .replace("values", "valeus")
+        .replace("'test.square'", "'test.sqare'")
+        .replace("items = 'sq'", "itms = 'sq'");
+    let codes: Vec<String> = faults(&text, &[]).iter().map(|f| f.split(": ").nth(1).unwrap().to_string()).collect();
+    assert_eq!(codes, ["AG0004", "AG0003", "AG0006", "AG0009", "AG0008"]);
+}
+
+#[test]
+fn a_file_without_nodes_is_refused() {
+    assert_eq!(faults("name = 'x'", &[]), ["AG0012: the graph has no nodes [add `[nodes.…]` tables]"]);
+}
+
+#[test]
+fn a_node_that_may_be_skipped_feeds_only_ports_that_can_do_without() {
+    let text =
+        "[nodes.n]\nkind = 'test.numbers'\nvalues = [1]\n[nodes.s]\nkind = 'test.sum'\ninputs = { telemetry = 'n' }
+[nodes.x]\nkind = 'test.add'\non_error = 'skip'\ninputs = { a = 's' }
+[nodes.y]\nkind = 'test.add'\ninputs = { a = 's', b = 'x' }\n";
+    assert_eq!(faults(text, &[]), Vec::<String>::new());
+    let wrong = text.replace("b = 'x'", "b = 's', a = 'x'").replace("a = 's', b", "b");
+    assert!(faults(&wrong, &[])[0].contains("may be skipped"), "{:?}", faults(&wrong, &[]));
+}
+
+#[test]
+fn overrides_replace_what_the_file_says() {
+    assert_eq!(faults(GOOD, &["n.values=[1, 2]", "sq.retry=3"]), Vec::<String>::new());
+    assert_eq!(
+        faults(GOOD, &["n.values=high"]),
+        ["t.toml:2:8: AG0005: invalid type: string \"high\", expected a sequence"]
+    );
+    assert_eq!(
+        faults(GOOD, &["m.values=[1]"]),
+        ["AG0017: --set names no node of the graph: `m` [the nodes are: n, s, sq, end]"]
+    );
+    assert!(Override::parse("n=1").is_err() && Override::parse("n.values").is_err());
+    let print = |sets: &[&str]| {
+        let overrides: Vec<Override> = sets.iter().map(|s| Override::parse(s).unwrap()).collect();
+        try_compile(GOOD, &overrides).unwrap().plan.fingerprint
+    };
+    assert_ne!(print(&[]), print(&["n.values=[2]"]), "an override is part of the fingerprint");
+    assert_eq!(print(&[]), print(&["n.values=[ 1 ]"]), "layout is not");
+}
+
+#[test]
+fn values_of_variables_stay_out_of_messages() {
+    let text = GOOD.replace("values = [1]", "values = \"${SECRET}\"");
+    let found = faults(&text, &[]);
+    assert!(found[0].contains("${SECRET}") && !found.join("").contains("hunter2"), "{found:?}");
+    let unset = GOOD.replace("each = 'item'", "each = 'item'\ntag = '${NOPE}'");
+    assert_eq!(
+        faults(&unset, &[]),
+        [
+            "t.toml:11:7: AG0013: the environment variable `NOPE` is not set [set `NOPE`, or write a default: `${NOPE:-…}`]"
+        ]
+    );
+}

@@ -1,0 +1,360 @@
+//! Node kinds, ports and a journal for tests that need no telemetry: the engine must know no particular kind.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agent::diagnostic::{Diagnostic, SourceFile};
+use agent::domain::{Batch, InputRecord, MetricColumn, NO_ENTITY, Timestamp};
+use agent::engine::{
+    Cancel, Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, Watcher, World,
+};
+use agent::graph::{Compiled, Override, Plan, Surroundings, compile};
+use agent::node::{Assets, Cx, Fold, Kind, Pass, Reader, Source, Task, TaskError, Wanted, Window};
+use agent::port::{Clock, Files, Journal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub static KINDS: [Kind; 7] = [
+    Kind::source::<Numbers>(),
+    Kind::fold::<Sum>(),
+    Kind::fold::<Items>(),
+    Kind::task::<Add>(),
+    Kind::task::<Square>(),
+    Kind::task::<Collect>(),
+    Kind::task::<Sleep>(),
+];
+
+/// How often tasks ran, by the name of the task.
+pub static RUNS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+
+fn count(cx: &Cx, tag: &str) {
+    *RUNS.lock().unwrap().entry(format!("{tag}/{}", cx.task)).or_default() += 1;
+}
+
+/// Numbers out of nowhere.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NumbersConfig {
+    values: Vec<f64>,
+    #[serde(default)]
+    broken: bool,
+}
+
+pub struct Numbers(NumbersConfig);
+
+impl Source for Numbers {
+    const KIND: &'static str = "test.numbers";
+    const VERSION: u32 = 1;
+    type Config = NumbersConfig;
+    fn new(config: NumbersConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Numbers(config))
+    }
+    fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
+        if self.0.broken {
+            return Err(Diagnostic::new(agent::diagnostic::codes::input::MISSING, "nothing there"));
+        }
+        Ok(Box::new(NumbersReader { node: pass.node.to_string(), left: Some(self.0.values.clone()) }))
+    }
+}
+
+struct NumbersReader {
+    node: String,
+    left: Option<Vec<f64>>,
+}
+
+impl Reader for NumbersReader {
+    fn next(&mut self) -> Result<Option<Batch>, Diagnostic> {
+        Ok(self.left.take().map(|values| Batch {
+            rows: (1..=values.len() as u64).collect(),
+            times: (0..values.len() as i64).collect(),
+            entities: vec![],
+            entity: vec![NO_ENTITY; values.len()],
+            metrics: vec![MetricColumn { name: "v".into(), values }],
+            services: vec![],
+        }))
+    }
+    fn record(&self) -> InputRecord {
+        InputRecord { node: self.node.clone(), ..InputRecord::default() }
+    }
+    fn progress(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Total {
+    pub total: f64,
+    pub items: Vec<Item>,
+}
+
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    pub n: f64,
+}
+
+#[derive(Default)]
+pub struct Sum(Total);
+
+impl Fold for Sum {
+    const KIND: &'static str = "test.sum";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Output = Total;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Sum::default())
+    }
+    fn wants(&self) -> Wanted {
+        Wanted { metrics: ["v".to_string()].into() }
+    }
+    fn push(&mut self, batch: &Batch) {
+        for v in &batch.metrics[0].values {
+            self.0.total += v;
+            self.0.items.push(Item { n: *v });
+        }
+    }
+    fn close(&mut self, _: &Window) -> Total {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[derive(Default)]
+pub struct Items(Vec<Item>);
+
+impl Fold for Items {
+    const KIND: &'static str = "test.items";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Output = Vec<Item>;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Items::default())
+    }
+    fn wants(&self) -> Wanted {
+        Wanted::default()
+    }
+    fn push(&mut self, batch: &Batch) {
+        self.0.extend(batch.metrics[0].values.iter().map(|n| Item { n: *n }));
+    }
+    fn close(&mut self, _: &Window) -> Vec<Item> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct AddInput {
+    a: Total,
+    b: Option<Total>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddConfig {
+    /// Tries that fail transiently before one succeeds.
+    #[serde(default)]
+    flaky: u32,
+    #[serde(default)]
+    tag: String,
+}
+
+pub struct Add(AddConfig, AtomicU32);
+
+impl Task for Add {
+    const KIND: &'static str = "test.add";
+    const VERSION: u32 = 1;
+    type Config = AddConfig;
+    type Input = AddInput;
+    type Output = Total;
+    fn new(config: AddConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Add(config, AtomicU32::new(0)))
+    }
+    async fn run(&self, input: AddInput, cx: &Cx) -> Result<Total, TaskError> {
+        count(cx, &self.0.tag);
+        if self.1.fetch_add(1, Ordering::Relaxed) < self.0.flaky {
+            return Err(TaskError::Transient("flaky".into()));
+        }
+        Ok(Total { total: input.a.total + input.b.map_or(0.0, |b| b.total), items: vec![] })
+    }
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SquareConfig {
+    #[serde(default)]
+    refuses: Option<f64>,
+    #[serde(default)]
+    panics: Option<f64>,
+    #[serde(default)]
+    tag: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct SquareInput {
+    item: Item,
+}
+
+pub struct Square(SquareConfig);
+
+impl Task for Square {
+    const KIND: &'static str = "test.square";
+    const VERSION: u32 = 1;
+    type Config = SquareConfig;
+    type Input = SquareInput;
+    type Output = Item;
+    fn new(config: SquareConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Square(config))
+    }
+    async fn run(&self, input: SquareInput, cx: &Cx) -> Result<Item, TaskError> {
+        count(cx, &self.0.tag);
+        assert!(self.0.panics != Some(input.item.n), "asked to panic");
+        if self.0.refuses == Some(input.item.n) {
+            return Err(TaskError::Permanent(format!("{} is refused", input.item.n)));
+        }
+        Ok(Item { n: input.item.n * input.item.n })
+    }
+    fn fallback(&self, _: SquareInput) -> Option<Item> {
+        Some(Item { n: -1.0 })
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct CollectInput {
+    items: Vec<Option<Item>>,
+}
+
+pub struct Collect;
+
+impl Task for Collect {
+    const KIND: &'static str = "test.collect";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Input = CollectInput;
+    type Output = Total;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Collect)
+    }
+    async fn run(&self, input: CollectInput, _: &Cx) -> Result<Total, TaskError> {
+        let items: Vec<Item> = input.items.into_iter().map(|i| i.unwrap_or(Item { n: 1000.0 })).collect();
+        Ok(Total { total: items.iter().map(|i| i.n).sum(), items })
+    }
+}
+
+/// Sleeps, so that time-outs and concurrency can be seen.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SleepConfig {
+    ms: u64,
+}
+
+pub struct Sleep(SleepConfig);
+
+impl Task for Sleep {
+    const KIND: &'static str = "test.sleep";
+    const VERSION: u32 = 1;
+    type Config = SleepConfig;
+    type Input = SquareInput;
+    type Output = Item;
+    fn new(config: SleepConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Sleep(config))
+    }
+    async fn run(&self, input: SquareInput, _: &Cx) -> Result<Item, TaskError> {
+        tokio::time::sleep(Duration::from_millis(self.0.ms)).await;
+        Ok(input.item)
+    }
+}
+
+/// No files at all.
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _: &str) -> Result<SourceFile, String> {
+        Err("there are no files in this test".into())
+    }
+    fn locate(&self, path: &str) -> String {
+        path.to_string()
+    }
+}
+
+pub struct Epoch;
+
+impl Clock for Epoch {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(0).unwrap()
+    }
+}
+
+/// A journal in memory.
+#[derive(Clone, Default)]
+pub struct Memory(pub Arc<Mutex<Vec<u8>>>);
+
+impl Journal for Memory {
+    fn append(&mut self, lines: &[u8]) -> Result<(), String> {
+        self.0.lock().unwrap().extend_from_slice(lines);
+        Ok(())
+    }
+}
+
+impl Memory {
+    pub fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_string).collect()
+    }
+}
+
+pub struct Nobody;
+impl Watcher for Nobody {}
+
+pub fn try_compile(text: &str, overrides: &[Override]) -> Result<Compiled, Vec<Diagnostic>> {
+    let kinds: Vec<&'static Kind> = KINDS.iter().collect();
+    let variables = |name: &str| (name == "SECRET").then(|| "hunter2".to_string());
+    let around = Surroundings { kinds: &kinds, files: &NoFiles, variables: &variables };
+    compile(&SourceFile::new("t.toml", text), "t", overrides, &around)
+}
+
+pub fn compiled(text: &str) -> Compiled {
+    try_compile(text, &[]).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+pub fn header(plan: &Plan) -> Header {
+    Header {
+        version: JOURNAL_VERSION,
+        run: "r".into(),
+        graph: plan.name.clone(),
+        fingerprint: plan.fingerprint.clone(),
+        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+        invocation: Invocation {
+            path: "t.toml".into(),
+            overrides: vec![],
+            model: ModelMode::Offline,
+            run_record: None,
+        },
+    }
+}
+
+/// Runs a graph, or goes on from the first lines of a journal.
+pub async fn run(text: &str, from: &[String], cancel: Cancel) -> (Run, Outcome, Plan, Vec<String>) {
+    let Compiled { plan, stream } = compiled(text);
+    let plan = Arc::new(plan);
+    let journal = Memory::default();
+    let mut state = Run::default();
+    let mut actions = Vec::new();
+    for line in from {
+        let entry: Entry = serde_json::from_str(line).unwrap();
+        state.apply(&plan, &entry.event, &mut actions).unwrap();
+    }
+    let first = if from.is_empty() { Event::Started(header(&plan)) } else { Event::Resumed {} };
+    let world = World {
+        journal: Some(Box::new(journal.clone())),
+        clock: Arc::new(Epoch),
+        model: None,
+        watcher: Arc::new(Nobody),
+        cancel,
+    };
+    let (state, outcome) = agent::engine::drive(plan.clone(), stream, state, world, first).await;
+    let plan = Arc::try_unwrap(plan).unwrap_or_else(|_| panic!("the plan is still held"));
+    (state, outcome, plan, journal.lines())
+}
