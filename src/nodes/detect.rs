@@ -108,6 +108,9 @@ mod tests {
         fn read(&self, path: &str) -> Result<SourceFile, String> {
             if path == "rules.toml" { Ok(SourceFile::new(path, self.0)) } else { Err("no such file".to_string()) }
         }
+        fn locate(&self, path: &str) -> String {
+            path.to_string()
+        }
     }
 
     fn build(rules: &'static str, path: &str, language: Language) -> Result<Detect, Vec<Diagnostic>> {

@@ -202,6 +202,9 @@ mod tests {
         fn read(&self, path: &str) -> Result<SourceFile, String> {
             Err(format!("nothing should read {path}"))
         }
+        fn locate(&self, path: &str) -> String {
+            path.to_string()
+        }
     }
 
     fn build(config: &str) -> Result<InsightTable, Vec<String>> {
