@@ -1,1 +1,18 @@
+//! Detection by thresholds: rules, and what they find in batches of records. Pure, columnar, no JSON values; knows no
+//! sentences, no graph and no files.
 
+mod detector;
+mod entities;
+mod order;
+mod rules;
+mod series;
+#[cfg(test)]
+pub(crate) mod testing;
+mod total;
+
+pub use detector::Detector;
+pub use entities::{Entities, Rows};
+pub use order::report_order;
+pub use rules::{Label, Rule, Rules};
+pub use series::{Levels, Reading, Series};
+pub use total::Total;

@@ -98,11 +98,14 @@ fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
     let inside = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     match value {
         DeValue::Table(table) => {
-            let key = table
+            let found = table
                 .iter()
                 .find(|(key, entry)| inside(key.span()) || inside(entry.span()))
-                .map(|(key, entry)| (key.clone(), key.span() == *span || entry.span() == *span))?;
-            let (key, exact) = key;
+                .map(|(key, entry)| (key.clone(), key.span() == *span || entry.span() == *span));
+            let Some((key, exact)) = found else {
+                // The span of a `[header]` table is its header: what lies below it must be looked for.
+                return table.iter_mut().find_map(|(_, entry)| remove(entry.get_mut(), span));
+            };
             if !exact && let Some(deeper) = table.get_mut(&key).and_then(|entry| remove(entry.get_mut(), span)) {
                 return Some(deeper);
             }
@@ -167,6 +170,18 @@ mod tests {
                 "t.toml:1:1: AG0003: unknown key `pth` [did you mean `path`?]",
                 "t.toml:2:9: AG0005: invalid type: string \"high\", expected f64 []",
                 "t.toml:1:1: AG0004: the key `path` is missing [add `path = …`]",
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_below_headers_are_reported_together_too() {
+        assert_eq!(
+            faults("path = 'x'\nratio = 'high'\n[nested]\ndepht = 2\ndepth = -1"),
+            [
+                "t.toml:4:1: AG0003: unknown key `depht` [did you mean `depth`?]",
+                "t.toml:5:9: AG0005: invalid value: integer `-1`, expected u32 []",
+                "t.toml:2:9: AG0005: invalid type: string \"high\", expected f64 []",
             ]
         );
     }

@@ -39,8 +39,8 @@ super::codes! {
         "A string of the file refers to `${NAME}`, and neither the environment nor `.env` has it.",
         "Set the variable, or give a default as in `${NAME:-value}`. `$${` stands for a literal `${`.";
     RULES = "AG0014", "a rule that cannot be applied",
-        "Bands must rise from low to medium to high, and a rule needs at least one of them.",
-        "Correct the bands of the rule that is underlined.";
+        "Bands must rise from low to medium to high, a rule needs at least one of them, `offline` cannot be milder than `degraded`, and a file needs at least one rule.",
+        "Correct the rule that is underlined; the manual of `detect` (`agent kinds detect`) describes rules.";
     PLAYBOOK = "AG0015", "a playbook that cannot be applied",
         "A formula does not parse, a template uses a slot that no fact fills, or an action lacks a language.",
         "Correct the entry that is underlined; the manual of `plan` (`agent kinds plan`) describes playbooks.";

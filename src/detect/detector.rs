@@ -1,0 +1,321 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::series::Episode;
+use super::{Entities, Levels, Reading, Rule, Rules, Series, report_order};
+use crate::domain::{Anomaly, Bands, Batch, Figure, ServiceState, Status};
+
+/// The metric of anomalies of services.
+const SERVICE_STATUS: &str = "service_status";
+
+/// Applies rules to batches. One series per (entity, metric) and (entity, service); constant time per value.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    rules: Arc<Rules>,
+    entities: Entities,
+    /// By rule, then by entity.
+    metrics: Vec<Column>,
+    /// By service in the order of appearance, then by entity.
+    services: Vec<(Arc<str>, Column)>,
+    service_numbers: HashMap<Arc<str>, usize>,
+    status: Levels,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    levels: Levels,
+    series: Vec<Series>,
+}
+
+impl Detector {
+    pub fn new(rules: Arc<Rules>) -> Detector {
+        let metrics = rules.metrics().iter().map(|rule| Column::new(Levels::new(&rule.bands))).collect();
+        let status = Levels::new(rules.status());
+        let (entities, services, service_numbers) = Default::default();
+        Detector { rules, entities, metrics, services, service_numbers, status }
+    }
+
+    /// Names are looked up once per batch; what is done per record is indexed arithmetic.
+    pub fn push(&mut self, batch: &Batch) {
+        let rows = self.entities.enter(batch);
+        for metric in &batch.metrics {
+            let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
+            if let Some(column) = column {
+                column.observe(rows.entities(), rows.metric(metric));
+            }
+        }
+        for service in &batch.services {
+            let next = self.services.len();
+            let at = *self.service_numbers.entry(service.name.clone()).or_insert(next);
+            if at == next {
+                self.services.push((service.name.clone(), Column::new(self.status)));
+            }
+            if let Some((_, column)) = self.services.get_mut(at) {
+                column.observe(rows.entities(), rows.service(service));
+            }
+        }
+    }
+
+    /// Everything that reached a band, in the order of a report. Descriptions are left empty: words are not the
+    /// business of detection.
+    pub fn anomalies(&self) -> Vec<Anomaly> {
+        let mut found = Vec::new();
+        for (number, entity) in self.entities.names() {
+            let mut here: Vec<Anomaly> = Vec::new();
+            for (rule, column) in self.rules.metrics().iter().zip(&self.metrics) {
+                here.extend(column.series.get(number).and_then(|series| of_metric(rule, series)));
+            }
+            for (service, column) in &self.services {
+                here.extend(
+                    column.series.get(number).and_then(|series| of_service(service, self.rules.status(), series)),
+                );
+            }
+            if here.is_empty() {
+                continue;
+            }
+            let services = self.service_states(number);
+            for anomaly in &mut here {
+                anomaly.services.clone_from(&services);
+                if let Some(entity) = entity {
+                    anomaly.name = format!("{}@{entity}", anomaly.name);
+                    anomaly.entity = Some(entity.to_string());
+                }
+            }
+            found.append(&mut here);
+        }
+        found.sort_by(report_order);
+        found
+    }
+
+    /// The services that the records of one entity name.
+    fn service_states(&self, entity: usize) -> Vec<ServiceState> {
+        let mut states: Vec<ServiceState> = self
+            .services
+            .iter()
+            .filter_map(|(name, column)| {
+                let series = column.series.get(entity)?;
+                let (newest, worst) = (status(series.newest?.value)?, status(series.total.max()?)?);
+                Some(ServiceState { name: name.to_string(), newest, worst })
+            })
+            .collect();
+        states.sort_by(|a, b| a.name.cmp(&b.name));
+        states
+    }
+}
+
+impl Column {
+    fn new(levels: Levels) -> Column {
+        Column { levels, series: Vec::new() }
+    }
+
+    fn observe(&mut self, entities: usize, readings: impl Iterator<Item = (usize, Reading)>) {
+        self.series.resize(entities, Series::default());
+        for (entity, reading) in readings {
+            if let Some(series) = self.series.get_mut(entity) {
+                series.observe(reading, &self.levels);
+            }
+        }
+    }
+}
+
+/// `None` where no record reached a band.
+fn of_metric(rule: &Rule, series: &Series) -> Option<Anomaly> {
+    let found = anomaly(series, &rule.bands)?;
+    let threshold = rule.bands.get(found.severity)?;
+    Some(Anomaly {
+        name: rule.metric.clone(),
+        metric: rule.metric.clone(),
+        unit: rule.unit.clone(),
+        threshold,
+        ..found
+    })
+}
+
+/// `None` where no record reached a band. The threshold of a service is its worst level.
+fn of_service(service: &str, bands: &Bands, series: &Series) -> Option<Anomaly> {
+    let found = anomaly(series, bands)?;
+    let name = format!("{SERVICE_STATUS}.{service}");
+    Some(Anomaly { name, metric: SERVICE_STATUS.to_string(), service: Some(service.to_string()), ..found })
+}
+
+/// What metrics and services have in common. `None` where no record reached a band; the other fallible steps hold for
+/// whatever a source lets through.
+fn anomaly(series: &Series, bands: &Bands) -> Option<Anomaly> {
+    let Episode { first, worst, last } = series.episode?;
+    let severity = Levels::new(bands).severity(worst.value)?;
+    let value = Figure::new(worst.value)?;
+    Some(Anomaly {
+        name: String::new(),
+        metric: String::new(),
+        service: None,
+        entity: None,
+        value,
+        threshold: value,
+        severity,
+        unit: None,
+        bands: *bands,
+        records: series.total.count(),
+        reached: series.reached,
+        first: first.sample()?,
+        worst: worst.sample()?,
+        last: last.sample()?,
+        newest: series.newest?.sample()?,
+        mean: Figure::new(series.total.mean()?)?,
+        services: Vec::new(),
+        description: String::new(),
+    })
+}
+
+/// The status of a level that a series kept as a number.
+fn status(level: f64) -> Option<Status> {
+    Status::from_level(level as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{batch, minute, records};
+    use super::*;
+    use crate::diagnostic::SourceFile;
+
+    const RULES: &str = "
+        [metrics.cpu]
+        low = 70
+        medium = 80
+        high = 90
+        [metrics.zero]
+        medium = 0
+        [status]
+        degraded = 'medium'
+        offline = 'high'";
+
+    fn detect(rules: &str, text: &str) -> Vec<Anomaly> {
+        let rules = Rules::parse(&SourceFile::new("r.toml", rules)).unwrap();
+        let mut detector = Detector::new(Arc::new(rules));
+        detector.push(&batch(&records(text)));
+        detector.anomalies()
+    }
+
+    /// `name value/threshold severity low+medium+high/records first..last worst newest`, the moments as rows.
+    fn line(a: &Anomaly) -> String {
+        let Anomaly { name, value, threshold, records, reached, .. } = a;
+        format!(
+            "{name} {value}/{threshold} {} {}+{}+{}/{records} {}..{} worst {} newest {} mean {}",
+            a.severity.word(),
+            reached.low,
+            reached.medium,
+            reached.high,
+            a.first.row,
+            a.last.row,
+            a.worst.row,
+            a.newest.row,
+            a.mean
+        )
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        let got: Vec<String> = detect(RULES, text).iter().map(line).collect();
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn one_anomaly_per_series_that_reached_a_band() {
+        check("0 - cpu=69.999", &[]);
+        check("0 - other=1000", &[]);
+        check("0 - cpu=70", &["cpu 70/70 low 1+0+0/1 1..1 worst 1 newest 1 mean 70"]);
+        check(
+            "0 - cpu=70 \n 1 - cpu=90 \n 2 - cpu=85 \n 3 - cpu=10 \n 4 - mem=3",
+            &["cpu 90/90 high 1+1+1/4 1..3 worst 2 newest 4 mean 63.75"],
+        );
+        // Out of order, with equal times: moments go by time, then by row.
+        check(
+            "5 - cpu=75 \n 2 - cpu=95 \n 2 - cpu=95 \n 9 - cpu=1 \n 9 - cpu=2 \n 5 - cpu=71",
+            &["cpu 95/90 high 2+0+2/6 2..6 worst 2 newest 5 mean 56.5"],
+        );
+    }
+
+    #[test]
+    fn entities_are_series_of_their_own_and_so_are_records_without_one() {
+        check(
+            "0 - cpu=71 \n 0 a cpu=72 \n 0 b cpu=20 \n 1 b cpu=91 \n 1 c cpu=1",
+            &[
+                "cpu@b 91/90 high 0+0+1/2 4..4 worst 4 newest 4 mean 55.5",
+                "cpu@a 72/70 low 1+0+0/1 2..2 worst 2 newest 2 mean 72",
+                "cpu 71/70 low 1+0+0/1 1..1 worst 1 newest 1 mean 71",
+            ],
+        );
+        let found = detect(RULES, "0 a cpu=72 \n 0 - cpu=71");
+        let about: Vec<_> =
+            found.iter().map(|a| (a.metric.as_str(), a.entity.as_deref(), a.service.as_deref())).collect();
+        assert_eq!(about, [("cpu", Some("a"), None), ("cpu", None, None)]);
+    }
+
+    #[test]
+    fn services_that_are_not_online_are_anomalies_with_their_worst_level() {
+        check("0 - cache=online", &[]);
+        check(
+            "0 - cache=online db=degraded \n 1 - cache=offline db=online \n 2 - cache=degraded",
+            &[
+                "service_status.cache 2/2 high 0+1+1/3 2..3 worst 2 newest 3 mean 1",
+                "service_status.db 1/1 medium 0+1+0/2 1..1 worst 1 newest 2 mean 0.5",
+            ],
+        );
+        let found = detect(RULES, "0 b cpu=95 x=online \n 0 a cache=degraded \n 1 a cache=online \n 1 a api=online");
+        let services = |name: &str| {
+            let anomaly = found.iter().find(|a| a.name == name).unwrap();
+            anomaly.services.iter().map(|s| (s.name.as_str(), s.newest.word(), s.worst.word())).collect::<Vec<_>>()
+        };
+        assert_eq!(services("cpu@b"), [("x", "online", "online")]);
+        assert_eq!(services("service_status.cache@a"), [("api", "online", "online"), ("cache", "online", "degraded")]);
+        let cache = found.iter().find(|a| a.service.is_some()).unwrap();
+        assert_eq!((cache.metric.as_str(), cache.service.as_deref()), ("service_status", Some("cache")));
+    }
+
+    #[test]
+    fn the_status_table_says_which_statuses_count() {
+        let check = |status: &str, expected: &[&str]| {
+            let found = detect(&format!("[metrics.x]\nlow = 1\n{status}"), "0 - s=degraded \n 1 - s=offline");
+            let got: Vec<String> =
+                found.iter().map(|a| format!("{} {}", line(a), a.bands.lowest().unwrap().1)).collect();
+            assert_eq!(got, expected, "{status}");
+        };
+        let tail = "worst 2 newest 2 mean 1.5";
+        check("", &[]);
+        check("[status]\noffline = 'low'", &[&format!("service_status.s 2/2 low 1+0+0/2 2..2 {tail} 2")]);
+        check("[status]\ndegraded = 'low'", &[&format!("service_status.s 2/2 low 2+0+0/2 1..2 {tail} 1")]);
+        check(
+            "[status]\ndegraded = 'high'\noffline = 'high'",
+            &[&format!("service_status.s 2/2 high 0+0+2/2 1..2 {tail} 1")],
+        );
+    }
+
+    #[test]
+    fn order_is_severity_then_relative_distance_then_name() {
+        let names = |text: &str| detect(RULES, text).into_iter().map(|a| a.name).collect::<Vec<_>>();
+        assert_eq!(names("0 b cpu=85 \n 0 a cpu=85 \n 0 c cpu=84 \n 0 d cpu=88"), ["cpu@d", "cpu@a", "cpu@b", "cpu@c"]);
+        // Further from its threshold, but of a lower severity; a threshold of zero is infinitely far away.
+        assert_eq!(
+            names("0 a cpu=79 \n 0 b cpu=80 \n 0 c zero=0 \n 0 d cache=offline"),
+            ["service_status.cache@d", "zero@c", "cpu@b", "cpu@a"]
+        );
+    }
+
+    #[test]
+    fn evidence_is_the_samples() {
+        let found = detect(RULES, "3 - cpu=1 \n 4 - cpu=93.25");
+        let [cpu] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((cpu.worst.time.micros(), cpu.worst.row, cpu.worst.value.get()), (minute(4), 2, 93.25));
+        assert_eq!(cpu.bands.lowest().map(|(_, v)| v.get()), Some(70.0));
+    }
+
+    #[test]
+    fn a_batch_that_breaks_its_own_rules_does_no_harm() {
+        let mut broken = batch(&records("0 a cpu=95 \n 1 b cpu=96 s=offline"));
+        broken.entity = vec![7, 1];
+        broken.metrics[0].values = vec![f64::INFINITY, 96.0, 99.0];
+        broken.services[0].levels = vec![9];
+        let mut detector = Detector::new(Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap()));
+        detector.push(&broken);
+        let got: Vec<String> = detector.anomalies().iter().map(line).collect();
+        assert_eq!(got, ["cpu@b 96/90 high 0+0+1/1 2..2 worst 2 newest 2 mean 96"]);
+    }
+}

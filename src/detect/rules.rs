@@ -1,0 +1,272 @@
+//! The rules file: one table of bands per metric, and how bad each status of a service is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, parse_toml};
+use crate::domain::{Bands, Figure, Language, Severity, Status};
+
+/// A checked rules file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// By metric.
+    metrics: Vec<Rule>,
+    status: Bands,
+}
+
+/// The bands of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub metric: String,
+    pub label: Label,
+    pub unit: Option<String>,
+    /// At least one is set, and they rise.
+    pub bands: Bands,
+}
+
+/// What sentences call a metric: a noun phrase, in French with its article.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    en: Option<String>,
+    fr: Option<String>,
+}
+
+impl Label {
+    /// `None` where the rule has no word of this language.
+    pub fn get(&self, language: Language) -> Option<&str> {
+        match language {
+            Language::En => self.en.as_deref(),
+            Language::Fr => self.fr.as_deref(),
+        }
+    }
+}
+
+impl Rules {
+    /// # Errors
+    /// Every fault of the file: TOML syntax alone; else unknown keys and wrong types; else bands that cannot be applied.
+    pub fn parse(source: &SourceFile) -> Result<Rules, Vec<Diagnostic>> {
+        let table = parse_toml(source)?;
+        let span = table.span();
+        let file: File = decode(Spanned::new(span, DeValue::Table(table.into_inner())), source)?;
+        let mut faults = Vec::new();
+        if file.metrics.is_empty() && file.status.as_ref().is_none_or(|s| s.is_empty()) {
+            faults.push(refuse(source, 0..0, "the file has no rule", "add a table such as `[metrics.cpu_usage]`"));
+        }
+        let mut metrics = Vec::new();
+        for (name, rule) in file.metrics {
+            let bands = Bands { low: rule.low, medium: rule.medium, high: rule.high };
+            if let Some((message, help)) = bands_fault(&bands, name.get_ref()) {
+                faults.push(refuse(source, name.span(), message, help));
+            }
+            let metric = name.into_inner();
+            metrics.push(Rule { metric, label: rule.label.unwrap_or_default(), unit: rule.unit, bands });
+        }
+        let status = file.status.unwrap_or_default();
+        if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
+            && offline.get_ref() < degraded.get_ref()
+        {
+            let message = "`offline` is milder than `degraded`";
+            faults.push(refuse(source, offline.span(), message, "give `offline` at least the severity of `degraded`"));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        metrics.sort_by(|a, b| a.metric.cmp(&b.metric));
+        Ok(Rules { metrics, status: status.bands() })
+    }
+
+    /// The rules of metrics, sorted by metric.
+    pub fn metrics(&self) -> &[Rule] {
+        &self.metrics
+    }
+
+    /// The place of a metric's rule in [`Rules::metrics`].
+    pub fn position(&self, metric: &str) -> Option<usize> {
+        self.metrics.binary_search_by(|rule| rule.metric.as_str().cmp(metric)).ok()
+    }
+
+    /// The rule of a metric.
+    pub fn rule(&self, metric: &str) -> Option<&Rule> {
+        self.metrics.get(self.position(metric)?)
+    }
+
+    /// The level (1 degraded, 2 offline) from which on a status has each severity. Where both statuses have one
+    /// severity, it begins at degraded. All are unset where the file has no `[status]`.
+    pub fn status(&self) -> &Bands {
+        &self.status
+    }
+}
+
+/// As written. No `flatten`: it would widen every span to the whole table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    metrics: BTreeMap<Spanned<String>, WrittenRule>,
+    status: Option<WrittenStatus>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    label: Option<Label>,
+    unit: Option<String>,
+    low: Option<Figure>,
+    medium: Option<Figure>,
+    high: Option<Figure>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStatus {
+    degraded: Option<Spanned<Severity>>,
+    offline: Option<Spanned<Severity>>,
+}
+
+impl WrittenStatus {
+    fn is_empty(&self) -> bool {
+        self.degraded.is_none() && self.offline.is_none()
+    }
+
+    fn bands(&self) -> Bands {
+        let mut bands = Bands::default();
+        // The worse first, so that a severity that both have begins at the milder.
+        for (severity, status) in [(&self.offline, Status::Offline), (&self.degraded, Status::Degraded)] {
+            let slot = match severity.as_ref().map(|s| *s.get_ref()) {
+                Some(Severity::Low) => &mut bands.low,
+                Some(Severity::Medium) => &mut bands.medium,
+                Some(Severity::High) => &mut bands.high,
+                None => continue,
+            };
+            *slot = Some(Figure::count(status.level().into()));
+        }
+        bands
+    }
+}
+
+/// Why bands cannot be applied, and what to do.
+fn bands_fault(bands: &Bands, metric: &str) -> Option<(String, String)> {
+    let set: Vec<(Severity, Figure)> = Severity::ALL.into_iter().filter_map(|s| Some((s, bands.get(s)?))).collect();
+    if set.is_empty() {
+        let message = format!("the rule of `{metric}` has no band");
+        return Some((message, "add at least one of `low`, `medium` and `high`".to_string()));
+    }
+    set.windows(2).find_map(|pair| match pair {
+        [(milder, lower), (worse, higher)] if lower >= higher => Some((
+            format!("the bands of `{metric}` do not rise: {} is {lower}, {} is {higher}", milder.word(), worse.word()),
+            format!(
+                "make `{}` greater than `{}`; a value that equals a band has reached it",
+                worse.word(),
+                milder.word()
+            ),
+        )),
+        _ => None,
+    })
+}
+
+fn refuse(source: &SourceFile, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(codes::graph::RULES, message).at(source, span).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        let got: Vec<String> = match Rules::parse(&SourceFile::new("r.toml", text)) {
+            Ok(_) => vec![],
+            Err(faults) => faults.iter().map(|f| format!("{f} [{}]", f.help.as_deref().unwrap_or(""))).collect(),
+        };
+        assert_eq!(got, expected, "{text}");
+    }
+
+    #[test]
+    fn faults_of_rules_come_together_with_their_places() {
+        check("[metrics.cpu]\nlow = 1", &[]);
+        check("[status]\noffline = 'low'", &[]);
+        check("[metrics.cpu]\nlow = -2\nhigh = -1.5", &[]);
+        check(
+            "[metrics.cpu]\nunit = '%'\n[metrics.mem]\nlow = 70\nmedium = 70\n[status]\ndegraded = 'high'\noffline = 'low'",
+            &[
+                "r.toml:1:10: AG0014: the rule of `cpu` has no band [add at least one of `low`, `medium` and `high`]",
+                "r.toml:3:10: AG0014: the bands of `mem` do not rise: low is 70, medium is 70 \
+                 [make `medium` greater than `low`; a value that equals a band has reached it]",
+                "r.toml:8:11: AG0014: `offline` is milder than `degraded` \
+                 [give `offline` at least the severity of `degraded`]",
+            ],
+        );
+        check(
+            "[metrics.cpu]\nlow = 9\nhigh = 3",
+            &["r.toml:1:10: AG0014: the bands of `cpu` do not rise: low is 9, high is 3 \
+               [make `high` greater than `low`; a value that equals a band has reached it]"],
+        );
+        for empty in ["", "[metrics]", "[status]\n"] {
+            check(empty, &["r.toml:1:1: AG0014: the file has no rule [add a table such as `[metrics.cpu_usage]`]"]);
+        }
+        check(
+            "[metrics.cpu]\nlow = 'x'\nhihg = 3\n[metrics.mem]\nlow = nan\n[status]\noffline = 'awful'\n[metric.x]",
+            &[
+                "r.toml:8:2: AG0003: unknown key `metric` [did you mean `metrics`?]",
+                "r.toml:3:1: AG0003: unknown key `hihg` [did you mean `high`?]",
+                "r.toml:2:7: AG0005: invalid type: string \"x\", expected f64 []",
+                "r.toml:5:7: AG0005: a figure must be a finite number []",
+                "r.toml:7:11: AG0005: `awful` is not known here [it is one of: low, medium, high]",
+            ],
+        );
+        check(
+            "[metrics.cpu\nlow = 1",
+            &[
+                "r.toml:1:13: AG0001: unclosed table, expected `]` [mend the TOML here; the other checks run once the file parses]",
+            ],
+        );
+    }
+
+    #[test]
+    fn status_severities_become_levels() {
+        let check = |text: &str, expected: [Option<u64>; 3]| {
+            let rules = Rules::parse(&SourceFile::new("r.toml", format!("[metrics.x]\nlow = 1\n{text}"))).unwrap();
+            let bands = rules.status();
+            assert_eq!([bands.low, bands.medium, bands.high], expected.map(|v| v.map(Figure::count)), "{text}");
+        };
+        check("[status]\ndegraded = 'medium'\noffline = 'high'", [None, Some(1), Some(2)]);
+        check("[status]\ndegraded = 'low'\noffline = 'high'", [Some(1), None, Some(2)]);
+        check("[status]\ndegraded = 'high'\noffline = 'high'", [None, None, Some(1)]);
+        check("[status]\ndegraded = 'medium'", [None, Some(1), None]);
+        check("[status]\noffline = 'high'", [None, None, Some(2)]);
+        check("", [None, None, None]);
+    }
+
+    #[test]
+    fn the_rules_of_the_infrastructure_report_are_the_documented_ones() {
+        let text = include_str!("../../graphs/rules/infrastructure.toml");
+        let rules = Rules::parse(&SourceFile::new("infrastructure.toml", text)).unwrap();
+        let bands = |b: &Bands| [b.low, b.medium, b.high].map(|f| f.map_or(f64::NAN, |f| f.get()));
+        let got: Vec<(&str, [f64; 3])> = rules.metrics().iter().map(|r| (r.metric.as_str(), bands(&r.bands))).collect();
+        assert_eq!(
+            got,
+            [
+                ("active_connections", [80.0, 110.0, 140.0]),
+                ("cpu_usage", [70.0, 80.0, 90.0]),
+                ("disk_usage", [75.0, 85.0, 95.0]),
+                ("error_rate", [0.05, 0.08, 0.10]),
+                ("io_wait", [8.0, 10.0, 15.0]),
+                ("latency_ms", [200.0, 250.0, 300.0]),
+                ("memory_usage", [75.0, 85.0, 92.0]),
+                ("network_in_kbps", [2000.0, 2500.0, 3000.0]),
+                ("network_out_kbps", [1800.0, 2200.0, 2600.0]),
+                ("power_consumption_watts", [300.0, 350.0, 400.0]),
+                ("temperature_celsius", [70.0, 78.0, 85.0]),
+                ("thread_count", [170.0, 185.0, 200.0]),
+            ]
+        );
+        assert_eq!(rules.status(), &Bands { low: None, medium: Some(Figure::count(1)), high: Some(Figure::count(2)) });
+        for rule in rules.metrics() {
+            assert!(Language::ALL.iter().all(|l| rule.label.get(*l).is_some()), "{}", rule.metric);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::detect::report_order;
+use crate::diagnostic::Diagnostic;
+use crate::domain::{Anomaly, Recommendation, Report, ReportAnomaly, ReportRecommendation, Summary};
+use crate::node::{Assets, Cx, Task, TaskError};
+
+/// Puts the report together.
+///
+/// Anomalies are brought into the order of the report: severity, then |value − threshold| / |threshold|, both falling,
+/// then name. Recommendations keep theirs; an item that was skipped is left out.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "merge")]
+pub struct Config {}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Figures, service statuses and the time of the newest record.
+    pub summary: Summary,
+    pub anomalies: Vec<Anomaly>,
+    /// `null` stands for an item that was skipped.
+    pub recommendations: Vec<Option<Recommendation>>,
+}
+
+pub struct Merge;
+
+impl Task for Merge {
+    const KIND: &'static str = "merge";
+    const VERSION: u32 = 1;
+    type Config = Config;
+    type Input = Input;
+    type Output = Report;
+
+    fn new(_config: Config, _assets: &Assets<'_>) -> Result<Merge, Vec<Diagnostic>> {
+        Ok(Merge)
+    }
+
+    async fn run(&self, input: Input, _cx: &Cx) -> Result<Report, TaskError> {
+        Ok(report(input))
+    }
+}
+
+fn report(input: Input) -> Report {
+    let Input { summary, mut anomalies, recommendations } = input;
+    anomalies.sort_by(report_order);
+    Report {
+        timestamp: summary.timestamp,
+        insights: summary.insights,
+        anomalies: anomalies.into_iter().map(anomaly).collect(),
+        recommendations: recommendations.into_iter().flatten().map(recommendation).collect(),
+        service_status_summary: summary.services,
+    }
+}
+
+fn anomaly(anomaly: Anomaly) -> ReportAnomaly {
+    let Anomaly { name, value, threshold, severity, description, .. } = anomaly;
+    ReportAnomaly { metric: name, value, threshold, severity, description }
+}
+
+fn recommendation(recommendation: Recommendation) -> ReportRecommendation {
+    let Recommendation { id, target, parameters, words, .. } = recommendation;
+    ReportRecommendation { id, action: words.action, target, parameters, benefit_estimate: words.benefit_estimate }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// An anomaly as JSON, of a graph's edge.
+    fn anomaly(name: &str, severity: &str, value: f64, threshold: f64) -> serde_json::Value {
+        let sample = json!({ "time": "2023-10-01T12:00:00Z", "row": 1, "value": value });
+        json!({
+            "name": name, "metric": "m", "service": null, "entity": null, "value": value, "threshold": threshold,
+            "severity": severity, "unit": null, "bands": { "low": threshold, "medium": null, "high": null },
+            "records": 1, "reached": { "low": 1, "medium": 0, "high": 0 }, "first": sample, "worst": sample,
+            "last": sample, "newest": sample, "mean": value, "services": [], "description": format!("About {name}."),
+        })
+    }
+
+    fn recommendation(id: &str) -> serde_json::Value {
+        json!({
+            "id": id, "target": "cache", "severity": "low", "anomalies": [], "parameters": { "replicas": 3, "drain": true },
+            "facts": [], "slots": { "action": "Do {x}.", "benefit_estimate": "Saves {y}." },
+            "words": { "action": "Do it.", "benefit_estimate": "Saves some." }, "wording": "template",
+        })
+    }
+
+    fn input(anomalies: serde_json::Value, recommendations: serde_json::Value) -> Input {
+        serde_json::from_value(json!({
+            "summary": {
+                "timestamp": "2023-10-01T12:30:00Z",
+                "insights": { "max_cpu_usage": 99, "average_latency_ms": null },
+                "services": { "online": ["db"], "degraded": [], "offline": ["cache"] },
+                "coverage": [{ "insight": "max_cpu_usage", "metric": "cpu_usage", "records": 1, "of": 1 }],
+            },
+            "anomalies": anomalies,
+            "recommendations": recommendations,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_report_is_what_its_parts_say() {
+        let mut input = input(
+            json!([anomaly("cpu@a", "high", 95.0, 90.0)]),
+            json!([recommendation("restart:cache"), null, recommendation("add-nodes:cache")]),
+        );
+        // From text: `json!` sorts, an edge of a graph does not.
+        input.summary.insights = serde_json::from_str(r#"{"max_cpu_usage":99,"average_latency_ms":null}"#).unwrap();
+        let got = report(input);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&got).unwrap(), @r#"
+        {
+          "timestamp": "2023-10-01T12:30:00Z",
+          "insights": {
+            "max_cpu_usage": 99,
+            "average_latency_ms": null
+          },
+          "anomalies": [
+            {
+              "metric": "cpu@a",
+              "value": 95,
+              "threshold": 90,
+              "severity": "high",
+              "description": "About cpu@a."
+            }
+          ],
+          "recommendations": [
+            {
+              "id": "restart:cache",
+              "action": "Do it.",
+              "target": "cache",
+              "parameters": {
+                "drain": true,
+                "replicas": 3
+              },
+              "benefit_estimate": "Saves some."
+            },
+            {
+              "id": "add-nodes:cache",
+              "action": "Do it.",
+              "target": "cache",
+              "parameters": {
+                "drain": true,
+                "replicas": 3
+              },
+              "benefit_estimate": "Saves some."
+            }
+          ],
+          "service_status_summary": {
+            "online": [
+              "db"
+            ],
+            "degraded": [],
+            "offline": [
+              "cache"
+            ]
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn anomalies_of_several_detectors_are_brought_into_one_order() {
+        let names = |anomalies| {
+            let report = report(input(anomalies, json!([])));
+            report.anomalies.into_iter().map(|a| a.metric).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(json!([
+                anomaly("low", "low", 900.0, 1.0),
+                anomaly("low tie b", "low", 99.0, 90.0),
+                anomaly("low tie a", "low", 0.11, 0.10),
+                anomaly("high near b", "high", 11.0, 10.0),
+                anomaly("medium", "medium", 2.0, 1.0),
+                anomaly("high near a", "high", 11.0, 10.0),
+                anomaly("high below zero", "high", -5.0, -10.0),
+                anomaly("high at zero", "high", 0.0, 0.0),
+                anomaly("high huge", "high", 1.7e308, -1.7e308),
+            ])),
+            [
+                "high at zero",
+                "high huge",
+                "high below zero",
+                "high near a",
+                "high near b",
+                "medium",
+                "low",
+                "low tie a",
+                "low tie b"
+            ]
+        );
+    }
+}

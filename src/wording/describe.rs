@@ -1,0 +1,274 @@
+//! The sentence that describes an anomaly.
+
+use super::{number, quantity};
+use crate::domain::{Anomaly, Figure, Language, Severity, Status};
+
+/// A full sentence: what was worst, how bad that is, in how many records, since when and until when. `label` is what
+/// the language calls the metric, in French with its article; without one the metric's name stands for it.
+pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
+    let when = moments(anomaly, language);
+    let subject = subject(anomaly, label, language);
+    let severity = severity_word(anomaly.severity, language);
+    // A service is described by words: its levels are an order, not a measure.
+    if anomaly.service.is_some() {
+        let status = |level: f64| Status::from_level(level as u8).unwrap_or(Status::Offline); // levels are 0, 1, 2
+        let worst = status_word(status(anomaly.value.get()), language);
+        let began = anomaly.bands.lowest().map_or(Status::Degraded, |(_, level)| status(level.get()));
+        let spells = spells(anomaly, began, language);
+        return match language {
+            Language::En => format!("{subject} was {worst} at worst ({severity} severity): {spells}, {when}."),
+            Language::Fr => {
+                format!("{subject} a été {worst} au pire (gravité {severity})\u{a0}: {spells}, {when}.")
+            }
+        };
+    }
+    let value = quantity(anomaly.value, anomaly.unit.as_deref(), language);
+    let threshold = quantity(anomaly.threshold, anomaly.unit.as_deref(), language);
+    let share = share(anomaly, language);
+    match language {
+        Language::En => {
+            format!("{subject} peaked at {value} ({severity} severity, threshold {threshold}): {share}, {when}.")
+        }
+        Language::Fr => {
+            let verb = if subject.starts_with("Les ") { "ont" } else { "a" };
+            format!(
+                "{subject} {verb} atteint {value} (gravité {severity}, seuil de {threshold})\u{a0}: {share}, {when}."
+            )
+        }
+    }
+}
+
+/// A severity as an adjective: of the feminine `gravité` in French.
+pub fn severity_word(severity: Severity, language: Language) -> &'static str {
+    match (language, severity) {
+        (Language::En, severity) => severity.word(),
+        (Language::Fr, Severity::Low) => "faible",
+        (Language::Fr, Severity::Medium) => "moyenne",
+        (Language::Fr, Severity::High) => "élevée",
+    }
+}
+
+/// A status as an adjective: of the masculine `service` in French.
+pub fn status_word(status: Status, language: Language) -> &'static str {
+    match (language, status) {
+        (Language::En, status) => status.word(),
+        (Language::Fr, Status::Online) => "en ligne",
+        (Language::Fr, Status::Degraded) => "dégradé",
+        (Language::Fr, Status::Offline) => "hors ligne",
+    }
+}
+
+/// `CPU usage on web-1`, with a capital.
+fn subject(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
+    let what = match (&anomaly.service, label, language) {
+        (Some(service), _, Language::En) => format!("service {service}"),
+        (Some(service), _, Language::Fr) => format!("le service {service}"),
+        (None, Some(label), _) => label.to_string(),
+        (None, None, Language::En) => format!("the metric {}", anomaly.metric),
+        (None, None, Language::Fr) => format!("la mesure {}", anomaly.metric),
+    };
+    let mut rest = what.chars();
+    let capital: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    let place = match (&anomaly.entity, language) {
+        (None, _) => String::new(),
+        (Some(host), Language::En) => format!(" on {host}"),
+        (Some(host), Language::Fr) => format!(" sur {host}"),
+    };
+    format!("{capital}{}{place}", rest.as_str())
+}
+
+/// How many of the records reached the lowest band.
+fn share(anomaly: &Anomaly, language: Language) -> String {
+    let (reached, records) = counts(anomaly, language);
+    let Some((lowest, band)) = anomaly.bands.lowest() else { return String::new() }; // a rule has at least one
+    let lowest = severity_word(lowest, language);
+    let band = quantity(band, anomaly.unit.as_deref(), language);
+    let one = anomaly.reached.total() == 1;
+    match language {
+        Language::En => {
+            let were = if one { "was" } else { "were" };
+            format!("{reached} of {records} {were} at or above the {lowest} threshold of {band}")
+        }
+        Language::Fr => {
+            let have = if one { "a" } else { "ont" };
+            format!("{reached} sur {records} {have} atteint le seuil de gravité {lowest} ({band})")
+        }
+    }
+}
+
+/// In how many of the records the service was as bad as `began` or worse.
+fn spells(anomaly: &Anomaly, began: Status, language: Language) -> String {
+    let (reached, records) = counts(anomaly, language);
+    match (language, began) {
+        (Language::En, Status::Offline) => format!("it was offline in {reached} of {records}"),
+        (Language::En, _) => format!("it was not online in {reached} of {records}"),
+        (Language::Fr, Status::Offline) => format!("il était hors ligne dans {reached} sur {records}"),
+        (Language::Fr, _) => format!("il n'était pas en ligne dans {reached} sur {records}"),
+    }
+}
+
+/// The two counts, the noun with the one that the language puts it after: `3 of 240 records`, `3 relevés sur 240`.
+fn counts(anomaly: &Anomaly, language: Language) -> (String, String) {
+    let text = |count: u64| number(Figure::count(count), language);
+    let (reached, records) = (anomaly.reached.total(), anomaly.records);
+    match language {
+        Language::En => {
+            (text(reached), format!("{} {}", text(records), if records == 1 { "record" } else { "records" }))
+        }
+        Language::Fr => {
+            (format!("{} {}", text(reached), if reached == 1 { "relevé" } else { "relevés" }), text(records))
+        }
+    }
+}
+
+/// First, last and worst moment; only one where they are the same.
+fn moments(anomaly: &Anomaly, language: Language) -> String {
+    let (first, last, worst) = (anomaly.first.time, anomaly.last.time, anomaly.worst.time);
+    match (language, first == last) {
+        (Language::En, true) => format!("at {first}"),
+        (Language::En, false) => format!("first at {first}, last at {last}, worst at {worst}"),
+        (Language::Fr, true) => format!("le {first}"),
+        (Language::Fr, false) => format!("la première fois le {first}, la dernière le {last}, au pire le {worst}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bands, Counts, Sample, Timestamp};
+
+    fn figure(value: f64) -> Figure {
+        Figure::new(value).unwrap()
+    }
+
+    fn sample(time: &str, value: f64) -> Sample {
+        Sample { time: Timestamp::parse(time).unwrap(), row: 1, value: figure(value) }
+    }
+
+    /// 12 of 1,500 records reached a band, the worst of them the high one.
+    fn cpu() -> Anomaly {
+        Anomaly {
+            name: "cpu_usage".into(),
+            metric: "cpu_usage".into(),
+            service: None,
+            entity: None,
+            value: figure(93.5),
+            threshold: figure(90.0),
+            severity: Severity::High,
+            unit: Some("%".into()),
+            bands: Bands { low: Some(figure(70.0)), medium: Some(figure(80.0)), high: Some(figure(90.0)) },
+            records: 1500,
+            reached: Counts { low: 6, medium: 4, high: 2 },
+            first: sample("2023-10-01T12:00:00Z", 71.0),
+            worst: sample("2023-10-02T08:30:00Z", 93.5),
+            last: sample("2023-10-03T23:45:00Z", 70.0),
+            newest: sample("2023-10-04T00:00:00Z", 50.0),
+            mean: figure(61.0),
+            services: vec![],
+            description: String::new(),
+        }
+    }
+
+    fn cache() -> Anomaly {
+        Anomaly {
+            metric: "service_status".into(),
+            service: Some("cache".into()),
+            value: figure(2.0),
+            threshold: figure(2.0),
+            unit: None,
+            bands: Bands { low: None, medium: Some(figure(1.0)), high: Some(figure(2.0)) },
+            ..cpu()
+        }
+    }
+
+    /// Reached once.
+    fn once(anomaly: Anomaly, records: u64) -> Anomaly {
+        let reached = Counts { low: 1, medium: 0, high: 0 };
+        Anomaly { records, reached, first: anomaly.worst, last: anomaly.worst, ..anomaly }
+    }
+
+    fn on_host(anomaly: Anomaly) -> Anomaly {
+        Anomaly { entity: Some("web-1".into()), ..anomaly }
+    }
+
+    /// No-break spaces made visible: `_`, and the narrow one `'`.
+    fn sentences(forms: &[(Anomaly, [Option<&str>; 2])]) -> String {
+        let visible = |text: String| text.replace('\u{a0}', "_").replace('\u{202f}', "'");
+        let lines = forms.iter().flat_map(|(anomaly, [en, fr])| {
+            [visible(describe(anomaly, *en, Language::En)), visible(describe(anomaly, *fr, Language::Fr))]
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_form_of_a_metric() {
+        let usage = [Some("CPU usage"), Some("l'utilisation du processeur")];
+        let only_medium = Bands { low: None, medium: Some(figure(80.0)), high: None };
+        let medium = Anomaly { severity: Severity::Medium, threshold: figure(80.0), bands: only_medium, ..cpu() };
+        let low_ratio = Anomaly {
+            severity: Severity::Low,
+            value: figure(0.0625),
+            threshold: figure(0.05),
+            bands: Bands { low: Some(figure(0.05)), ..Bands::default() },
+            unit: None,
+            ..cpu()
+        };
+        insta::assert_snapshot!(sentences(&[
+            (cpu(), usage),
+            (on_host(cpu()), usage),
+            (medium, usage),
+            (once(on_host(cpu()), 1500), usage),
+            (once(cpu(), 1), usage),
+            (low_ratio, [Some("error rate"), Some("le taux d'erreur")]),
+            (cpu(), [Some("active connections"), Some("les connexions actives")]),
+            (cpu(), [None, None]),
+        ]), @r"
+        CPU usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage on web-1 peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur sur web-1 a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage peaked at 93.5% (medium severity, threshold 80%): 12 of 1,500 records were at or above the medium threshold of 80%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité moyenne, seuil de 80_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité moyenne (80_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        CPU usage on web-1 peaked at 93.5% (high severity, threshold 90%): 1 of 1,500 records was at or above the low threshold of 70%, at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur sur web-1 a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 1 relevé sur 1'500 a atteint le seuil de gravité faible (70_%), le 2023-10-02T08:30:00Z.
+        CPU usage peaked at 93.5% (high severity, threshold 90%): 1 of 1 record was at or above the low threshold of 70%, at 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 1 relevé sur 1 a atteint le seuil de gravité faible (70_%), le 2023-10-02T08:30:00Z.
+        Error rate peaked at 0.0625 (low severity, threshold 0.05): 12 of 1,500 records were at or above the low threshold of 0.05, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le taux d'erreur a atteint 0,0625 (gravité faible, seuil de 0,05)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (0,05), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Active connections peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Les connexions actives ont atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        The metric cpu_usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        La mesure cpu_usage a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        ");
+    }
+
+    #[test]
+    fn every_form_of_a_service() {
+        let degraded = Anomaly { value: figure(1.0), threshold: figure(1.0), severity: Severity::Medium, ..cache() };
+        let offline_only = Bands { high: Some(figure(2.0)), ..Bands::default() };
+        insta::assert_snapshot!(sentences(&[
+            (cache(), [None, None]),
+            (on_host(cache()), [None, None]),
+            (degraded.clone(), [None, None]),
+            (once(degraded, 240), [None, None]),
+            (once(cache(), 1), [None, None]),
+            (Anomaly { bands: offline_only, ..cache() }, [None, None]),
+            (Anomaly { bands: offline_only, ..once(on_host(cache()), 2) }, [None, None]),
+        ]), @r"
+        Service cache was offline at worst (high severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache on web-1 was offline at worst (high severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache sur web-1 a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache was degraded at worst (medium severity): it was not online in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été dégradé au pire (gravité moyenne)_: il n'était pas en ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache was degraded at worst (medium severity): it was not online in 1 of 240 records, at 2023-10-02T08:30:00Z.
+        Le service cache a été dégradé au pire (gravité moyenne)_: il n'était pas en ligne dans 1 relevé sur 240, le 2023-10-02T08:30:00Z.
+        Service cache was offline at worst (high severity): it was not online in 1 of 1 record, at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 1 relevé sur 1, le 2023-10-02T08:30:00Z.
+        Service cache was offline at worst (high severity): it was offline in 12 of 1,500 records, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        Le service cache a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        Service cache on web-1 was offline at worst (high severity): it was offline in 1 of 2 records, at 2023-10-02T08:30:00Z.
+        Le service cache sur web-1 a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 1 relevé sur 2, le 2023-10-02T08:30:00Z.
+        ");
+    }
+}
