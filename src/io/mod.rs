@@ -1,5 +1,6 @@
 pub mod atomic;
-pub mod state;
 pub mod files;
 pub mod journal;
+pub mod llm;
 pub mod output;
+pub mod state;

@@ -1,5 +1,32 @@
 super::codes! {
     PROVIDER = "AG0201", "the model's settings are not usable",
-        "The environment names a provider that is not known, or lacks the base URL or the model that it needs.",
+        "The environment names a provider that is not known, or lacks the base URL, the model or the key that it needs.",
         "See .env.example for the variables; without any of them the templates of the playbook word the report.";
+    DOTENV = "AG0202", "a line of `.env` cannot be read",
+        "The file is not readable, or a line of it is not of the form `NAME=value`; the line is left out.",
+        "Mend the line, or quote its value. The line itself is not shown, since it may hold a credential.";
+    SETTING = "AG0203", "a variable has a value that is not usable",
+        "A limit such as LLM_TIMEOUT is not a number in its range, or a base URL is not an http or https URL.",
+        "Write a value as the message describes; .env.example lists the variables.";
+    KEY = "AG0204", "a key that no request can carry",
+        "A key or another header value has spaces, line breaks or characters outside visible ASCII: most often it was pasted with more than the key.",
+        "Set the variable to the key alone. It is not shown here, since it is a credential.";
+    NO_PROVIDER = "AG0205", "nothing to record",
+        "`--record` was asked for, but no model is configured, so that no request would ever be made.",
+        "Set a key, or LLM_BASE_URL and LLM_MODEL, as .env.example describes; or run without `--record`.";
+    CASSETTE = "AG0206", "the cassette cannot be read",
+        "The file of recorded model exchanges is missing, or is not what `--record` writes.",
+        "Check the path given to `--replay`, or record the run again with `--record`.";
+    CASSETTE_VERSION = "AG0207", "a cassette of another version",
+        "The file was recorded by a version of this program that writes another format.",
+        "Record the run again with `--record`.";
+    CASSETTE_UNWRITABLE = "AG0208", "the cassette cannot be written",
+        "The folder does not exist or may not be written, or the disk is full. An older cassette at that place is untouched.",
+        "Check the path given to `--record` and its permissions.";
+    SPOOL = "AG0209", "a recording that cannot be continued",
+        "The run was started with another provider or model than is configured now, or the file that keeps its exchanges is damaged. A cassette holds one model only.",
+        "Set the variables as they were, or start a new run.";
+    LEAK = "AG0210", "a credential would be recorded",
+        "A request holds the text of the key itself: a graph, a prompt or the input contains it. Nothing was written.",
+        "Remove the key from those files, and replace it at its provider, since it was sent as part of a prompt.";
 }

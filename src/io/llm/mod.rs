@@ -1,0 +1,39 @@
+//! The model port over an OpenAI-compatible endpoint, its settings, and the recording and replaying of its exchanges.
+//!
+//! ```text
+//! Environment ─► Endpoint ─► connect(mode) ─► ChatModel ── features (ladder) ──► async-openai
+//!                                                ▲                                    │
+//!                                              reply ◄── answer ◄── service: tape, retry, network
+//! ```
+//!
+//! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
+//! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
+//! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
+//! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
+//!
+//! Nothing here knows what the model is asked for or what becomes of its words.
+
+mod cassette;
+mod client;
+mod complaint;
+mod dialect;
+mod difference;
+mod endpoint;
+mod environment;
+mod exchange;
+mod ladder;
+mod network;
+mod reply;
+mod retry;
+mod secret;
+mod service;
+mod tape;
+
+pub use client::{Connected, Mode, connect};
+pub use dialect::{DIALECTS, Dialect};
+pub use endpoint::{Endpoint, Limits};
+pub use environment::Environment;
+pub use secret::Secret;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! The one place that touches the network: sends a request once, within the limits, and keeps of what comes back only
+//! what may be recorded.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Client, Request, Response, Url, redirect};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::dialect::Auth;
+use super::endpoint::{Endpoint, Limits};
+use super::exchange::{Answer, Failure, FailureKind, KEPT_HEADERS, Outcome};
+use super::secret::Secret;
+
+/// More than any wording takes by far.
+const LONGEST_BODY: usize = 4 << 20;
+
+/// An endpoint, reached over HTTP.
+pub(super) struct Network {
+    limits: Limits,
+    key: Option<(Auth, Secret)>,
+    headers: Vec<(&'static str, Secret)>,
+    /// On this machine: no proxy stands between.
+    local: bool,
+    /// A replay builds requests and sends none.
+    closed: bool,
+    /// Built at the first request: reading the system's certificates takes longer than a run without a model.
+    client: OnceLock<Result<Client, String>>,
+    permits: Semaphore,
+    first_call: OnceLock<Instant>,
+}
+
+impl Network {
+    pub fn new(endpoint: &Endpoint, closed: bool) -> Network {
+        let host = Url::parse(&endpoint.base_url).ok().and_then(|url| url.host_str().map(String::from));
+        Network {
+            limits: endpoint.limits,
+            key: endpoint.key.clone().map(|key| (endpoint.dialect.auth, key)),
+            headers: endpoint.headers.clone(),
+            local: host.is_some_and(|host| {
+                host == "localhost"
+                    || host == "[::1]"
+                    || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+            }),
+            closed,
+            client: OnceLock::new(),
+            permits: Semaphore::new(endpoint.limits.concurrency as usize),
+            first_call: OnceLock::new(),
+        }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The client that builds requests.
+    ///
+    /// # Errors
+    /// Why there is none: the system's certificates cannot be read.
+    pub fn client(&self) -> Result<&Client, String> {
+        self.client.get_or_init(|| self.build_client()).as_ref().map_err(String::clone)
+    }
+
+    fn build_client(&self) -> Result<Client, String> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Fails only when the process has one already, which does as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let mut builder = Client::builder().redirect(redirect::Policy::none()).user_agent(concat!(
+            env!("CARGO_PKG_NAME"),
+            "/",
+            env!("CARGO_PKG_VERSION")
+        ));
+        if self.local || self.closed {
+            builder = builder.no_proxy();
+        }
+        if self.closed {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map_err(|e| format!("no HTTP client: {}", cause(&e)))
+    }
+
+    /// Waits, then sends the request once. Ends within the time for one exchange, and within that of the whole run.
+    pub async fn send(&self, request: Request, wait: Duration) -> Outcome {
+        self.try_send(request, wait).await.map_or_else(Outcome::Error, Outcome::Response)
+    }
+
+    async fn try_send(&self, request: Request, wait: Duration) -> Result<Answer, Failure> {
+        let client = match self.client() {
+            Ok(client) if !self.closed => client,
+            Ok(_) => return Err(self.failure(FailureKind::Connect, "the network is closed during a replay")),
+            Err(why) => return Err(self.failure(FailureKind::Connect, &why)),
+        };
+        let Limits { timeout, deadline, .. } = self.limits;
+        let end = *self.first_call.get_or_init(Instant::now) + deadline;
+        let used_up = || {
+            let detail = format!("the {deadline:?} for all calls of the run are used up (LLM_DEADLINE)");
+            Failure { kind: FailureKind::Deadline, detail }
+        };
+        if Instant::now() + wait >= end {
+            return Err(used_up());
+        }
+        sleep(wait).await;
+        let Ok(permit) = timeout_at(end, self.permits.acquire()).await else {
+            return Err(used_up());
+        };
+        let until = end.min(Instant::now() + timeout);
+        let answer = timeout_at(until, self.exchange(client, request)).await;
+        drop(permit);
+        match answer {
+            Ok(answer) => answer,
+            Err(_) if until == end => Err(used_up()),
+            Err(_) => {
+                let detail = format!("the endpoint took longer than {timeout:?} (LLM_TIMEOUT)");
+                Err(Failure { kind: FailureKind::Timeout, detail })
+            }
+        }
+    }
+
+    async fn exchange(&self, client: &Client, mut request: Request) -> Result<Answer, Failure> {
+        self.authorize(&mut request);
+        let response = client.execute(request).await.map_err(|e| {
+            if e.is_connect() {
+                self.failure(FailureKind::Connect, &format!("no connection: {}", cause(&e)))
+            } else {
+                self.failure(FailureKind::Reset, &format!("the connection broke: {}", cause(&e)))
+            }
+        })?;
+        let status = response.status().as_u16();
+        let headers = KEPT_HEADERS.iter().filter_map(|name| {
+            let value = String::from_utf8_lossy(response.headers().get(*name)?.as_bytes()).into_owned();
+            Some((name.to_string(), self.scrub(&value)))
+        });
+        let headers: BTreeMap<String, String> = headers.collect();
+        let body = self.body(response).await?;
+        let mut answer = Answer::new(status, headers, &body);
+        if let Some((_, key)) = &self.key {
+            answer.body = key.scrub_json(answer.body);
+        }
+        Ok(answer)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > LONGEST_BODY => {
+                    let detail = format!("the answer is longer than {} MiB", LONGEST_BODY >> 20);
+                    return Err(Failure { kind: FailureKind::TooLarge, detail });
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body),
+                Err(e) => {
+                    let detail = format!("the connection broke within the answer: {}", cause(&e));
+                    return Err(self.failure(FailureKind::Reset, &detail));
+                }
+            }
+        }
+    }
+
+    /// Credentials are put in here and nowhere before, so that nothing above can show them.
+    fn authorize(&self, request: &mut Request) {
+        let headers = request.headers_mut();
+        headers.remove(AUTHORIZATION);
+        let key = self.key.as_ref().map(|(auth, key)| match auth {
+            Auth::Bearer => ("authorization", format!("Bearer {}", key.expose())),
+            Auth::ApiKey => ("api-key", key.expose().to_string()),
+        });
+        let others = self.headers.iter().map(|(name, value)| (*name, value.expose().to_string()));
+        for (name, value) in key.into_iter().chain(others) {
+            // A Secret is visible ASCII, so it is a header value.
+            if let Ok(mut value) = HeaderValue::from_str(&value) {
+                value.set_sensitive(true);
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+
+    fn failure(&self, kind: FailureKind, detail: &str) -> Failure {
+        Failure { kind, detail: self.scrub(detail) }
+    }
+
+    fn scrub(&self, text: &str) -> String {
+        self.key.as_ref().map_or_else(|| text.to_string(), |(_, key)| key.scrub(text))
+    }
+}
+
+/// The innermost reason; those around it repeat that a request was being sent.
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,257 @@
+//! What the model said, out of any chat-completions reply. Lenient: a field of another type than is usual counts as
+//! absent, since providers differ in all but the few fields that are read here.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::complaint::Complaint;
+use super::exchange::Answer;
+use crate::port::ModelError;
+
+/// The part of a reply that is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Said {
+    pub text: String,
+    pub finish_reason: Option<String>,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Body {
+    #[serde(default, deserialize_with = "lenient")]
+    choices: Vec<Choice>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Usage,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Choice {
+    #[serde(default, deserialize_with = "lenient")]
+    message: Message,
+    #[serde(default, deserialize_with = "lenient")]
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Message {
+    /// A string, a list of chunks, or null.
+    #[serde(default)]
+    content: Value,
+    #[serde(default, deserialize_with = "lenient")]
+    refusal: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Usage {
+    #[serde(default, deserialize_with = "lenient")]
+    prompt_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    completion_tokens: u64,
+}
+
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// # Errors
+/// `Declined` for an error of any shape, a redirect or a refusal; `Transport` for what is no reply at all.
+pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
+    let status = answer.meant_status();
+    if status != 200 {
+        return Err(ModelError::Declined(declined(status, Complaint::read(&answer.body).unwrap_or_default())));
+    }
+    let body: Body = match &answer.body {
+        Value::Object(_) => serde_json::from_value(answer.body.clone()).unwrap_or_default(),
+        Value::String(_) => {
+            let kind = answer.headers.get("content-type").map_or("text", String::as_str);
+            return Err(ModelError::Transport(format!("the answer is not JSON but {kind}")));
+        }
+        _ => Body::default(),
+    };
+    let Some(choice) = body.choices.into_iter().next() else {
+        return Err(match Complaint::read(&answer.body) {
+            Some(complaint) => ModelError::Declined(declined(200, complaint)),
+            None => ModelError::Transport("the answer holds no reply".to_string()),
+        });
+    };
+    let text = text_of(&choice.message.content);
+    if let (true, Some(refusal)) = (text.is_empty(), choice.message.refusal.filter(|r| !r.is_empty())) {
+        let refusal = Complaint::read(&Value::String(refusal)).unwrap_or_default();
+        return Err(ModelError::Declined(format!("the model refused: {}", refusal.message)));
+    }
+    match choice.finish_reason.as_deref() {
+        Some("content_filter") => Err(ModelError::Declined("the content filter stopped the reply".to_string())),
+        Some("error") => Err(ModelError::Declined("the reply broke off with an error".to_string())),
+        _ => Ok(Said {
+            text,
+            finish_reason: choice.finish_reason.filter(|reason| !reason.is_empty()),
+            prompt_tokens: body.usage.prompt_tokens,
+            completion_tokens: body.usage.completion_tokens,
+        }),
+    }
+}
+
+/// The text of the content; the thinking that some models send beside it is none of it.
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(chunks) => {
+            let texts = chunks.iter().filter_map(|chunk| match chunk.get("type").and_then(Value::as_str) {
+                Some("text" | "output_text") | None => chunk.get("text").unwrap_or(chunk).as_str(),
+                Some(_) => None,
+            });
+            texts.collect()
+        }
+        _ => String::new(),
+    }
+}
+
+fn declined(status: u16, complaint: Complaint) -> String {
+    let why = match complaint.message.as_str() {
+        "" => "no explanation",
+        message => message,
+    };
+    let remedy = match status {
+        300..=399 => "; redirects are not followed: check the base URL",
+        401 | 403 => "; check the key",
+        402 => "; the account has no quota left",
+        404 => "; check the base URL and the model's name",
+        429 if complaint.is_about_quota() => "; the account has no quota left",
+        429 => "; too many requests, at the last try too",
+        _ => "",
+    };
+    format!("status {status}: {why}{remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// `text|finish_reason|prompt+completion`, or the error.
+    fn check(status: u16, body: Value) -> String {
+        match read(&Answer { status, headers: BTreeMap::new(), body }) {
+            Ok(said) => format!(
+                "{}|{}|{}+{}",
+                said.text,
+                said.finish_reason.unwrap_or_default(),
+                said.prompt_tokens,
+                said.completion_tokens
+            ),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn any_reply_is_read_or_is_a_typed_error() {
+        let says =
+            |message: Value, reason: Value| json!({ "choices": [{ "message": message, "finish_reason": reason }] });
+        let cases = [
+            (
+                json!({ "choices": [{ "message": { "content": "a" }, "finish_reason": "stop" }],
+                        "usage": { "prompt_tokens": 3, "completion_tokens": 2, "x": null } }),
+                "a|stop|3+2",
+            ),
+            (json!({ "choices": [{ "message": { "content": "a" } }], "usage": { "prompt_tokens": 0.5 } }), "a||0+0"),
+            (json!({ "choices": [{ "message": { "content": "a" }, "finish_reason": 7 }], "usage": [] }), "a||0+0"),
+            (
+                says(
+                    json!({ "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": "no" }] },
+                                        { "type": "text", "text": "{\"a\"" }, ":1}", { "text": "!" }] }),
+                    json!("stop"),
+                ),
+                "{\"a\":1}!|stop|0+0",
+            ),
+            (says(json!({ "content": null, "tool_calls": [] }), json!("tool_calls")), "|tool_calls|0+0"),
+            (says(json!({ "content": "", "reasoning": "…" }), json!("length")), "|length|0+0"),
+            (says(json!(null), json!(null)), "||0+0"),
+            (
+                says(json!({ "content": null, "refusal": "I can't\nhelp" }), json!("stop")),
+                "the endpoint declined: the model refused: I can't help",
+            ),
+            (says(json!({ "content": "yes", "refusal": null }), json!("eos")), "yes|eos|0+0"),
+            (
+                says(json!({ "content": "x" }), json!("content_filter")),
+                "the endpoint declined: the content filter stopped the reply",
+            ),
+            (json!({ "choices": [] }), "the endpoint could not be used: the answer holds no reply"),
+            (json!({ "choices": "none" }), "the endpoint could not be used: the answer holds no reply"),
+            (json!([]), "the endpoint could not be used: the answer holds no reply"),
+            (json!({ "error": { "message": "upstream" } }), "the endpoint declined: status 200: upstream"),
+            (json!({ "error": { "code": 502, "message": "upstream" } }), "the endpoint declined: status 502: upstream"),
+            (json!("data: {}\n\n"), "the endpoint could not be used: the answer is not JSON but text"),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(check(200, body.clone()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_to_do() {
+        for (status, body, expected) in [
+            (
+                401,
+                json!({ "error": { "message": "Incorrect API key" } }),
+                "status 401: Incorrect API key; check the key",
+            ),
+            (404, json!(""), "status 404: no explanation; check the base URL and the model's name"),
+            (301, json!("<title>Moved</title>"), "status 301: Moved; redirects are not followed: check the base URL"),
+            (
+                429,
+                json!({ "error": { "message": "You exceeded your quota", "code": "insufficient_quota" } }),
+                "status 429: You exceeded your quota; the account has no quota left",
+            ),
+            (503, json!({ "message": "overloaded" }), "status 503: overloaded"),
+        ] {
+            assert_eq!(check(status, body), format!("the endpoint declined: {expected}"));
+        }
+    }
+
+    /// Exchanges recorded from real endpoints, kept outside the repository.
+    #[test]
+    fn recorded_exchanges_of_real_endpoints_are_read() {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/wire/responses.ndjson");
+        let path = std::env::var("AGENT_WIRE").unwrap_or_else(|_| beside.to_string());
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("skipped: no recorded exchanges at {path}");
+            return;
+        };
+        let (mut read_well, mut declined, mut unreadable) = (0, 0, 0);
+        for line in text.lines() {
+            let exchange: Value = serde_json::from_str(line).unwrap();
+            let body = match &exchange["response_json"] {
+                Value::Null => exchange["response_text"].as_str().unwrap_or_default().to_string(),
+                json => json.to_string(),
+            };
+            let status = exchange["status"].as_u64().unwrap() as u16;
+            let streamed = body.starts_with("data:") || body.starts_with(':') || body.starts_with("event:");
+            match read(&Answer::new(status, BTreeMap::new(), body.as_bytes())) {
+                Ok(said) => {
+                    let message = &exchange["response_json"]["choices"][0]["message"];
+                    assert_eq!(status, 200);
+                    assert!(
+                        !said.text.is_empty() || message["tool_calls"].is_array() || message["content"] == "",
+                        "{body}"
+                    );
+                    let usage = &exchange["response_json"]["usage"]["prompt_tokens"];
+                    assert_eq!(said.prompt_tokens, usage.as_u64().unwrap_or(0), "{body}");
+                    read_well += 1;
+                }
+                Err(ModelError::Declined(_)) => declined += 1,
+                Err(ModelError::Transport(why)) => {
+                    assert!(streamed || exchange["response_json"].get("choices").is_none(), "{why}: {body}");
+                    unreadable += 1;
+                }
+                Err(other) => panic!("{other}: {body}"),
+            }
+        }
+        println!("{read_well} read, {declined} declined, {unreadable} no reply");
+        assert!(read_well > declined + unreadable);
+    }
+}

@@ -1,0 +1,122 @@
+//! The tower service under async-openai: one request in, with its tries; one outcome out.
+//!
+//! async-openai builds requests and decodes JSON. What it would do beyond that is wrong for endpoints other than
+//! OpenAI's (it drops the status of errors it does not know, and retries by OpenAI's rules only), so every answer goes up
+//! through it as a 200 that holds the real status, headers and body.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
+use reqwest::{Request, Response};
+use serde::{Deserialize, Serialize};
+
+use super::exchange::{Answer, Failure, Outcome};
+use super::network::Network;
+use super::retry;
+use super::tape::{Asked, Tape};
+use crate::port::BoxFuture;
+
+/// The endpoint, or the recording that stands for it.
+pub(super) struct Wire {
+    pub network: Network,
+    pub tape: Mutex<Tape>,
+    /// Start of every URL.
+    pub base_url: String,
+}
+
+/// What the synthetic 200 holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answered {
+    pub answer: Answer,
+    /// Exchanges it took.
+    pub tries: u32,
+}
+
+/// Why there is no answer; travels through async-openai as a boxed error.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stopped {
+    #[error("{failure}")]
+    Failed { failure: Failure, tries: u32 },
+    #[error("{0}")]
+    NotRecorded(String),
+    #[error("{0}")]
+    Unsendable(String),
+}
+
+/// The requests of one task.
+#[derive(Clone)]
+pub(super) struct Requests {
+    pub wire: Arc<Wire>,
+    pub asked_by: Arc<str>,
+}
+
+impl tower::Service<HttpRequestFactory> for Requests {
+    type Response = Response;
+    type Error = OpenAIError;
+    type Future = BoxFuture<'static, Result<Response, OpenAIError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), OpenAIError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
+        let Requests { wire, asked_by } = self.clone();
+        Box::pin(async move {
+            let request = factory.build().await?;
+            let answered =
+                wire.answer(&asked_by, request).await.map_err(|stopped| OpenAIError::Boxed(stopped.into()))?;
+            let body = serde_json::to_vec(&answered).map_err(|e| OpenAIError::Boxed(e.into()))?;
+            Ok(http::Response::new(body).into())
+        })
+    }
+}
+
+impl Wire {
+    /// The answer after as many tries as it takes and is allowed.
+    async fn answer(&self, asked_by: &str, request: Request) -> Result<Answered, Stopped> {
+        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let url = request.url().as_str();
+        let asked = Asked {
+            asked_by: asked_by.to_string(),
+            method: request.method().to_string(),
+            path: url.strip_prefix(&self.base_url).unwrap_or(request.url().path()).to_string(),
+            request: serde_json::from_slice(body).map_err(|e| Stopped::Unsendable(e.to_string()))?,
+        };
+        let seed = format!("{asked_by}\n{}", asked.request);
+        let mut wait = Duration::ZERO;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let outcome = self.exchange(&asked, &request, wait).await?;
+            if tried < retry::TRIES && retry::may_pass(&outcome, &asked.request) {
+                let now = jiff::Timestamp::now();
+                wait = retry::wait(&outcome, tried, self.network.limits().backoff, &seed, now);
+                tracing::debug!(asked_by, tried, ?wait, "trying again");
+                continue;
+            }
+            return match outcome {
+                Outcome::Response(answer) => Ok(Answered { answer, tries: tried }),
+                Outcome::Error(failure) => Err(Stopped::Failed { failure, tries: tried }),
+            };
+        }
+    }
+
+    /// One exchange, from the tape if that has it: then nothing is waited for.
+    async fn exchange(&self, asked: &Asked, request: &Request, wait: Duration) -> Result<Outcome, Stopped> {
+        if let Some(outcome) = self.with_tape(|tape| tape.recorded(asked)).map_err(Stopped::NotRecorded)? {
+            return Ok(outcome);
+        }
+        // Bodies of bytes can be cloned; async-openai makes no other for JSON.
+        let request = request.try_clone().ok_or_else(|| Stopped::Unsendable("the request is a stream".to_string()))?;
+        let outcome = self.network.send(request, wait).await;
+        self.with_tape(|tape| tape.keep(asked, &outcome));
+        Ok(outcome)
+    }
+
+    pub fn with_tape<T>(&self, f: impl FnOnce(&mut Tape) -> T) -> T {
+        f(&mut self.tape.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}

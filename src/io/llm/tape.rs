@@ -1,0 +1,259 @@
+//! Recording and replaying of exchanges. A tape is asked before the network is; what it has needs no network.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cassette::{self, Cassette, Header, Interaction};
+use super::difference;
+use super::exchange::Outcome;
+use super::secret::Secret;
+use crate::diagnostic::{Diagnostic, codes};
+
+/// What stands between a request and the network.
+pub(super) enum Tape {
+    /// Nothing.
+    Off,
+    Record(Box<Recorder>),
+    Replay(Player),
+}
+
+/// A request, as the tape looks for it.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub asked_by: String,
+    pub method: String,
+    pub path: String,
+    pub request: Value,
+}
+
+impl Tape {
+    /// The recorded outcome of the request. `None`: the network has to answer it.
+    ///
+    /// # Errors
+    /// The text for a person, when a replay has no such request left.
+    pub fn recorded(&mut self, asked: &Asked) -> Result<Option<Outcome>, String> {
+        match self {
+            Tape::Off => Ok(None),
+            // Another task's exchange is not this one's: it is asked for itself.
+            Tape::Record(recorder) => Ok(recorder.earlier.take(asked, false)),
+            Tape::Replay(player) => player.take(asked).map(Some),
+        }
+    }
+
+    /// Keeps what the network gave.
+    pub fn keep(&mut self, asked: &Asked, outcome: &Outcome) {
+        if let Tape::Record(recorder) = self {
+            let Asked { asked_by, method, path, request } = asked.clone();
+            recorder.keep(Interaction { asked_by, method, path, request, outcome: outcome.clone() });
+        }
+    }
+
+    /// Writes the cassette of a recording; says which exchanges a replay has not used.
+    ///
+    /// # Errors
+    /// AG0208 or AG0210 when there is no cassette.
+    pub fn finish(&mut self) -> Result<Vec<String>, Diagnostic> {
+        match self {
+            Tape::Off => Ok(Vec::new()),
+            Tape::Record(recorder) => recorder.write().map(|()| Vec::new()),
+            Tape::Replay(player) => Ok(player.leftover()),
+        }
+    }
+}
+
+/// Exchanges, each of which is handed out once.
+#[derive(Default)]
+struct Queue {
+    interactions: Vec<Interaction>,
+    used: Vec<bool>,
+}
+
+impl Queue {
+    fn new(interactions: Vec<Interaction>) -> Queue {
+        Queue { used: vec![false; interactions.len()], interactions }
+    }
+
+    /// The first unused exchange of an equal request: of the same task, else, where that is permitted, of any.
+    fn take(&mut self, asked: &Asked, of_others: bool) -> Option<Outcome> {
+        let fits = |i: &Interaction| i.method == asked.method && i.path == asked.path && i.request == asked.request;
+        let mut other = None;
+        for (interaction, used) in self.interactions.iter().zip(&mut self.used).filter(|(i, used)| !**used && fits(i)) {
+            if interaction.asked_by == asked.asked_by {
+                *used = true;
+                return Some(interaction.outcome.clone());
+            }
+            other = other.or(Some((interaction, used)));
+        }
+        let (interaction, used) = other.filter(|_| of_others)?;
+        *used = true;
+        Some(interaction.outcome.clone())
+    }
+}
+
+/// Hands out what was recorded; the network is closed.
+pub(super) struct Player {
+    queue: Queue,
+}
+
+impl Player {
+    pub fn new(cassette: Cassette) -> Player {
+        Player { queue: Queue::new(cassette.interactions) }
+    }
+
+    fn take(&mut self, asked: &Asked) -> Result<Outcome, String> {
+        if let Some(outcome) = self.queue.take(asked, true) {
+            return Ok(outcome);
+        }
+        let recorded = &self.queue.interactions;
+        let asker = &asked.asked_by;
+        let Some(nearest) = difference::nearest(&asked.request, recorded.iter().map(|i| &i.request))
+            .and_then(|index| recorded.get(index))
+        else {
+            return Err(format!("the cassette is empty, but `{asker}` asks the model: record the run again"));
+        };
+        if nearest.request == asked.request {
+            let count = recorded.iter().filter(|i| i.request == asked.request).count();
+            return Err(format!(
+                "the cassette has this request of `{asker}` {count} times, but it is asked once more: record the run again"
+            ));
+        }
+        Err(format!(
+            "the cassette does not have this request of `{asker}`; the nearest one, of `{}`, differs at:\n{}\n\
+             the graph, its files or the input are not those of the recording: record the run again",
+            nearest.asked_by,
+            difference::describe(&nearest.request, &asked.request)
+        ))
+    }
+
+    fn leftover(&self) -> Vec<String> {
+        let unused = self.queue.interactions.iter().zip(&self.queue.used).filter(|(_, used)| !**used);
+        unused
+            .map(|(interaction, _)| {
+                let outcome = match &interaction.outcome {
+                    Outcome::Response(answer) => format!("status {}", answer.status),
+                    Outcome::Error(failure) => failure.to_string(),
+                };
+                format!("{} {} of `{}` ({outcome})", interaction.method, interaction.path, interaction.asked_by)
+            })
+            .collect()
+    }
+}
+
+/// Keeps what happens, in memory and in a spool that survives a crash, until the cassette is written.
+pub(super) struct Recorder {
+    path: PathBuf,
+    header: Header,
+    /// Looked for in everything that is written.
+    key: Option<Secret>,
+    spool: Option<File>,
+    /// Exchanges of the same run before it was interrupted. A task that asks again is answered from here, so that it
+    /// goes the way it went, and nothing is paid for twice.
+    earlier: Queue,
+    interactions: Vec<Interaction>,
+    /// The task whose request holds the key.
+    leak: Option<String>,
+}
+
+/// First line of a spool.
+#[derive(Serialize, Deserialize)]
+struct SpoolHeader {
+    header: Header,
+}
+
+impl Recorder {
+    /// # Errors
+    /// AG0208 when the cassette could not be written in the end, AG0209 when the spool cannot be used.
+    pub fn new(
+        path: PathBuf,
+        header: Header,
+        key: Option<Secret>,
+        spool: Option<&Path>,
+        resume: bool,
+    ) -> Result<Recorder, Diagnostic> {
+        cassette::check_writable(&path)?;
+        let (spool, earlier) = match spool {
+            Some(spool) => {
+                let (file, earlier) = open_spool(spool, &header, resume)?;
+                (Some(file), earlier)
+            }
+            None => (None, Vec::new()),
+        };
+        Ok(Recorder { path, header, key, spool, earlier: Queue::new(earlier), interactions: Vec::new(), leak: None })
+    }
+
+    fn keep(&mut self, interaction: Interaction) {
+        let Ok(mut line) = serde_json::to_string(&interaction) else {
+            return; // JSON values and strings always have a text
+        };
+        if self.key.as_ref().is_some_and(|key| key.is_in(&line)) {
+            self.leak.get_or_insert(interaction.asked_by);
+            return;
+        }
+        line.push('\n');
+        if let Some(spool) = &mut self.spool
+            && let Err(e) = spool.write_all(line.as_bytes())
+        {
+            tracing::warn!("the recording would not survive a crash any more: {e}");
+            self.spool = None;
+        }
+        self.interactions.push(interaction);
+    }
+
+    fn write(&mut self) -> Result<(), Diagnostic> {
+        let leak = |whose: &str| {
+            Diagnostic::new(
+                codes::model::LEAK,
+                format!("{whose} holds the key of the model, so no cassette is written"),
+            )
+            .help("remove the key from the graph's files or the input, and replace it at its provider")
+        };
+        if let Some(task) = &self.leak {
+            return Err(leak(&format!("a request of `{task}`")));
+        }
+        let interactions = self.earlier.interactions.iter().chain(&self.interactions).cloned().collect();
+        let mut cassette = Cassette { header: self.header.clone(), interactions };
+        let text = cassette.text().map_err(|e| Diagnostic::new(codes::model::CASSETTE_UNWRITABLE, e.to_string()))?;
+        if self.key.as_ref().is_some_and(|key| key.is_in(&text)) {
+            return Err(leak("the cassette"));
+        }
+        cassette::write(&self.path, &text)
+    }
+}
+
+/// The spool, ready to be appended to, and what it holds when the run goes on.
+fn open_spool(path: &Path, header: &Header, resume: bool) -> Result<(File, Vec<Interaction>), Diagnostic> {
+    let refuse = |why: String| {
+        Diagnostic::new(codes::model::SPOOL, format!("cannot keep the recording in `{}`: {why}", path.display()))
+    };
+    let io = |e: std::io::Error| refuse(e.to_string());
+    let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(!resume).open(path).map_err(io)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(io)?;
+    // A crash may have cut the last line short: that exchange did not come to be.
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    text.truncate(whole);
+    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(io)?;
+    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let Some(first) = lines.next() else {
+        let mut line =
+            serde_json::to_vec(&SpoolHeader { header: header.clone() }).map_err(|e| refuse(e.to_string()))?;
+        line.push(b'\n');
+        file.write_all(&line).map_err(io)?;
+        return Ok((file, Vec::new()));
+    };
+    let damaged = |e: serde_json::Error| refuse(format!("it is damaged: {e}"));
+    let SpoolHeader { header: earlier } = serde_json::from_slice(first).map_err(damaged)?;
+    // The label may change: nothing depends on it.
+    if (Header { label: None, ..earlier.clone() }) != (Header { label: None, ..header.clone() }) {
+        return Err(refuse(format!(
+            "the run was started with {} of {}, not {} of {}",
+            earlier.model, earlier.provider, header.model, header.provider
+        )));
+    }
+    let interactions = lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(damaged)?;
+    Ok((file, interactions))
+}
