@@ -4,4 +4,4 @@ pub mod plan;
 
 use crate::node::Kind;
 
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[Kind::task::<plan::Planner>()];

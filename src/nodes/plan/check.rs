@@ -235,7 +235,6 @@ impl Checker<'_> {
         scope: &Scope,
         language: Language,
     ) -> Option<Sentences> {
-        let keys = |l| action.sentences(l).map(|s| s.also.keys().map(Name::get_ref).collect::<BTreeSet<_>>());
         for one in Language::ALL {
             let Some(sentences) = action.sentences(one) else {
                 let message = format!("the action `{}` lacks its `{}` sentences", action.id, one.code());
@@ -257,10 +256,11 @@ impl Checker<'_> {
                 let with: BTreeSet<String> = certain.iter().chain([key.get_ref()]).cloned().collect();
                 self.slots(text, scope, Some(&with));
             }
-            let missing = Language::ALL.into_iter().find(|other| keys(*other).is_some_and(|k| Some(k) != keys(one)));
-            if let (Some(other), Some(first)) = (missing, sentences.also.keys().next()) {
-                let message = format!("`also` has other keys in `{}` than in `{}`", one.code(), other.code());
-                self.fault(first.span(), message, "every addition is wanted in both languages");
+            for other in Language::ALL.into_iter().filter_map(|other| Some((other, action.sentences(other)?))) {
+                for key in sentences.also.keys().filter(|key| !other.1.also.contains_key(*key)) {
+                    let message = format!("`also.{key}` is there in `{}` but not in `{}`", one.code(), other.0.code());
+                    self.fault(key.span(), message, "every addition is wanted in every language");
+                }
             }
         }
         let sentences = action.sentences(language)?;
