@@ -201,6 +201,11 @@ impl<'a> Assets<'a> {
         self.files.locate(path)
     }
 
+    /// The graph file, for diagnostics about values of the config.
+    pub fn source(&self) -> &SourceFile {
+        self.source
+    }
+
     /// Everything that was read, in order.
     pub fn into_read(self) -> Vec<SourceFile> {
         self.read.into_inner()

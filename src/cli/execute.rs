@@ -75,10 +75,11 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let plan = Arc::new(plan);
     let (folder, _lock) = folder.unzip(); // held until the run has ended
     let resumed = matches!(first, Event::Resumed {});
-    let Connected { model, notice, finish } = model_of(&plan, &invocation.model, folder.as_ref(), resumed, environment)?;
-    if let (Some(notice), false) = (&notice, settings.quiet) {
+    let connected = model_of(&plan, &invocation.model, folder.as_ref(), resumed, environment)?;
+    if let (Some(notice), false) = (connected.as_ref().and_then(|c| c.notice.as_ref()), settings.quiet) {
         terminal::err(&format!("note: {notice}\n"));
     }
+    let model = connected.as_ref().and_then(|c| c.model.clone());
     let identity = model.as_ref().map(|m| m.identity());
     let cancel = Cancel::default();
     let world = World {
@@ -110,7 +111,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
     match outcome {
         Outcome::Done => {
-            let leftovers = finish.map_or(Ok(Vec::new()), |finish| finish()).map_err(Failure::run)?;
+            let leftovers = connected.map_or(Ok(Vec::new()), |c| c.finish()).map_err(Failure::run)?;
             ending.done(&leftovers)
         }
         Outcome::Failed(fault) => ending.failed(*fault),
@@ -123,25 +124,37 @@ fn fault(message: String) -> Failure {
 }
 
 /// The model that a run may ask. A graph without a node that uses one is not connected at all.
+///
+/// # Errors
+/// A recording or a replay that cannot be. A live run goes on with templates: there is always a report.
 fn model_of(
     plan: &Plan,
     mode: &ModelMode,
     folder: Option<&RunDir>,
     resumed: bool,
     environment: &Environment,
-) -> Result<Connected, Failure> {
+) -> Result<Option<Connected>, Failure> {
+    let asks = plan.nodes.iter().any(|n| n.kind.uses_model);
     let mode = match mode {
-        ModelMode::Offline => return Ok(Connected::none()),
-        ModelMode::Live if !plan.nodes.iter().any(|n| n.kind.uses_model) => return Ok(Connected::none()),
+        ModelMode::Offline => return Ok(None),
+        ModelMode::Live if !asks => return Ok(None),
         ModelMode::Live => Mode::Live,
-        ModelMode::Record(path) => Mode::Record {
-            path: PathBuf::from(path),
-            spool: folder.map(|f| f.cassette()),
-            resume: resumed,
-        },
+        ModelMode::Record(path) => {
+            let spool = folder.map(RunDir::cassette);
+            Mode::Record { path: PathBuf::from(path), spool, resume: resumed }
+        }
         ModelMode::Replay(path) => Mode::Replay { path: PathBuf::from(path) },
     };
-    connect(environment, mode).map_err(Failure::run)
+    let live = matches!(mode, Mode::Live);
+    match connect(environment, mode) {
+        Ok(connected) => Ok(Some(connected)),
+        Err(fault) if live => {
+            let help = fault.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+            terminal::err(&format!("warning: {fault}{help}; templates word the recommendations\n"));
+            Ok(None)
+        }
+        Err(fault) => Err(Failure::run(fault)),
+    }
 }
 
 /// The first signal stops the run where it is, the second ends the process.

@@ -1,10 +1,15 @@
-//! The pure node kinds: one file each, one line in [`KINDS`]. Kinds that touch the world live in `io`.
+//! The pure node kinds: one file each, one line each in [`KINDS`]. Kinds that touch the world live in `io`.
 
-mod detect;
-mod insights;
-mod merge;
+pub mod detect;
+pub mod insights;
+pub mod merge;
+pub mod plan;
 
 use crate::node::Kind;
 
-pub const KINDS: &[Kind] =
-    &[Kind::fold::<detect::Detect>(), Kind::fold::<insights::InsightTable>(), Kind::task::<merge::Merge>()];
+pub const KINDS: &[Kind] = &[
+    Kind::fold::<detect::Detect>(),
+    Kind::fold::<insights::InsightTable>(),
+    Kind::task::<merge::Merge>(),
+    Kind::task::<plan::Planner>(),
+];

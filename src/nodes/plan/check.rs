@@ -1,0 +1,369 @@
+//! From a playbook as written to one that can be applied: everything that can be wrong with it is found here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
+use crate::domain::{Language, Status};
+use crate::wording::slots_in;
+
+use super::book::{Action, Assumption, Book, Cause, Computed, SERVICE_STATUS, Sentences};
+use super::facts;
+use super::formula::{Formula, Kind};
+use super::playbook::{self as written, Name, Playbook};
+
+/// First parts of names that are not metrics.
+const RESERVED: [&str; 6] = ["assumed", "parameter", "projected", "anomaly", "target", "host"];
+
+/// The playbook with the sentences of `language`; the other languages are checked all the same.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn check(playbook: &Playbook, source: &SourceFile, language: Language) -> Result<Book, Vec<Diagnostic>> {
+    let mut checker = Checker { source, faults: Vec::new() };
+    let assumptions = checker.assumptions(playbook, language);
+    let everywhere = checker.scope_of_conditions(playbook);
+    let mut ids = BTreeSet::new();
+    let mut actions = Vec::new();
+    for (at, action) in playbook.actions.iter().enumerate() {
+        if !ids.insert(action.id.get_ref()) {
+            checker.fault(action.id.span(), format!("two actions are called `{}`", action.id), "give one another id");
+        }
+        let last = at + 1 == playbook.actions.len();
+        actions.extend(checker.action(action, last, &everywhere, playbook, language));
+    }
+    if playbook.actions.is_empty() {
+        checker.fault(0..0, "a playbook without actions".into(), "add `[[actions]]`");
+    }
+    if !checker.faults.is_empty() {
+        checker.faults.sort_by_key(|fault| fault.place.as_ref().map(|(_, span)| span.start));
+        return Err(checker.faults);
+    }
+    Ok(Book { assumptions, actions })
+}
+
+/// Names of facts, each with the prefixes without whose anomalies it is not there.
+type Scope = BTreeMap<String, BTreeSet<String>>;
+
+struct Checker<'a> {
+    source: &'a SourceFile,
+    faults: Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn fault(&mut self, at: Range<usize>, message: String, help: impl Into<String>) {
+        self.faults.push(Diagnostic::new(codes::graph::PLAYBOOK, message).at(self.source, at).help(help));
+    }
+
+    fn assumptions(&mut self, playbook: &Playbook, language: Language) -> Vec<Assumption> {
+        let mut assumptions = Vec::new();
+        for (name, assumption) in &playbook.assumptions {
+            self.identifier(name, "an assumption");
+            assumptions.push(Assumption {
+                name: name.get_ref().clone(),
+                value: assumption.value,
+                unit: assumption.unit.clone(),
+                meaning: assumption.meaning.get(language).to_string(),
+            });
+        }
+        assumptions
+    }
+
+    fn identifier(&mut self, name: &Name, what: &str) {
+        let text = name.get_ref();
+        let fits = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !fits || !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            let message = format!("`{text}` cannot name {what}");
+            self.fault(name.span(), message, "use lower-case letters, digits and `_`, a letter first");
+        }
+    }
+
+    /// Conditions may look at every metric that the playbook names.
+    fn scope_of_conditions(&self, playbook: &Playbook) -> Scope {
+        let mut scope = assumed(playbook);
+        for name in playbook.actions.iter().flat_map(|a| a.trigger.get_ref().iter().chain(&a.covers)) {
+            if let Ok(cause) = cause(name.get_ref()) {
+                add_numbers(&mut scope, &cause);
+            }
+        }
+        scope
+    }
+
+    /// `None` only when faults were noted.
+    fn action(
+        &mut self,
+        action: &written::Action,
+        last: bool,
+        everywhere: &Scope,
+        playbook: &Playbook,
+        language: Language,
+    ) -> Option<Action> {
+        self.id(&action.id);
+        let trigger = self.causes(action.trigger.get_ref());
+        let mut covers = trigger.clone();
+        covers.extend(self.causes(&action.covers).into_iter().filter(|cause| !trigger.contains(cause)));
+        self.catch_all(action, &covers, last);
+        let when = action.when.as_ref().and_then(|when| self.formula(when, Kind::Condition, everywhere, None));
+        let certain: BTreeSet<String> = match trigger.iter().map(Cause::prefix).collect::<BTreeSet<_>>() {
+            prefixes if prefixes.len() == 1 => prefixes.into_iter().map(str::to_string).collect(),
+            _ => BTreeSet::new(), // any one of several may have triggered
+        };
+        let mut scope = assumed(playbook);
+        covers.iter().for_each(|cause| add_numbers(&mut scope, cause));
+        let computed = self.computed(action, &mut scope, language);
+        covers.iter().for_each(|cause| add_slots(&mut scope, cause));
+        scope.insert("target".into(), BTreeSet::new());
+        scope.insert("host".into(), ["host".to_string()].into());
+        let sentences = self.sentences(action, &covers, &certain, &scope, language)?;
+        Some(Action {
+            id: action.id.get_ref().clone(),
+            trigger,
+            covers,
+            when,
+            target: action.target,
+            prefer: action.prefer.clone(),
+            computed,
+            sentences,
+        })
+    }
+
+    fn id(&mut self, id: &Name) {
+        let text = id.get_ref();
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+            self.fault(id.span(), format!("`{text}` is no id"), "use lower-case letters, digits and `-`: `scale-out`");
+        }
+    }
+
+    fn causes(&mut self, names: &[Name]) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        for name in names {
+            match cause(name.get_ref()) {
+                Ok(cause) => causes.push(cause),
+                Err((message, help)) => self.fault(name.span(), message, help),
+            }
+        }
+        causes
+    }
+
+    /// Without an action for whatever is left, an anomaly of a metric that nobody thought of would get lost.
+    fn catch_all(&mut self, action: &written::Action, covers: &[Cause], last: bool) {
+        let any = covers.contains(&Cause::Any);
+        if action.trigger.get_ref().is_empty() {
+            let help = "name the metrics that call for the action: `trigger = [\"cpu_usage\"]`";
+            self.fault(action.trigger.span(), format!("nothing triggers `{}`", action.id), help);
+        } else if last && !any {
+            let help = "end the playbook with an action that has `trigger = [\"*\"]`";
+            self.fault(action.trigger.span(), "the last action does not take whatever is left".into(), help);
+        } else if any && (!last || covers.len() > 1 || action.when.is_some()) {
+            let help = "only the last action has it, alone and without `when`";
+            self.fault(action.trigger.span(), "`*` takes every anomaly that is left".into(), help);
+        }
+    }
+
+    /// Parameters and projections in an order in which each uses only what stands before it; adds them to `scope`.
+    fn computed(&mut self, action: &written::Action, scope: &mut Scope, language: Language) -> Vec<Computed> {
+        let parameters = action.parameters.iter().map(|(name, c)| (name, c, format!("parameter.{name}"), true));
+        let projections = action.projections.iter().map(|(name, c)| (name, c, format!("projected.{name}"), false));
+        let all: Vec<_> = parameters.chain(projections).collect();
+        let mut known = scope.clone();
+        known.extend(all.iter().map(|(_, _, fact, _)| (fact.clone(), BTreeSet::new())));
+        let mut waiting = Vec::new();
+        for (name, computed, fact, is_parameter) in all {
+            self.identifier(name, "a computed figure");
+            if is_parameter && name.get_ref() == "host" {
+                self.fault(name.span(), "`host` is always the name of the host".into(), "choose another name");
+            }
+            let Some(formula) = self.formula(&computed.formula, Kind::Number, &known, Some(action)) else { continue };
+            let parameter = is_parameter.then(|| name.get_ref().clone());
+            let (unit, meaning) = (computed.unit.clone(), computed.meaning.get(language).to_string());
+            waiting.push((computed.formula.span(), Computed { fact, parameter, formula, unit, meaning }));
+        }
+        let mut ordered: Vec<Computed> = Vec::new();
+        while let Some(next) =
+            waiting.iter().position(|(_, c)| c.formula.variables.keys().all(|name| scope.contains_key(name)))
+        {
+            let (_, computed) = waiting.remove(next); // `position` found it
+            let needs = computed.formula.variables.keys().filter_map(|name| scope.get(name)).flatten().cloned();
+            scope.insert(computed.fact.clone(), needs.collect());
+            ordered.push(computed);
+        }
+        for (at, computed) in waiting {
+            let message = format!("`{}` cannot be computed before itself", computed.fact);
+            scope.insert(computed.fact, BTreeSet::new()); // known, so that no slot is blamed for it
+            self.fault(at, message, "break the circle of formulas that use each other");
+        }
+        let measured = |c: &Computed| c.parameter.is_some() && scope.get(&c.fact).is_some_and(|needs| !needs.is_empty());
+        if self.faults.is_empty() && !ordered.iter().any(measured) {
+            let message = format!("no parameter of `{}` depends on a measured fact", action.id);
+            self.fault(action.id.span(), message, "add one, so that other telemetry gives other parameters");
+        }
+        ordered
+    }
+
+    fn formula(
+        &mut self,
+        text: &toml::Spanned<String>,
+        kind: Kind,
+        scope: &Scope,
+        of: Option<&written::Action>,
+    ) -> Option<Formula> {
+        let formula = match Formula::parse(text.get_ref(), kind) {
+            Ok(formula) => formula,
+            Err(flaw) => {
+                self.fault(self.inside(text, &flaw.at), flaw.message, "the manual of `plan` shows formulas");
+                return None;
+            }
+        };
+        let mut fits = true;
+        for (name, at) in formula.variables.iter().filter(|(name, _)| !scope.contains_key(*name)) {
+            let message = match of {
+                Some(action) => format!("`{name}` is no number that the action `{}` has", action.id),
+                None => format!("`{name}` is no number that the playbook has"),
+            };
+            self.fault(self.inside(text, at), message, remedy(name, scope));
+            fits = false;
+        }
+        fits.then_some(formula)
+    }
+
+    /// Checks the sentences of every language and gives those of `language`.
+    fn sentences(
+        &mut self,
+        action: &written::Action,
+        covers: &[Cause],
+        certain: &BTreeSet<String>,
+        scope: &Scope,
+        language: Language,
+    ) -> Option<Sentences> {
+        for one in Language::ALL {
+            let Some(sentences) = action.sentences(one) else {
+                let message = format!("the action `{}` lacks its `{}` sentences", action.id, one.code());
+                self.fault(action.id.span(), message, format!("add `[actions.{}]`", one.code()));
+                continue;
+            };
+            for text in [&sentences.action, &sentences.no_estimate] {
+                self.slots(text, scope, Some(certain));
+                if covers.contains(&Cause::Any) {
+                    self.nothing_computed(text);
+                }
+            }
+            self.slots(&sentences.benefit_estimate, scope, None);
+            for (key, text) in &sentences.also {
+                if key.get_ref() != "host" && !covers.iter().any(|cause| cause.prefix() == key.get_ref()) {
+                    let message = format!("`{}` does not cover `{key}`", action.id);
+                    self.fault(key.span(), message, "add it to `covers`, or remove the sentence");
+                }
+                let with: BTreeSet<String> = certain.iter().chain([key.get_ref()]).cloned().collect();
+                self.slots(text, scope, Some(&with));
+            }
+            for other in Language::ALL.into_iter().filter_map(|other| Some((other, action.sentences(other)?))) {
+                for key in sentences.also.keys().filter(|key| !other.1.also.contains_key(*key)) {
+                    let message = format!("`also.{key}` is there in `{}` but not in `{}`", one.code(), other.0.code());
+                    self.fault(key.span(), message, "every addition is wanted in every language");
+                }
+            }
+        }
+        let sentences = action.sentences(language)?;
+        let order = covers.iter().map(Cause::prefix).chain(["host"]);
+        let mut also: Vec<(String, String)> = Vec::new();
+        for key in order {
+            if let Some(text) = sentences.also.get(key).filter(|_| also.iter().all(|(other, _)| other != key)) {
+                also.push((key.to_string(), text.get_ref().clone()));
+            }
+        }
+        Some(Sentences {
+            action: sentences.action.get_ref().clone(),
+            benefit_estimate: sentences.benefit_estimate.get_ref().clone(),
+            no_estimate: sentences.no_estimate.get_ref().clone(),
+            also,
+        })
+    }
+
+    /// Every slot is a fact of the action, one that is there whenever the sentence is used; no brace stands alone.
+    fn slots(&mut self, text: &toml::Spanned<String>, scope: &Scope, there: Option<&BTreeSet<String>>) {
+        let slots = slots_in(text.get_ref());
+        for slot in &slots {
+            let at = self.inside(text, &slot.span);
+            match scope.get(slot.name) {
+                None => self.fault(at, format!("no fact is named `{}`", slot.name), remedy(slot.name, scope)),
+                Some(needs) => {
+                    if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(*need))) {
+                        let message = format!("`{}` is only there together with `{lacking}`", slot.name);
+                        self.fault(at, message, format!("say it in `also.{lacking}`"));
+                    }
+                }
+            }
+        }
+        for (at, brace) in text.get_ref().match_indices(['{', '}']) {
+            if !slots.iter().any(|slot| slot.span.contains(&at)) {
+                let at = self.inside(text, &(at..at + brace.len()));
+                self.fault(at, "a brace that belongs to no slot".into(), "a slot is written `{name}`, without blanks");
+            }
+        }
+    }
+
+    /// The sentences that stand in when all else fails must not fail.
+    fn nothing_computed(&mut self, text: &toml::Spanned<String>) {
+        for slot in slots_in(text.get_ref()) {
+            if slot.name.starts_with("parameter.") || slot.name.starts_with("projected.") {
+                let at = self.inside(text, &slot.span);
+                let message = format!("`{}` might not be computable, and no other action comes after this", slot.name);
+                self.fault(at, message, "use measured facts here, or `benefit_estimate`");
+            }
+        }
+    }
+
+    /// Bytes of the file for bytes of a string in it; the whole string where escapes keep the two apart.
+    fn inside(&self, text: &toml::Spanned<String>, at: &Range<usize>) -> Range<usize> {
+        let span = text.span();
+        let raw = self.source.text.get(span.clone()).unwrap_or_default();
+        match raw.find(text.get_ref().as_str()) {
+            Some(start) => span.start + start + at.start..span.start + start + at.end,
+            None => span,
+        }
+    }
+}
+
+/// What a name in `trigger` or `covers` stands for; else what is wrong and what to do.
+fn cause(name: &str) -> Result<Cause, (String, String)> {
+    if name == "*" {
+        return Ok(Cause::Any);
+    }
+    if name == SERVICE_STATUS {
+        return Ok(Cause::Service(None));
+    }
+    if let Some(word) = name.strip_prefix("service_status:") {
+        return match Status::from_word(word) {
+            Some(status) if status != Status::Online => Ok(Cause::Service(Some(status))),
+            _ => Err((format!("`{word}` is no status that calls for an action"), "it is degraded or offline".into())),
+        };
+    }
+    if name.is_empty() || name.split('.').next().is_some_and(|first| RESERVED.contains(&first)) {
+        return Err((format!("`{name}` cannot name a metric"), format!("kept for facts: {}", RESERVED.join(", "))));
+    }
+    Ok(Cause::Metric(name.to_string()))
+}
+
+fn assumed(playbook: &Playbook) -> Scope {
+    playbook.assumptions.keys().map(|name| (format!("assumed.{name}"), BTreeSet::new())).collect()
+}
+
+fn add_numbers(scope: &mut Scope, cause: &Cause) {
+    add(scope, cause, &facts::numbers_of(cause));
+}
+
+fn add_slots(scope: &mut Scope, cause: &Cause) {
+    add(scope, cause, &facts::slots_of(cause));
+}
+
+fn add(scope: &mut Scope, cause: &Cause, measures: &[&str]) {
+    let prefix = cause.prefix();
+    scope.extend(measures.iter().map(|measure| (format!("{prefix}.{measure}"), [prefix.to_string()].into())));
+}
+
+fn remedy(name: &str, scope: &Scope) -> String {
+    match did_you_mean(name, scope.keys().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", scope.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,450 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diagnostic::{decode, parse_toml};
+use crate::domain::{Bands, Counts, FactValue, Parameter, Sample, ServiceState, Severity, Status, Timestamp};
+use crate::port::Files;
+use crate::wording::slots_in;
+
+const PLAYBOOK: &str = include_str!("../../../graphs/playbooks/infrastructure.toml");
+
+/// Metric, unit, bands, and a value that reaches the highest.
+const METRICS: [(&str, Option<&str>, [f64; 3], f64); 12] = [
+    ("cpu_usage", Some("%"), [70.0, 80.0, 90.0], 93.0),
+    ("memory_usage", Some("%"), [75.0, 85.0, 92.0], 94.5),
+    ("latency_ms", Some("ms"), [200.0, 250.0, 300.0], 334.0),
+    ("disk_usage", Some("%"), [75.0, 85.0, 95.0], 97.0),
+    ("io_wait", Some("%"), [8.0, 10.0, 15.0], 17.0),
+    ("error_rate", None, [0.05, 0.08, 0.10], 0.12),
+    ("temperature_celsius", Some("°C"), [70.0, 78.0, 85.0], 88.0),
+    ("thread_count", None, [170.0, 185.0, 200.0], 212.0),
+    ("active_connections", None, [80.0, 110.0, 140.0], 1260.0),
+    ("network_in_kbps", Some("kbps"), [2000.0, 2500.0, 3000.0], 3150.0),
+    ("network_out_kbps", Some("kbps"), [1800.0, 2200.0, 2600.0], 2750.0),
+    ("power_consumption_watts", Some("W"), [300.0, 350.0, 400.0], 420.0),
+];
+
+fn figure(value: f64) -> Figure {
+    Figure::new(value).unwrap()
+}
+
+fn sample(hour: i64, value: f64) -> Sample {
+    let time = Timestamp::from_micros((1_696_161_600 + 3600 * hour) * 1_000_000).unwrap();
+    Sample { time, row: hour as u64 + 1, value: figure(value) }
+}
+
+/// `metric=value[@host]`, with the default bands (10/20/30 for metrics without), or `service:status[@host]`.
+fn anomaly(text: &str) -> Anomaly {
+    let (text, entity) = text.split_once('@').map_or((text, None), |(rest, host)| (rest, Some(host.to_string())));
+    let at = |series: &str| entity.as_ref().map_or(series.to_string(), |host| format!("{series}@{host}"));
+    let (name, metric, service, unit, bands, value) = match text.split_once(':') {
+        Some((service, status)) => {
+            let level = f64::from(Status::from_word(status).unwrap().level());
+            let name = at(&format!("service_status.{service}"));
+            (name, "service_status", Some(service.to_string()), None, [f64::NAN, 1.0, 2.0], level)
+        }
+        None => {
+            let (metric, value) = text.split_once('=').unwrap();
+            let known = METRICS.iter().find(|(name, ..)| *name == metric);
+            let (_, unit, bands, _) = known.copied().unwrap_or(("", None, [10.0, 20.0, 30.0], 0.0));
+            (at(metric), metric, None, unit, bands, value.parse().unwrap())
+        }
+    };
+    let reached = (0..3).rev().find(|i| value >= bands[*i]).unwrap();
+    let [low, medium, high] = bands.map(Figure::new);
+    Anomaly {
+        name,
+        metric: metric.to_string(),
+        service,
+        entity: entity.clone(),
+        value: figure(value),
+        threshold: figure(bands[reached]),
+        severity: Severity::ALL[reached],
+        unit: unit.map(Into::into),
+        bands: Bands { low, medium, high },
+        records: 48,
+        reached: Counts { low: 1, medium: 2, high: 3 },
+        first: sample(1, value),
+        worst: sample(2, value),
+        last: sample(9, value),
+        newest: sample(24, 0.0),
+        mean: figure(value / 3.0),
+        services: vec![],
+        description: String::new(),
+    }
+}
+
+/// Anomalies, separated by blanks; all see the services, `name:newest:worst`.
+fn anomalies(text: &str, services: &str) -> Vec<Anomaly> {
+    let services: Vec<ServiceState> = services
+        .split_whitespace()
+        .map(|service| {
+            let parts: Vec<&str> = service.split(':').collect();
+            let status = |word: &str| Status::from_word(word).unwrap();
+            ServiceState { name: parts[0].into(), newest: status(parts[1]), worst: status(parts[2]) }
+        })
+        .collect();
+    text.split_whitespace().map(|text| Anomaly { services: services.clone(), ..anomaly(text) }).collect()
+}
+
+const SERVICES: &str = "api_gateway:online:degraded cache:online:online database:online:online";
+
+/// Any path is this playbook.
+struct Only(SourceFile);
+
+impl Files for Only {
+    fn read(&self, _: &str) -> Result<SourceFile, String> {
+        Ok(self.0.clone())
+    }
+}
+
+fn build(playbook: &str, config: &str, language: Language) -> Result<Planner, Vec<Diagnostic>> {
+    let graph = SourceFile::new("graph.toml", format!("playbook = \"p.toml\"\n{config}"));
+    let table = parse_toml(&graph)?;
+    let config = decode(Spanned::new(table.span(), toml::de::DeValue::Table(table.into_inner())), &graph)?;
+    let files = Only(SourceFile::new("p.toml", playbook));
+    Planner::new(config, &Assets::new(language, &graph, &files))
+}
+
+fn planner(language: Language) -> Planner {
+    build(PLAYBOOK, "", language).unwrap()
+}
+
+fn decide(planner: &Planner, anomalies: &[Anomaly]) -> Vec<Recommendation> {
+    decide::decide(&planner.book, &planner.machine, anomalies, planner.language)
+}
+
+fn ids(recommendations: &[Recommendation]) -> Vec<&str> {
+    recommendations.iter().map(|r| r.id.as_str()).collect()
+}
+
+/// The recommendations, as `id <- anomalies`, that the shipped playbook gives.
+#[track_caller]
+fn check(text: &str, services: &str, expected: &[&str]) {
+    let decided = decide(&planner(Language::En), &anomalies(text, services));
+    let got: Vec<String> = decided.iter().map(|r| format!("{} <- {}", r.id, r.anomalies.join(" "))).collect();
+    assert_eq!(got, expected);
+    let targets: Vec<&str> = decided.iter().map(|r| r.id.split([':', '@']).nth(1).unwrap()).collect();
+    assert_eq!(decided.iter().map(|r| r.target.as_str()).collect::<Vec<_>>(), targets);
+}
+
+#[test]
+fn one_cause_is_one_recommendation() {
+    check("cpu_usage=93 latency_ms=334", SERVICES, &["scale-out:api_gateway <- latency_ms cpu_usage"]);
+    check(
+        "cpu_usage=85 latency_ms=250 api_gateway:degraded",
+        SERVICES,
+        &["scale-out:api_gateway <- cpu_usage latency_ms", "restart:api_gateway <- service_status.api_gateway"],
+    );
+    check(
+        "error_rate=0.09 api_gateway:degraded cache:degraded database:offline",
+        SERVICES,
+        &[
+            "fail-over:database <- service_status.database",
+            "roll-back:api_gateway <- error_rate service_status.api_gateway",
+            "restart:cache <- service_status.cache",
+        ],
+    );
+    check(
+        "temperature_celsius=84 power_consumption_watts=356 active_connections=126 thread_count=190 io_wait=12",
+        SERVICES,
+        &[
+            "cache-reads:database <- io_wait",
+            "resize-pool:database <- active_connections thread_count",
+            "improve-cooling:api_gateway <- temperature_celsius power_consumption_watts",
+        ],
+    );
+}
+
+#[test]
+fn each_host_has_its_own() {
+    check(
+        "cpu_usage=93@web-2 latency_ms=250@web-2 cpu_usage=91@web-1 error_rate=0.2@web-1 cache:offline@web-1",
+        SERVICES,
+        &[
+            "roll-back:api_gateway@web-1 <- error_rate@web-1",
+            "scale-out:web-2 <- cpu_usage@web-2 latency_ms@web-2",
+            "scale-out:web-1 <- cpu_usage@web-1",
+            "fail-over:cache@web-1 <- service_status.cache@web-1",
+        ],
+    );
+    let decided = decide(&planner(Language::En), &anomalies("error_rate=0.2@web-1", SERVICES));
+    assert_eq!(decided[0].parameters["host"], Parameter::Text("web-1".into()));
+    assert!(decided[0].words.action.contains("web-1"), "{}", decided[0].words.action);
+    assert!(!decide(&planner(Language::En), &anomalies("cpu_usage=93@web-1", SERVICES))[0].parameters.contains_key("host"));
+}
+
+#[test]
+fn targets_are_hosts_or_services_of_the_input() {
+    check("error_rate=0.2@web-1", "", &["roll-back:web-1 <- error_rate@web-1"]);
+    check("cpu_usage=93", "", &["scale-out:host <- cpu_usage"]);
+    check("cpu_usage=93", "db:online:online store:online:online", &["scale-out:db <- cpu_usage"]);
+    check("cpu_usage=93", "db:online:online store:online:offline", &["scale-out:store <- cpu_usage"]);
+    check("cpu_usage=93", "db:degraded:degraded store:online:offline", &["scale-out:db <- cpu_usage"]);
+    check("cpu_usage=93", "web:online:online db:offline:offline", &["scale-out:web <- cpu_usage"]);
+    check("power_consumption_watts=420@rack-7", SERVICES, &["cap-power:rack-7 <- power_consumption_watts@rack-7"]);
+}
+
+#[test]
+fn what_no_action_covers_is_not_lost() {
+    check(
+        "queue_depth=31 gpu_usage=20 memory_usage=90",
+        SERVICES,
+        &[
+            "investigate.queue_depth:api_gateway <- queue_depth",
+            "raise-memory-limit:cache <- memory_usage",
+            "investigate.gpu_usage:api_gateway <- gpu_usage",
+        ],
+    );
+    check("x=31@a b=31@a", "", &["investigate.b:a <- b@a", "investigate.x:a <- x@a"]);
+}
+
+#[test]
+fn ranks_by_severity_excess_and_number() {
+    check(
+        "memory_usage=80 disk_usage=96 io_wait=16 cpu_usage=81 latency_ms=201",
+        SERVICES,
+        &[
+            "cache-reads:database <- io_wait",
+            "expand-storage:database <- disk_usage",
+            "scale-out:api_gateway <- cpu_usage latency_ms",
+            "raise-memory-limit:cache <- memory_usage",
+        ],
+    );
+    // Equal severity and excess: more anomalies first, then the playbook's order.
+    check(
+        "disk_usage=75 memory_usage=75 temperature_celsius=70 power_consumption_watts=300",
+        SERVICES,
+        &[
+            "improve-cooling:api_gateway <- power_consumption_watts temperature_celsius",
+            "raise-memory-limit:cache <- memory_usage",
+            "expand-storage:database <- disk_usage",
+        ],
+    );
+}
+
+#[test]
+fn no_two_ids_are_equal() {
+    let named = |service: &str, entity: Option<&str>| Anomaly {
+        service: Some(service.into()),
+        entity: entity.map(Into::into),
+        ..anomaly("s:offline")
+    };
+    let decided = decide(&planner(Language::En), &[named("a", Some("b")), named("a@b", None)]);
+    assert_eq!(ids(&decided), ["fail-over:a@b", "fail-over:a@b#2"]);
+}
+
+#[test]
+fn parameters_follow_the_figures() {
+    let parameters = |text: &str, config: &str| {
+        let planner = build(PLAYBOOK, config, Language::En).unwrap();
+        serde_json::to_string(&decide(&planner, &anomalies(text, SERVICES))[0].parameters).unwrap()
+    };
+    assert_eq!(
+        parameters("cpu_usage=93", ""),
+        r#"{"affected_records":6,"current_replicas":1,"observed_peak":93,"projected_peak":46.5,"replicas":2}"#
+    );
+    assert_eq!(
+        parameters("cpu_usage=93", "assumptions = { current_replicas = 3, target_utilisation = 50 }"),
+        r#"{"affected_records":6,"current_replicas":3,"observed_peak":93,"projected_peak":46.5,"replicas":6}"#
+    );
+    assert_eq!(
+        parameters("disk_usage=97", ""),
+        r#"{"affected_records":6,"capacity_increase":39,"observed_peak":97,"projected_peak":69.8}"#
+    );
+    assert_eq!(
+        parameters("database:offline", ""),
+        r#"{"affected_records":6,"affected_share":12.5,"standby_availability":99}"#
+    );
+}
+
+#[test]
+fn assumptions_show_in_the_sentences() {
+    let benefit = |config: &str| {
+        let planner = build(PLAYBOOK, config, Language::En).unwrap();
+        decide(&planner, &anomalies("latency_ms=300", SERVICES))[0].words.benefit_estimate.clone()
+    };
+    let standard = benefit("");
+    assert!(standard.contains("30%") && standard.contains("about 70 ms instead of 100 ms"), "{standard}");
+    let other = benefit("assumptions.cache_hit_share = 45.5");
+    assert!(other.contains("45.5%") && other.contains("about 54.5 ms instead of 100 ms"), "{other}");
+}
+
+#[test]
+fn what_cannot_be_computed_is_not_claimed() {
+    // Without a target utilisation there is no number of replicas: the anomaly goes on to the last action.
+    let planner = build(PLAYBOOK, "assumptions.target_utilisation = 0", Language::En).unwrap();
+    let decided = decide(&planner, &anomalies("cpu_usage=93", SERVICES));
+    assert_eq!(ids(&decided), ["investigate.cpu_usage:api_gateway"]);
+    // A benefit that needs such a figure is not estimated.
+    let broken = PLAYBOOK.replace("round(100 * (1 - error_rate.lowest / error_rate.value), 1)", "1 / (error_rate.value * 0)");
+    let planner = build(&broken, "", Language::En).unwrap();
+    let decided = decide(&planner, &anomalies("error_rate=0.2", SERVICES));
+    assert_eq!(ids(&decided), ["roll-back:api_gateway"]);
+    assert!(decided[0].words.benefit_estimate.starts_with("No effect can be derived"), "{:?}", decided[0].words);
+    assert!(decided[0].facts.iter().all(|fact| fact.name != "projected.fewer_errors"));
+}
+
+#[test]
+fn conditions_choose() {
+    let playbook = PLAYBOOK.replacen(
+        "trigger = [\"cpu_usage\"]",
+        "trigger = [\"cpu_usage\"]\nwhen = \"cpu_usage.value >= 90 || memory_usage.value > assumed.target_utilisation\"",
+        1,
+    );
+    let planner = build(&playbook, "", Language::En).unwrap();
+    for (text, expected) in [
+        ("cpu_usage=93", "scale-out:api_gateway"),
+        ("cpu_usage=89", "investigate.cpu_usage:api_gateway"),
+        ("cpu_usage=89 memory_usage=75", "scale-out:api_gateway"),
+    ] {
+        assert_eq!(decide(&planner, &anomalies(text, SERVICES))[0].id, expected, "{text}");
+    }
+}
+
+/// Every metric and status alone, and what merges, on nameless records and on a host.
+fn situations() -> Vec<String> {
+    let alone = METRICS.iter().map(|(metric, _, _, value)| format!("{metric}={value}"));
+    let more = [
+        "cache:offline",
+        "cache:degraded",
+        "cpu_usage=93 latency_ms=334 thread_count=212",
+        "active_connections=126 latency_ms=250 thread_count=190",
+        "error_rate=0.12 api_gateway:degraded",
+        "io_wait=12 latency_ms=250",
+        "temperature_celsius=84 power_consumption_watts=356",
+        "queue_depth=31",
+        "cpu_usage=93@web-1 latency_ms=250@web-1",
+        "error_rate=0.12@web-1 cache:degraded@web-1",
+        "active_connections=126@web-1",
+        "latency_ms=250@web-1",
+        "cache:offline@web-1 database:degraded@web-1",
+    ];
+    alone.chain(more.map(String::from)).collect()
+}
+
+#[test]
+fn every_sentence() {
+    for language in Language::ALL {
+        let planner = planner(language);
+        let mut page = String::new();
+        for situation in situations() {
+            page.push_str(&format!("# {situation}\n"));
+            for r in decide(&planner, &anomalies(&situation, SERVICES)) {
+                for (slots, words) in
+                    [(&r.slots.action, &r.words.action), (&r.slots.benefit_estimate, &r.words.benefit_estimate)]
+                {
+                    assert!(!words.contains(['{', '}']), "{words}");
+                    assert!(slots_in(slots).iter().all(|slot| r.facts.iter().any(|fact| fact.name == slot.name)));
+                }
+                let parameters = serde_json::to_string(&r.parameters).unwrap();
+                page.push_str(&format!(
+                    "{} -> {}\n{parameters}\n{}\n{}\n\n",
+                    r.id, r.target, r.words.action, r.words.benefit_estimate
+                ));
+            }
+        }
+        insta::assert_snapshot!(language.code(), page);
+    }
+}
+
+#[test]
+fn facts_name_subject_time_and_unit() {
+    for language in Language::ALL {
+        let decided = decide(&planner(language), &anomalies("cpu_usage=93@web-1 cache:offline@web-1", SERVICES));
+        let facts: Vec<String> = decided
+            .iter()
+            .flat_map(|r| &r.facts)
+            .map(|fact| {
+                let value = match &fact.value {
+                    FactValue::Number(figure) => figure.to_string(),
+                    FactValue::Time(time) => time.to_string(),
+                    FactValue::Name(name) => name.clone(),
+                };
+                let time = fact.time.map_or(String::new(), |time| format!(" at {time}"));
+                let unit = fact.unit.as_deref().unwrap_or_default();
+                format!("{} = {value}{unit} of {}{time}: {}", fact.name, fact.subject, fact.meaning)
+            })
+            .collect();
+        insta::assert_snapshot!(format!("facts-{}", language.code()), facts.join("\n"));
+    }
+}
+
+#[test]
+fn the_manual_shows_a_playbook_that_works() {
+    let manual = schemars::schema_for!(Config).get("description").unwrap().as_str().unwrap().to_string();
+    let example = manual.split("```").nth(1).unwrap().strip_prefix("toml").unwrap();
+    let planner = build(example, "assumptions.replicas = 3", Language::Fr).unwrap();
+    let decided = decide(&planner, &anomalies("cpu_usage=93 latency_ms=250 io_wait=9", SERVICES));
+    assert_eq!(ids(&decided), ["scale-out:api_gateway", "investigate.io_wait:api_gateway"]);
+    assert_eq!(
+        decided[0].words.action,
+        "Porter api_gateway à 4 réplicas, le CPU ayant culminé à 93\u{a0}%. La latence a culminé elle aussi, à 250\u{a0}ms."
+    );
+    assert!(decided[0].words.benefit_estimate.starts_with("Avec 3\u{a0}replicas aujourd'hui"));
+}
+
+#[tokio::test]
+async fn runs_as_a_task() {
+    let input = Input { anomalies: anomalies("cpu_usage=93", SERVICES) };
+    let cx = Cx::new("plan".into(), Language::En, None);
+    let plan = planner(Language::En).run(input, &cx).await.unwrap();
+    assert_eq!(ids(&plan.recommendations), ["scale-out:api_gateway"]);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn other_values_give_other_parameters(
+        metric in 0..METRICS.len(), a in 1u32..4000, b in 1u32..4000, host in any::<bool>(),
+    ) {
+        prop_assume!(a != b);
+        let planner = planner(Language::En);
+        let (name, _, [low, ..], _) = METRICS[metric];
+        let parameters = |value: u32| {
+            let host = if host { "@web-1" } else { "" };
+            let text = format!("{name}={}{host}", low * (1.0 + f64::from(value) / 1000.0));
+            let decided = decide(&planner, &anomalies(&text, SERVICES));
+            assert_eq!(decided.len(), 1);
+            decided[0].parameters.clone()
+        };
+        prop_assert_ne!(parameters(a), parameters(b));
+    }
+
+    /// Whatever the figures, every anomaly is answered exactly once, ids are unique, and the order of input is no matter.
+    #[test]
+    fn every_anomaly_is_answered_once(
+        values in prop::collection::vec((0..METRICS.len() + 1, 0.0..1e12f64, 0..3usize), 0..12), seed in any::<usize>(),
+    ) {
+        let planner = planner(Language::Fr);
+        let mut all = BTreeMap::new();
+        for (metric, value, host) in values {
+            let (name, _, [low, ..], _) = METRICS.get(metric).copied().unwrap_or(("own", None, [10.0; 3], 0.0));
+            let host = ["", "@a", "@b"][host];
+            let text = format!("{name}{host}");
+            let made = Anomaly { value: figure(low + value), ..anomaly(&format!("{name}={low}{host}")) };
+            all.insert(text, made);
+        }
+        let mut all: Vec<Anomaly> = all.into_values().collect();
+        let decided = decide(&planner, &all);
+        let mut answered: Vec<&str> = decided.iter().flat_map(|r| r.anomalies.iter().map(String::as_str)).collect();
+        answered.sort_unstable();
+        let mut given: Vec<&str> = all.iter().map(|a| a.name.as_str()).collect();
+        given.sort_unstable();
+        prop_assert_eq!(answered, given);
+        let mut unique = ids(&decided);
+        unique.sort_unstable();
+        unique.dedup();
+        prop_assert_eq!(unique.len(), decided.len());
+        if !all.is_empty() {
+            let by = seed % all.len();
+            all.rotate_left(by);
+        }
+        prop_assert_eq!(decide(&planner, &all), decided);
+    }
+}
