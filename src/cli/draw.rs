@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use petgraph::visit::EdgeRef;
 
 use super::exit::{Exit, Failure};
-use super::render::draw::{DrawnNode, DrawnRole, Drawing, ascii, dot, mermaid};
+use super::render::draw::{Drawing, DrawnNode, DrawnRole, ascii, dot, mermaid};
 use super::{load, terminal};
 use crate::graph::Plan;
 use crate::node::Role;

@@ -219,7 +219,10 @@ impl Ending<'_> {
         if !self.settings.quiet {
             self.note_faults();
             for leftover in leftovers {
-                terminal::err(&format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(leftover)));
+                terminal::err(&format!(
+                    "note: the cassette has an interaction that nothing asked for: {}\n",
+                    safe(leftover)
+                ));
             }
             let style = if to_stdout { terminal::stderr_style() } else { terminal::stdout_style() };
             for report in &reports {
@@ -273,7 +276,8 @@ impl Ending<'_> {
     fn note_faults(&self) {
         for input in &self.record.inputs {
             for fault in &input.faults {
-                let first = fault.examples.first().map(|e| format!(" (first: {}: {})", e.row, e.detail)).unwrap_or_default();
+                let first =
+                    fault.examples.first().map(|e| format!(" (first: {}: {})", e.row, e.detail)).unwrap_or_default();
                 let line = format!("note: {}: {}: {} × {}{first}", input.path, fault.code, fault.count, fault.what);
                 terminal::err(&format!("{}\n", safe(&line)));
             }

@@ -39,7 +39,9 @@ impl Watcher for Progress {
         let mut bar = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let bar = bar.get_or_insert_with(|| {
             let (bar, template) = match total {
-                Some(total) => (ProgressBar::new(total), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
+                Some(total) => {
+                    (ProgressBar::new(total), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+                }
                 None => (ProgressBar::no_length(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
             };
             bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -57,7 +59,13 @@ impl Watcher for Progress {
             Event::Read { inputs } => {
                 self.clear();
                 for input in inputs {
-                    tracing::info!(node = input.node, path = input.path, records = input.records, bad = input.bad, "read");
+                    tracing::info!(
+                        node = input.node,
+                        path = input.path,
+                        records = input.records,
+                        bad = input.bad,
+                        "read"
+                    );
                 }
             }
             Event::Cut { .. } => tracing::info!("stream part done"),
@@ -76,6 +84,8 @@ impl Watcher for Progress {
     }
 
     fn on_journal_lost(&self, why: &str) {
-        terminal::err(&format!("warning: the journal cannot be written ({why}); the run goes on, but cannot be resumed\n"));
+        terminal::err(&format!(
+            "warning: the journal cannot be written ({why}); the run goes on, but cannot be resumed\n"
+        ));
     }
 }

@@ -31,7 +31,8 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         return Err(refused(format!("run {} was killed before its journal began", folder.id())));
     };
     if header.version != JOURNAL_VERSION {
-        let message = format!("the journal has version {}, this program reads version {JOURNAL_VERSION}", header.version);
+        let message =
+            format!("the journal has version {}, this program reads version {JOURNAL_VERSION}", header.version);
         return Err(Failure::run(Diagnostic::new(codes::run::VERSION, message)));
     }
     let invocation = header.invocation.clone();
@@ -94,8 +95,9 @@ fn replay(plan: &Plan, entries: &[Entry]) -> Result<Run, Failure> {
     let mut run = Run::default();
     let mut actions = Vec::new();
     for entry in entries {
-        run.apply(plan, &entry.event, &mut actions)
-            .map_err(|e| Failure::run(Diagnostic::new(codes::run::DIVERGED, format!("the journal does not fit: {e}"))))?;
+        run.apply(plan, &entry.event, &mut actions).map_err(|e| {
+            Failure::run(Diagnostic::new(codes::run::DIVERGED, format!("the journal does not fit: {e}")))
+        })?;
         actions.clear(); // what is still to be done is asked of the state
     }
     Ok(run)

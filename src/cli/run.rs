@@ -125,7 +125,8 @@ fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result
         ))),
         several => {
             let sets: Vec<String> = several.iter().map(|n| format!("--set {n}.path={path}")).collect();
-            let message = format!("{flag} needs one {role} node, and the graph has {}: {}", several.len(), several.join(", "));
+            let message =
+                format!("{flag} needs one {role} node, and the graph has {}: {}", several.len(), several.join(", "));
             Err(Failure::usage(
                 Diagnostic::new(codes::run::USAGE, message).help(format!("name the node: {}", sets.join(" or "))),
             ))

@@ -92,6 +92,17 @@ pub enum TaskOutcome {
     Failed,
 }
 
+impl TaskOutcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            TaskOutcome::Done => "done",
+            TaskOutcome::Skipped => "skipped",
+            TaskOutcome::Fallback => "replaced by its fallback",
+            TaskOutcome::Failed => "failed",
+        }
+    }
+}
+
 /// One task as it ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

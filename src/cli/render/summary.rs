@@ -3,7 +3,7 @@
 use super::text::{align_right, counted, duration, fix, grid, keep_whole, labelled, print, severity_look, space};
 use super::{Style, safe};
 use crate::domain::{
-    InputRecord, Report, ReportAnomaly, RunRecord, Severity, TaskRecord, WordingRecord, WordingSource,
+    InputRecord, Report, ReportAnomaly, RunRecord, Severity, TaskOutcome, TaskRecord, WordingRecord, WordingSource,
 };
 
 /// Rows of a list that are shown; the report has them all.
@@ -32,7 +32,7 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     if !report.recommendations.is_empty() {
         last.push(("Wording", wording(report, record)));
     }
-    let unfinished: Vec<&TaskRecord> = record.tasks.iter().filter(|task| task.outcome != "done").collect();
+    let unfinished: Vec<&TaskRecord> = record.tasks.iter().filter(|task| task.outcome != TaskOutcome::Done).collect();
     if !unfinished.is_empty() {
         last.push(("Missing", tasks(&unfinished)));
     }
@@ -207,7 +207,7 @@ fn tasks(unfinished: &[&TaskRecord]) -> String {
         let item = task.item.map_or_else(String::new, |item| format!("[{item}]"));
         let why = task.error.as_deref().map_or_else(String::new, |error| format!(": {}", safe(&shorten(error, 160))));
         let tries = counted(u64::from(task.attempts), "attempt");
-        format!("{}{item} {} after {tries}{why}", safe(&task.node), safe(&task.outcome))
+        format!("{}{item} {} after {tries}{why}", safe(&task.node), task.outcome.word())
     };
     limited(&unfinished.iter().map(one).collect::<Vec<_>>()).join("\n")
 }

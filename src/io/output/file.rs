@@ -72,8 +72,11 @@ impl Task for OutputFile {
         match written {
             Ok(()) => Ok(Written { path: self.path.clone(), bytes: text.len() as u64 }),
             Err(error) => Err(TaskError::Diagnosed(Box::new(
-                Diagnostic::new(codes::output::UNWRITABLE, format!("the report cannot be written to `{}`: {error}", self.path))
-                    .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
+                Diagnostic::new(
+                    codes::output::UNWRITABLE,
+                    format!("the report cannot be written to `{}`: {error}", self.path),
+                )
+                .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
             ))),
         }
     }

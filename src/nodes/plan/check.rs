@@ -192,7 +192,8 @@ impl Checker<'_> {
             scope.insert(computed.fact, BTreeSet::new()); // known, so that no slot is blamed for it
             self.fault(at, message, "break the circle of formulas that use each other");
         }
-        let measured = |c: &Computed| c.parameter.is_some() && scope.get(&c.fact).is_some_and(|needs| !needs.is_empty());
+        let measured =
+            |c: &Computed| c.parameter.is_some() && scope.get(&c.fact).is_some_and(|needs| !needs.is_empty());
         if self.faults.is_empty() && !ordered.iter().any(measured) {
             let message = format!("no parameter of `{}` depends on a measured fact", action.id);
             self.fault(action.id.span(), message, "add one, so that other telemetry gives other parameters");

@@ -287,10 +287,7 @@ fn words(sentences: &Sentences, facts: &[Fact], language: Language) -> Option<(W
     let filled = fill(&action, facts, language).ok()?;
     let benefit = [&sentences.benefit_estimate, &sentences.no_estimate];
     let (slots, benefit) = benefit.into_iter().find_map(|text| Some((text, fill(text, facts, language).ok()?)))?;
-    Some((
-        Words { action, benefit_estimate: slots.clone() },
-        Words { action: filled, benefit_estimate: benefit },
-    ))
+    Some((Words { action, benefit_estimate: slots.clone() }, Words { action: filled, benefit_estimate: benefit }))
 }
 
 /// Whether a name fits a glob, in which `*` stands for any text. Case does not count.

@@ -173,7 +173,9 @@ fn each_host_has_its_own() {
     let decided = decide(&planner(Language::En), &anomalies("error_rate=0.2@web-1", SERVICES));
     assert_eq!(decided[0].parameters["host"], Parameter::Text("web-1".into()));
     assert!(decided[0].words.action.contains("web-1"), "{}", decided[0].words.action);
-    assert!(!decide(&planner(Language::En), &anomalies("cpu_usage=93@web-1", SERVICES))[0].parameters.contains_key("host"));
+    assert!(
+        !decide(&planner(Language::En), &anomalies("cpu_usage=93@web-1", SERVICES))[0].parameters.contains_key("host")
+    );
 }
 
 #[test]
@@ -279,7 +281,8 @@ fn what_cannot_be_computed_is_not_claimed() {
     let decided = decide(&planner, &anomalies("cpu_usage=93", SERVICES));
     assert_eq!(ids(&decided), ["investigate.cpu_usage:api_gateway"]);
     // A benefit that needs such a figure is not estimated.
-    let broken = PLAYBOOK.replace("round(100 * (1 - error_rate.lowest / error_rate.value), 1)", "1 / (error_rate.value * 0)");
+    let broken =
+        PLAYBOOK.replace("round(100 * (1 - error_rate.lowest / error_rate.value), 1)", "1 / (error_rate.value * 0)");
     let planner = build(&broken, "", Language::En).unwrap();
     let decided = decide(&planner, &anomalies("error_rate=0.2", SERVICES));
     assert_eq!(ids(&decided), ["roll-back:api_gateway"]);

@@ -270,7 +270,7 @@ fn tasks_that_did_not_finish_are_listed() {
         node: "wording".into(),
         item: Some(1),
         attempts: 3,
-        outcome: "skipped".into(),
+        outcome: crate::domain::TaskOutcome::Skipped,
         error: Some("no answer in time".into()),
         elapsed_ms: 30_000,
     }];
