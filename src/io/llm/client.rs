@@ -198,7 +198,7 @@ fn error_of(stopped: Stopped) -> ModelError {
         Stopped::Failed { failure, tries } => {
             let text = if tries > 1 { format!("{failure}, at try {tries}") } else { failure.to_string() };
             match failure.kind {
-                FailureKind::Timeout | FailureKind::Deadline => ModelError::Timeout(text),
+                FailureKind::Timeout | FailureKind::Deadline | FailureKind::Abandoned => ModelError::Timeout(text),
                 FailureKind::Connect | FailureKind::Reset | FailureKind::TooLarge => ModelError::Transport(text),
             }
         }

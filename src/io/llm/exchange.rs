@@ -84,6 +84,8 @@ pub(super) enum FailureKind {
     Reset,
     /// The answer was longer than anything that is asked for.
     TooLarge,
+    /// The task did not wait for the end: its node's own `timeout` was shorter.
+    Abandoned,
 }
 
 impl fmt::Display for Failure {

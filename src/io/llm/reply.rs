@@ -213,6 +213,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever comes back, it is a reply or an error.
+        #[test]
+        fn nothing_that_comes_back_panics(status in 100u16..600, body in r#"(<[a-z]{0,5}>|[\[{"]|"(choices|message|content|error|detail|loc|code|text|type)":|[\[\]{},:"é<>0-9\u{202e} ]|null|\PC){0,40}"#) {
+            let answer = Answer::new(status, BTreeMap::new(), body.as_bytes());
+            let _ = read(&answer);
+            let sent = json!({ "seed": 1, "response_format": {} });
+            let _ = crate::io::llm::ladder::rejected_field(&answer, &sent);
+        }
+    }
+
     /// Exchanges recorded from real endpoints, kept outside the repository.
     #[test]
     fn recorded_exchanges_of_real_endpoints_are_read() {

@@ -90,6 +90,7 @@ mod tests {
             (FailureKind::Reset, true),
             (FailureKind::Deadline, false),
             (FailureKind::TooLarge, false),
+            (FailureKind::Abandoned, false),
         ] {
             assert_eq!(may_pass(&Outcome::Error(Failure { kind, detail: String::new() }), &sent), expected);
         }

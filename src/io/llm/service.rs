@@ -13,7 +13,7 @@ use async_openai::middleware::HttpRequestFactory;
 use reqwest::{Request, Response};
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Answer, Failure, Outcome};
+use super::exchange::{Answer, Failure, FailureKind, Outcome};
 use super::network::Network;
 use super::retry;
 use super::tape::{Asked, Tape};
@@ -106,17 +106,40 @@ impl Wire {
 
     /// One exchange, from the tape if that has it: then nothing is waited for.
     async fn exchange(&self, asked: &Asked, request: &Request, wait: Duration) -> Result<Outcome, Stopped> {
-        if let Some(outcome) = self.with_tape(|tape| tape.recorded(asked)).map_err(Stopped::NotRecorded)? {
-            return Ok(outcome);
+        match self.with_tape(|tape| tape.recorded(asked)).map_err(Stopped::NotRecorded)? {
+            None => {}
+            Some(Outcome::Error(Failure { kind: FailureKind::Abandoned, .. })) => {
+                // The task has to give up again, by its own timeout; it must not hang where it has none any more.
+                tokio::time::sleep(self.network.limits().deadline).await;
+                let why = format!("`{}` gave up waiting here when it was recorded, and does not now", asked.asked_by);
+                return Err(Stopped::NotRecorded(why));
+            }
+            Some(outcome) => return Ok(outcome),
         }
         // Bodies of bytes can be cloned; async-openai makes no other for JSON.
         let request = request.try_clone().ok_or_else(|| Stopped::Unsendable("the request is a stream".to_string()))?;
+        let waiting = Waiting { wire: self, asked };
         let outcome = self.network.send(request, wait).await;
+        std::mem::forget(waiting); // two references: nothing leaks
         self.with_tape(|tape| tape.keep(asked, &outcome));
         Ok(outcome)
     }
 
     pub fn with_tape<T>(&self, f: impl FnOnce(&mut Tape) -> T) -> T {
         f(&mut self.tape.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+/// Records that a task stopped waiting, when it is dropped: the engine drops a task whose time is up.
+struct Waiting<'a> {
+    wire: &'a Wire,
+    asked: &'a Asked,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let detail = "the task did not wait for the answer".to_string();
+        let outcome = Outcome::Error(Failure { kind: FailureKind::Abandoned, detail });
+        self.wire.with_tape(|tape| tape.keep(self.asked, &outcome));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cassette::{self, Cassette, Header, Interaction};
 use super::difference;
-use super::exchange::Outcome;
+use super::exchange::{FailureKind, Outcome};
 use super::secret::Secret;
 use crate::diagnostic::{Diagnostic, codes};
 
@@ -38,8 +38,7 @@ impl Tape {
     pub fn recorded(&mut self, asked: &Asked) -> Result<Option<Outcome>, String> {
         match self {
             Tape::Off => Ok(None),
-            // Another task's exchange is not this one's: it is asked for itself.
-            Tape::Record(recorder) => Ok(recorder.earlier.take(asked, false)),
+            Tape::Record(recorder) => Ok(recorder.earlier(asked)),
             Tape::Replay(player) => player.take(asked).map(Some),
         }
     }
@@ -68,29 +67,37 @@ impl Tape {
 /// Exchanges, each of which is handed out once.
 #[derive(Default)]
 struct Queue {
-    interactions: Vec<Interaction>,
-    used: Vec<bool>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    interaction: Interaction,
+    used: bool,
 }
 
 impl Queue {
     fn new(interactions: Vec<Interaction>) -> Queue {
-        Queue { used: vec![false; interactions.len()], interactions }
+        Queue { entries: interactions.into_iter().map(|interaction| Entry { interaction, used: false }).collect() }
+    }
+
+    fn interactions(&self) -> impl Iterator<Item = &Interaction> {
+        self.entries.iter().map(|entry| &entry.interaction)
     }
 
     /// The first unused exchange of an equal request: of the same task, else, where that is permitted, of any.
     fn take(&mut self, asked: &Asked, of_others: bool) -> Option<Outcome> {
         let fits = |i: &Interaction| i.method == asked.method && i.path == asked.path && i.request == asked.request;
         let mut other = None;
-        for (interaction, used) in self.interactions.iter().zip(&mut self.used).filter(|(i, used)| !**used && fits(i)) {
-            if interaction.asked_by == asked.asked_by {
-                *used = true;
-                return Some(interaction.outcome.clone());
+        for entry in self.entries.iter_mut().filter(|entry| !entry.used && fits(&entry.interaction)) {
+            if entry.interaction.asked_by == asked.asked_by {
+                entry.used = true;
+                return Some(entry.interaction.outcome.clone());
             }
-            other = other.or(Some((interaction, used)));
+            other = other.or(Some(entry));
         }
-        let (interaction, used) = other.filter(|_| of_others)?;
-        *used = true;
-        Some(interaction.outcome.clone())
+        let entry = other.filter(|_| of_others)?;
+        entry.used = true;
+        Some(entry.interaction.outcome.clone())
     }
 }
 
@@ -108,15 +115,14 @@ impl Player {
         if let Some(outcome) = self.queue.take(asked, true) {
             return Ok(outcome);
         }
-        let recorded = &self.queue.interactions;
+        let recorded = || self.queue.interactions();
         let asker = &asked.asked_by;
-        let Some(nearest) = difference::nearest(&asked.request, recorded.iter().map(|i| &i.request))
-            .and_then(|index| recorded.get(index))
-        else {
+        let nearest = difference::nearest(&asked.request, recorded().map(|i| &i.request));
+        let Some(nearest) = nearest.and_then(|index| recorded().nth(index)) else {
             return Err(format!("the cassette is empty, but `{asker}` asks the model: record the run again"));
         };
         if nearest.request == asked.request {
-            let count = recorded.iter().filter(|i| i.request == asked.request).count();
+            let count = recorded().filter(|i| i.request == asked.request).count();
             return Err(format!(
                 "the cassette has this request of `{asker}` {count} times, but it is asked once more: record the run again"
             ));
@@ -130,9 +136,9 @@ impl Player {
     }
 
     fn leftover(&self) -> Vec<String> {
-        let unused = self.queue.interactions.iter().zip(&self.queue.used).filter(|(_, used)| !**used);
+        let unused = self.queue.entries.iter().filter(|entry| !entry.used).map(|entry| &entry.interaction);
         unused
-            .map(|(interaction, _)| {
+            .map(|interaction| {
                 let outcome = match &interaction.outcome {
                     Outcome::Response(answer) => format!("status {}", answer.status),
                     Outcome::Error(failure) => failure.to_string(),
@@ -185,6 +191,17 @@ impl Recorder {
         Ok(Recorder { path, header, key, spool, earlier: Queue::new(earlier), interactions: Vec::new(), leak: None })
     }
 
+    /// What the request got before the run was interrupted. Another task's exchange is not this one's, and one that
+    /// was cut short is asked again: then it is as if it had not been.
+    fn earlier(&mut self, asked: &Asked) -> Option<Outcome> {
+        let cut_short = |i: &Interaction| {
+            i.asked_by == asked.asked_by
+                && matches!(&i.outcome, Outcome::Error(failure) if failure.kind == FailureKind::Abandoned)
+        };
+        self.earlier.entries.retain(|entry| !cut_short(&entry.interaction));
+        self.earlier.take(asked, false)
+    }
+
     fn keep(&mut self, interaction: Interaction) {
         let Ok(mut line) = serde_json::to_string(&interaction) else {
             return; // JSON values and strings always have a text
@@ -214,7 +231,7 @@ impl Recorder {
         if let Some(task) = &self.leak {
             return Err(leak(&format!("a request of `{task}`")));
         }
-        let interactions = self.earlier.interactions.iter().chain(&self.interactions).cloned().collect();
+        let interactions = self.earlier.interactions().chain(&self.interactions).cloned().collect();
         let mut cassette = Cassette { header: self.header.clone(), interactions };
         let text = cassette.text().map_err(|e| Diagnostic::new(codes::model::CASSETTE_UNWRITABLE, e.to_string()))?;
         if self.key.as_ref().is_some_and(|key| key.is_in(&text)) {
