@@ -43,9 +43,8 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let compiled = load::compiled(path, &source, &overrides, &environment)?;
     same_graph(header, &compiled.plan)?;
     let run = replay(&compiled.plan, &entries)?;
-    match &run.ended {
-        Some((RunStatus::Done, _)) => return Err(refused(format!("run {} is done already", folder.id()))),
-        Some(_) | None => {}
+    if let Some((RunStatus::Done, _)) = run.ended {
+        return Err(refused(format!("run {} is done already", folder.id())));
     }
     let cut = entries.iter().any(|e| matches!(e.event, Event::Cut { .. }));
     if !cut && invocation.overrides.iter().any(|o| o.ends_with("path=\"-\"")) {

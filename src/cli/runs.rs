@@ -30,7 +30,9 @@ fn begun(folder: &RunDir) -> Option<RunRecord> {
     let text = std::fs::read_to_string(folder.events()).ok()?;
     let entry: Entry = serde_json::from_str(text.lines().next()?).ok()?;
     let Event::Started(header) = entry.event else { return None };
-    Some(run_record(&Run { header: Some(header), ..Run::default() }, entry.at, None))
+    let mut run = Run::default();
+    run.header = Some(header);
+    Some(run_record(&run, entry.at, None))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Option<T> {

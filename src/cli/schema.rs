@@ -7,6 +7,7 @@ use super::{kinds, load, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Insights, Report, RunRecord};
 use crate::graph::{configs_of, file_schema, kind_schema};
+use crate::node::Fold;
 use crate::nodes::insights;
 
 /// Print a JSON Schema: of graph files, of the report, of the run record, or of a node kind.
@@ -39,10 +40,9 @@ pub fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
 fn report_of(path: &std::path::Path) -> Result<Schema, Failure> {
     let source = load::read(path)?;
     load::compiled(path, &source, &[], &load::environment())?;
-    let configs: Vec<insights::Config> =
-        configs_of(&source, crate::node::Kind::fold::<insights::InsightTable>().name).map_err(Failure::config)?;
+    let configs: Vec<insights::Config> = configs_of(&source, insights::InsightTable::KIND).map_err(Failure::config)?;
     let mut names: Vec<String> = Vec::new();
-    for name in configs.iter().flat_map(|config| config.names()) {
+    for (name, _) in configs.into_iter().flat_map(insights::Config::into_values) {
         if !names.contains(&name) {
             names.push(name);
         }

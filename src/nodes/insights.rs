@@ -46,6 +46,23 @@ pub struct Value {
     pub stat: Stat,
 }
 
+impl Config {
+    /// The figures by name, in the order of the report.
+    pub fn into_values(self) -> Vec<(String, Value)> {
+        match self.values {
+            None => Insights::DEFAULT
+                .iter()
+                .map(|(name, metric, stat)| (name.to_string(), Value { metric: metric.to_string(), stat: *stat }))
+                .collect(),
+            Some(values) => {
+                let mut values: Vec<(Spanned<String>, Value)> = values.into_iter().collect();
+                values.sort_by_key(|(name, _)| name.span().start); // the order of the file
+                values.into_iter().map(|(name, value)| (name.into_inner(), value)).collect()
+            }
+        }
+    }
+}
+
 pub struct InsightTable {
     /// In the order of the report.
     values: Vec<(String, Value)>,
@@ -71,18 +88,7 @@ impl Fold for InsightTable {
     type Output = Summary;
 
     fn new(config: Config, _assets: &Assets<'_>) -> Result<InsightTable, Vec<Diagnostic>> {
-        let values = match config.values {
-            None => Insights::DEFAULT
-                .iter()
-                .map(|(name, metric, stat)| (name.to_string(), Value { metric: metric.to_string(), stat: *stat }))
-                .collect(),
-            Some(values) => {
-                let mut values: Vec<(Spanned<String>, Value)> = values.into_iter().collect();
-                values.sort_by_key(|(name, _)| name.span().start); // the order of the file
-                values.into_iter().map(|(name, value)| (name.into_inner(), value)).collect()
-            }
-        };
-        Ok(InsightTable::empty(values))
+        Ok(InsightTable::empty(config.into_values()))
     }
 
     fn wants(&self) -> Wanted {
