@@ -1,0 +1,242 @@
+use std::collections::BTreeSet;
+
+use ::csv::{ByteRecord, ReaderBuilder};
+
+use super::decoder::Sheet;
+use super::fields::Fields;
+use super::table::Cell;
+use super::text::{quote, trim};
+use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
+
+/// CSV with a header.
+pub(super) struct Csv {
+    /// What messages call the input.
+    name: String,
+    header: Option<Header>,
+    /// Lines that ended so far.
+    lines: u64,
+    /// In a line that is too long.
+    skipping: bool,
+    /// Kept for its memory.
+    record: ByteRecord,
+}
+
+struct Header {
+    /// Columns with a meaning, by their place.
+    columns: Vec<(usize, Column)>,
+    width: usize,
+}
+
+enum Column {
+    Field(usize),
+    /// The status of the service of this name.
+    Status(String),
+}
+
+/// What stands for a value that was not measured.
+const MISSING: [&str; 4] = ["-", "NA", "N/A", "null"];
+
+impl Csv {
+    pub fn new(name: String) -> Csv {
+        Csv { name, header: None, lines: 0, skipping: false, record: ByteRecord::new() }
+    }
+
+    /// See `Decoder::push`. The last row of `data` is left for the next time, unless nothing follows: only what comes
+    /// behind it tells whether it has ended.
+    pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
+        let mut rest = data;
+        // A turn of this loop reads on until a row has to be read again in another way.
+        while !sheet.table.is_full() && !rest.is_empty() {
+            if self.skipping {
+                rest = self.skip_line(rest);
+                continue;
+            }
+            let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rest);
+            let mut record = std::mem::take(&mut self.record);
+            let turn = self.rows(&mut reader, &mut record, rest, end, sheet);
+            self.record = record;
+            let turn = turn?;
+            rest = rest.get(turn.used..).unwrap_or_default();
+            if !turn.again {
+                break;
+            }
+        }
+        Ok(data.len() - rest.len())
+    }
+
+    /// Reads rows of `text` until something else has to be done first.
+    fn rows(
+        &mut self,
+        reader: &mut ::csv::Reader<&[u8]>,
+        record: &mut ByteRecord,
+        text: &[u8],
+        end: bool,
+        sheet: &mut Sheet,
+    ) -> Result<Turn, Diagnostic> {
+        let mut used = 0;
+        loop {
+            if sheet.table.is_full() {
+                return Ok(Turn { used, again: false });
+            }
+            // A slice has no I/O errors and `flexible` no others.
+            let is_row = reader.read_byte_record(record).unwrap_or(false);
+            let stop = usize::try_from(reader.position().byte()).unwrap_or(text.len()).min(text.len());
+            let raw = text.get(used..stop).unwrap_or_default();
+            let blank = raw.len() - trim_newlines(raw).len();
+            let (row, raw) = (self.lines + count_lines(raw.get(..blank).unwrap_or_default()) + 1, trim_newlines(raw));
+            let whole = end || stop < text.len();
+            if !is_row {
+                self.lines += count_lines(text.get(used..).unwrap_or_default());
+                return Ok(Turn { used: text.len(), again: false });
+            }
+            if raw.len() > sheet.longest || (whole && is_run_on(raw, record, self.header.as_ref())) {
+                self.lines = row - 1;
+                return Ok(self.give_up_line(raw, row, used + blank, sheet));
+            }
+            if !whole {
+                return Ok(Turn { used, again: false });
+            }
+            self.row(record, row, raw, sheet)?;
+            self.lines = row - 1 + count_lines(text.get(used + blank..stop).unwrap_or_default());
+            used = stop;
+        }
+    }
+
+    fn row(&mut self, record: &ByteRecord, row: u64, raw: &[u8], sheet: &mut Sheet) -> Result<(), Diagnostic> {
+        if trim(raw).is_empty() {
+            return Ok(());
+        }
+        let Some(header) = &self.header else {
+            self.header = Some(Header::read(record, row, &self.name, sheet)?);
+            return Ok(());
+        };
+        let Sheet { fields, table, .. } = sheet;
+        if record.len() != header.width {
+            table.reject(row, input::FIELD_COUNT, || {
+                format!("{} fields, not {}: {}", record.len(), header.width, quote(raw))
+            });
+            return Ok(());
+        }
+        table.begin(row);
+        if std::str::from_utf8(record.as_slice()).is_err() {
+            table.note(input::INVALID_TEXT, || quote(raw));
+        }
+        for (place, column) in &header.columns {
+            let text = String::from_utf8_lossy(trim(record.get(*place).unwrap_or_default()));
+            if text.is_empty() || MISSING.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
+                continue;
+            }
+            match column {
+                Column::Status(service) => {
+                    if let Some(service) = table.service(service) {
+                        table.put_status(service, Cell::Text(&text));
+                    }
+                }
+                Column::Field(id) => {
+                    if let Some(field) = fields.get(*id) {
+                        // A metric is a number or wrong; a name stays as it is written, even if it looks like a number.
+                        let number = if field.entity.is_some() { None } else { text.parse().ok() };
+                        table.put(field, number.map_or(Cell::Text(&text), Cell::Number));
+                    }
+                }
+            }
+        }
+        table.commit(fields);
+        Ok(())
+    }
+
+    /// Rejects the line that `raw` begins with. `from` is where it stands in the text.
+    fn give_up_line(&mut self, raw: &[u8], row: u64, from: usize, sheet: &mut Sheet) -> Turn {
+        let Some(newline) = memchr::memchr(b'\n', raw) else {
+            sheet.table.reject(row, input::TOO_LONG, || quote(raw));
+            self.skipping = true;
+            return Turn { used: from, again: true };
+        };
+        sheet.table.reject(row, input::MALFORMED, || format!("a quote is not closed: {}", quote(raw)));
+        self.lines = row;
+        Turn { used: from + newline + 1, again: true }
+    }
+
+    /// What follows the end of this line.
+    fn skip_line<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        let Some(newline) = memchr::memchr(b'\n', text) else { return &[] };
+        self.skipping = false;
+        self.lines += 1;
+        text.get(newline + 1..).unwrap_or_default()
+    }
+}
+
+/// What a turn of reading rows has come to.
+struct Turn {
+    used: usize,
+    /// Whether there is more to do with what follows.
+    again: bool,
+}
+
+impl Header {
+    fn read(record: &ByteRecord, row: u64, name: &str, sheet: &mut Sheet) -> Result<Header, Diagnostic> {
+        let fields = &sheet.fields;
+        let names: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(trim(cell)).into_owned()).collect();
+        if std::str::from_utf8(record.as_slice()).is_err() {
+            sheet.table.note_at(row, input::INVALID_TEXT, "in the header");
+        }
+        let mut columns = Vec::new();
+        let mut known = BTreeSet::new();
+        // A column without a name is read by nobody, so there may be several.
+        for (place, column) in names.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
+            if !known.insert(column.as_str()) {
+                let column = quote(column.as_bytes());
+                return Err(Diagnostic::new(input::HEADER, format!("{name}:{row}: the column {column} occurs twice"))
+                    .help("rename one of the two; it cannot be told which is meant"));
+            }
+            match (fields.child(Fields::ROOT, column), column.strip_prefix(fields.status_prefix.as_str())) {
+                (Some((id, _)), _) => columns.push((place, Column::Field(id))),
+                (None, Some(service)) => columns.push((place, Column::Status(service.to_string()))),
+                (None, None) => {}
+            }
+        }
+        if !known.contains(fields.timestamp.as_str()) {
+            return Err(no_time(&known, row, name, &fields.timestamp));
+        }
+        Ok(Header { columns, width: record.len() })
+    }
+}
+
+fn no_time(columns: &BTreeSet<&str>, row: u64, name: &str, timestamp: &str) -> Diagnostic {
+    let few: Vec<String> = columns.iter().take(8).map(|column| quote(column.as_bytes())).collect();
+    let more = if columns.len() > few.len() { ", …" } else { "" };
+    let help = match did_you_mean(timestamp, columns.iter().copied().filter(|column| column.len() <= 64)) {
+        Some(near) => format!("set `schema = {{ timestamp = \"{near}\" }}` on the ingest node"),
+        None if columns.len() == 1 => "columns are separated by commas; if this is no CSV, set `format`".to_string(),
+        None => "name the column that has the time: `schema = { timestamp = \"…\" }` on the ingest node".to_string(),
+    };
+    let what = format!(
+        "{name}:{row}: read as CSV, and no column of the header is named `{timestamp}` (it has {}{more})",
+        few.join(", ")
+    );
+    Diagnostic::new(input::HEADER, what).help(help)
+}
+
+/// Whether a row goes over several lines because a quote was not closed, rather than because a quoted text has lines:
+/// then its quotes do not pair, its fields do not fit the header, or a field that is read has a newline in it.
+fn is_run_on(raw: &[u8], record: &ByteRecord, header: Option<&Header>) -> bool {
+    if memchr::memchr(b'\n', raw).is_none() {
+        return false;
+    }
+    let unpaired = memchr::memchr_iter(b'"', raw).count() % 2 == 1;
+    let unfit = |header: &Header| {
+        let has_lines = |place| record.get(place).is_some_and(|cell| memchr::memchr(b'\n', trim(cell)).is_some());
+        header.width != record.len() || header.columns.iter().any(|(place, _)| has_lines(*place))
+    };
+    unpaired || header.is_some_and(unfit)
+}
+
+fn trim_newlines(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let start = text.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
+    text.get(start..end).unwrap_or_default()
+}
+
+fn count_lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}

@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Schema;
+use crate::node::Wanted;
+
+/// The fields that are read, and what each of them means. Made once from the schema and from what is wanted, so that
+/// the dictionary does not grow with the input: a key that it lacks is skipped.
+pub(super) struct Fields {
+    all: Vec<Field>,
+    /// Names of the metrics; `Field::metric` points here.
+    pub metrics: Vec<Arc<str>>,
+    /// The statuses' path with a dot after it: what the name of a flat status starts with.
+    pub status_prefix: String,
+    /// The time's path, for messages.
+    pub timestamp: String,
+}
+
+/// One field, or an object on the path to one. It may mean several things at once.
+#[derive(Default)]
+pub(super) struct Field {
+    /// Full path, with dots.
+    pub path: Box<str>,
+    pub time: bool,
+    /// Place among the candidates for the entity; the lowest counts.
+    pub entity: Option<usize>,
+    pub metric: Option<usize>,
+    pub statuses: bool,
+    /// Everything read below this object, by the rest of its path, sorted: an object `a` with `b.c` in it has the keys
+    /// `b` and `b.c`, since producers write both `{"b": {"c": 1}}` and `{"b.c": 1}`.
+    pub children: Vec<(Box<str>, usize)>,
+}
+
+impl Fields {
+    /// The object that a record is.
+    pub const ROOT: usize = 0;
+
+    pub fn new(schema: &Schema, wanted: &Wanted) -> Fields {
+        let mut paths: BTreeMap<String, Field> = BTreeMap::new();
+        paths.entry(schema.timestamp.clone()).or_default().time = true;
+        for (rank, name) in schema.entity.iter().enumerate() {
+            paths.entry(name.clone()).or_default().entity.get_or_insert(rank);
+        }
+        paths.entry(schema.statuses.clone()).or_default().statuses = true;
+        for (index, metric) in wanted.metrics.iter().enumerate() {
+            let renamed = schema.rename.iter().filter(|(_, to)| *to == metric).map(|(from, _)| from);
+            let own = Some(metric).filter(|own| !schema.rename.contains_key(*own));
+            for path in renamed.chain(own).filter(|path| **path != schema.timestamp) {
+                paths.entry(path.clone()).or_default().metric = Some(index);
+            }
+        }
+        Fields {
+            all: link(paths),
+            metrics: wanted.metrics.iter().map(|name| Arc::from(name.as_str())).collect(),
+            status_prefix: format!("{}.", schema.statuses),
+            timestamp: schema.timestamp.clone(),
+        }
+    }
+
+    pub fn get(&self, id: usize) -> Option<&Field> {
+        self.all.get(id)
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The field that `key` is inside the object `parent`.
+    pub fn child(&self, parent: usize, key: &str) -> Option<(usize, &Field)> {
+        let children = &self.all.get(parent)?.children;
+        let place = children.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        let (_, id) = children.get(place)?;
+        Some((*id, self.all.get(*id)?))
+    }
+}
+
+/// Adds the objects on the way to each path and joins everything to its ancestors. The root comes first.
+fn link(mut paths: BTreeMap<String, Field>) -> Vec<Field> {
+    let dots = |path: &str| -> Vec<usize> { path.match_indices('.').map(|(i, _)| i).collect() };
+    let ancestors: Vec<String> =
+        paths.keys().flat_map(|path| dots(path).into_iter().filter_map(|i| path.get(..i)).map(String::from)).collect();
+    for ancestor in ancestors {
+        paths.entry(ancestor).or_default();
+    }
+    let ids: BTreeMap<String, usize> = paths.keys().cloned().zip(1..).collect();
+    let mut all = vec![Field { children: ids.iter().map(|(p, id)| (p.as_str().into(), *id)).collect(), ..Field::default() }];
+    for (path, mut field) in paths {
+        let prefix = format!("{path}.");
+        let below = ids.range(prefix.clone()..).take_while(|(p, _)| p.starts_with(&prefix));
+        field.children = below.filter_map(|(p, id)| Some((p.get(prefix.len()..)?.into(), *id))).collect();
+        field.path = path.into();
+        all.push(field);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_found_nested_flat_and_mixed() {
+        let schema = Schema { rename: [("load".to_string(), "cpu".to_string())].into(), ..Schema::default() };
+        let wanted = Wanted { metrics: ["cpu", "a.b.c"].map(String::from).into() };
+        let fields = Fields::new(&schema, &wanted);
+        let path = |keys: &[&str]| {
+            let id = keys.iter().try_fold(Fields::ROOT, |at, key| fields.child(at, key).map(|(id, _)| id))?;
+            Some((fields.get(id)?.path.to_string(), fields.get(id)?.metric))
+        };
+        for keys in [&["a", "b", "c"][..], &["a.b", "c"], &["a", "b.c"], &["a.b.c"]] {
+            assert_eq!(path(keys), Some(("a.b.c".to_string(), Some(0))), "{keys:?}");
+        }
+        assert_eq!(path(&["load"]), Some(("load".to_string(), Some(1))));
+        assert_eq!(path(&["cpu"]), Some(("cpu".to_string(), Some(1))));
+        assert_eq!(path(&["c"]), None);
+        assert_eq!(path(&["a", "a"]), None);
+    }
+}

@@ -1,0 +1,232 @@
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::fields::{Field, Fields};
+use super::mend::mend;
+use super::table::{Cell, Table};
+use super::text::{quote, shorten};
+use crate::diagnostic::codes::input;
+
+/// Levels of brackets that a record may have; what serde_json bears.
+const DEPTH: usize = 127;
+
+/// Decodes one record, a JSON object in `raw`, into the table. A record that is not well-formed is mended if that is
+/// possible without guessing, else rejected.
+pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
+    if is_too_deep(raw) {
+        return table.reject(row, input::TOO_DEEP, || quote(raw));
+    }
+    table.begin(row);
+    // Checked as a whole, so that the parser need not look at each string again.
+    let error = match std::str::from_utf8(raw) {
+        Ok(text) => match read(text, fields, table) {
+            Ok(()) => return table.commit(fields),
+            Err(error) => Some(error),
+        },
+        Err(_) => None,
+    };
+    let mended = mend(raw);
+    if error.is_none() || !mended.edits.is_empty() {
+        table.begin(row);
+        for (code, detail) in mended.edits {
+            table.note(code, || detail);
+        }
+        match read(&mended.text, fields, table) {
+            Ok(()) => return table.commit(fields),
+            Err(error) => return table.reject(row, input::MALFORMED, || explain(&error, mended.text.as_bytes())),
+        }
+    }
+    table.reject(row, input::MALFORMED, || error.map(|error| explain(&error, raw)).unwrap_or_default());
+}
+
+fn read(text: &str, fields: &Fields, table: &mut Table) -> Result<(), serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    Object { of: Inside::Field(Fields::ROOT), fields, table }.deserialize(&mut parser)?;
+    parser.end()
+}
+
+/// The parser's reason, and what stands where it stopped.
+fn explain(error: &serde_json::Error, raw: &[u8]) -> String {
+    let said = error.to_string();
+    let reason = said.rsplit_once(" at line ").map_or(said.as_str(), |(reason, _)| reason);
+    let line_start = match error.line() {
+        0 | 1 => 0,
+        line => memchr::memchr_iter(b'\n', raw).nth(line - 2).map_or(0, |newline| newline + 1),
+    };
+    let place = (line_start + error.column()).saturating_sub(24).min(raw.len());
+    let shown = raw.get(place.max(line_start)..).unwrap_or(raw).trim_ascii();
+    // serde's own sentences may quote the input at any length and with any character.
+    format!("{} at {}", shorten(reason.as_bytes()), quote(if shown.is_empty() { raw } else { shown }))
+}
+
+/// Whether brackets are nested deeper than a record may have them. Most records have too few brackets for that.
+fn is_too_deep(raw: &[u8]) -> bool {
+    if memchr::memchr2_iter(b'{', b'[', raw).nth(DEPTH).is_none() {
+        return false;
+    }
+    let (mut depth, mut string, mut escaped) = (0usize, false, false);
+    for byte in raw {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if string => escaped = true,
+            b'"' => string = !string,
+            b'{' | b'[' if !string => depth += 1,
+            b'}' | b']' if !string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// The object that a record is, or one inside it. Knows serde only, not the parser behind it.
+struct Object<'a> {
+    of: Inside,
+    fields: &'a Fields,
+    table: &'a mut Table,
+}
+
+/// What the keys of an object name.
+#[derive(Clone, Copy)]
+enum Inside {
+    /// Fields, by their path below this one.
+    Field(usize),
+    /// Services.
+    Statuses,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Object { of, fields, table } = self;
+        while let Some(target) = map.next_key_seed(Key { of, fields, table: &mut *table })? {
+            match target {
+                Some(target) => map.next_value_seed(Value { target, fields, table: &mut *table })?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a value belongs.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Field(usize, &'a Field),
+    Service(usize),
+}
+
+/// A key, of which it is asked where its value belongs; `None` where nobody reads it.
+struct Key<'a, 't> {
+    of: Inside,
+    fields: &'a Fields,
+    table: &'t mut Table,
+}
+
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a, '_> {
+    type Value = Option<Target<'a>>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Key<'a, '_> {
+    type Value = Option<Target<'a>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        let Inside::Field(parent) = self.of else { return Ok(self.table.service(key).map(Target::Service)) };
+        if let Some((id, field)) = self.fields.child(parent, key) {
+            self.table.arrive(self.fields, id);
+            return Ok(Some(Target::Field(id, field)));
+        }
+        // A status may be written flat: `"service_status.cache"`.
+        let service = key.strip_prefix(self.fields.status_prefix.as_str()).filter(|_| parent == Fields::ROOT);
+        Ok(service.and_then(|name| self.table.service(name)).map(Target::Service))
+    }
+}
+
+/// The value of a field or the status of a service.
+struct Value<'a, 't> {
+    target: Target<'a>,
+    fields: &'a Fields,
+    table: &'t mut Table,
+}
+
+impl Value<'_, '_> {
+    fn put<E>(self, cell: Cell<'_>) -> Result<(), E> {
+        match self.target {
+            Target::Field(_, field) => self.table.put(field, cell),
+            Target::Service(service) => self.table.put_status(service, cell),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.put(Cell::Number(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.put(Cell::Whole(value.into()))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.put(Cell::Whole(value.into()))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.put(Cell::Text(value))
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.put(Cell::Other(if value { "true" } else { "false" }))
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.put(Cell::Absent)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        self.put(Cell::Other("an array"))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let of = match self.target {
+            Target::Field(_, field) if field.statuses => Inside::Statuses,
+            Target::Field(id, field) if !field.children.is_empty() => Inside::Field(id),
+            _ => {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                return self.put(Cell::Other("an object"));
+            }
+        };
+        Object { of, fields: self.fields, table: self.table }.visit_map(map)
+    }
+}

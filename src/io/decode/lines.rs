@@ -1,0 +1,43 @@
+use super::decoder::Sheet;
+use super::json;
+use super::text::{quote, trim};
+use crate::diagnostic::codes::input;
+
+/// NDJSON: a record a line.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Lines that ended so far.
+    count: u64,
+    /// In a line that is too long.
+    skipping: bool,
+}
+
+impl Lines {
+    /// See `Decoder::push`.
+    pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> usize {
+        let mut rest = data;
+        while !sheet.table.is_full() && !rest.is_empty() {
+            let newline = memchr::memchr(b'\n', rest);
+            let (line, after) = rest.split_at_checked(newline.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            let number = self.count + 1;
+            if self.skipping {
+                // Already rejected.
+            } else if line.len() > sheet.longest {
+                sheet.table.reject(number, input::TOO_LONG, || quote(line));
+                self.skipping = true;
+            } else if newline.is_none() && !end {
+                break;
+            } else if let record = trim(line)
+                && !record.is_empty()
+            {
+                json::record(record, number, &sheet.fields, &mut sheet.table);
+            }
+            rest = after.get(1..).unwrap_or_default();
+            if newline.is_some() {
+                self.count = number;
+                self.skipping = false;
+            }
+        }
+        data.len() - rest.len()
+    }
+}

@@ -1,0 +1,32 @@
+//! Bytes become columns: JSON, NDJSON and CSV of any size in constant memory, whatever is wrong with them. What can be
+//! read is read, what cannot is counted and noted.
+//!
+//! ```text
+//! Stream ─ reads blocks ─► Decoder ─ Elements | Lines | Csv ─► records ─ json | csv ─► Table ─► Batch
+//!                                    where a record ends         what its fields mean
+//! ```
+//!
+//! Must not know where the bytes come from, nor who reads the batches.
+
+mod csv;
+mod decoder;
+mod elements;
+mod entities;
+mod faults;
+mod fields;
+mod format;
+mod json;
+mod lines;
+mod mend;
+mod scan;
+mod schema;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod time;
+
+pub use format::Format;
+pub use schema::Schema;
+pub use stream::{Limits, Options, Stream};

@@ -1,0 +1,438 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::entities::Entities;
+use super::faults::{Faults, Noted};
+use super::fields::{Field, Fields};
+use super::text::{is_unprintable, quote};
+use super::time::TimeParser;
+use crate::diagnostic::{Code, codes::input};
+use crate::domain::{Batch, MetricColumn, NO_STATUS, Status, StatusColumn, Timestamp};
+
+/// Longest name of an entity or a service, in bytes.
+const NAME_LENGTH: usize = 256;
+/// Services that are remembered from one batch to the next.
+const REMEMBERED_SERVICES: usize = 1024;
+/// Bytes of status columns after which a batch ends early, so that records with ever new services stay in bounds.
+const STATUS_CELLS: usize = 1 << 20;
+
+/// The batch under construction, the record that is being read into it, and the tally of the whole input.
+///
+/// A record is read between [`Table::begin`] and [`Table::commit`] or [`Table::reject`]. Until it is committed its
+/// cells lie beyond the rows of the batch, and its faults are not counted, so that it can be read again or dropped.
+pub(super) struct Table {
+    limit: usize,
+    rows: Vec<u64>,
+    times: Vec<i64>,
+    entity: Vec<u32>,
+    /// Columns may be shorter than `rows` where the newest records lack the field.
+    metrics: Vec<MetricColumn>,
+    services: Vec<StatusColumn>,
+    service_index: HashMap<Arc<str>, usize>,
+    status_words: BTreeMap<String, Status>,
+    time_parser: TimeParser,
+    entities: Entities,
+    record: Record,
+    /// Per field, the `Record::serial` that last had it.
+    seen: Vec<u64>,
+    faults: Faults,
+    pub tally: Tally,
+    first_bad: Option<FirstBad>,
+}
+
+/// The first record that could not be used.
+pub(super) struct FirstBad {
+    pub row: u64,
+    pub code: &'static Code,
+    pub detail: String,
+}
+
+/// What an input amounts to so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub records: u64,
+    pub bad: u64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+}
+
+/// The record that is being read.
+#[derive(Default)]
+struct Record {
+    /// Whether it was begun and neither committed nor rejected.
+    open: bool,
+    serial: u64,
+    row: u64,
+    time: Option<Timestamp>,
+    /// What stood where the time should be.
+    unreadable_time: Option<String>,
+    entity: String,
+    entity_rank: Option<usize>,
+    /// A field that may name the entity held something that is no name.
+    no_name: Option<String>,
+    noted: Vec<Noted>,
+    /// How many services were known before it.
+    services: usize,
+}
+
+/// A cell as it stands in the input.
+#[derive(Clone, Copy)]
+pub(super) enum Cell<'a> {
+    Number(f64),
+    /// A whole number, which as a name is written without loss.
+    Whole(i128),
+    Text(&'a str),
+    /// JSON's `null`: the same as no cell.
+    Absent,
+    /// Anything else, in words.
+    Other(&'static str),
+}
+
+impl Cell<'_> {
+    fn describe(self) -> String {
+        match self {
+            Cell::Number(value) => value.to_string(),
+            Cell::Whole(value) => value.to_string(),
+            Cell::Text(text) => quote(text.as_bytes()),
+            Cell::Absent => "null".to_string(),
+            Cell::Other(what) => what.to_string(),
+        }
+    }
+}
+
+impl Table {
+    pub fn new(fields: &Fields, status_words: BTreeMap<String, Status>, limit: usize) -> Table {
+        Table {
+            limit,
+            rows: Vec::new(),
+            times: Vec::new(),
+            entity: Vec::new(),
+            metrics: fields.metrics.iter().map(|n| MetricColumn { name: n.clone(), values: Vec::new() }).collect(),
+            services: Vec::new(),
+            service_index: HashMap::new(),
+            status_words,
+            time_parser: TimeParser::default(),
+            entities: Entities::default(),
+            record: Record::default(),
+            seen: vec![0; fields.len()],
+            faults: Faults::default(),
+            tally: Tally::default(),
+            first_bad: None,
+        }
+    }
+
+    /// Starts a record, in place of one that was neither committed nor rejected.
+    pub fn begin(&mut self, row: u64) {
+        self.roll_back();
+        let record = &mut self.record;
+        record.open = true;
+        record.services = self.services.len();
+        record.serial += 1;
+        record.row = row;
+        record.time = None;
+        record.unreadable_time = None;
+        record.entity_rank = None;
+        record.no_name = None;
+        record.noted.clear();
+    }
+
+    /// Notes a fault of the record, which counts if the record is kept.
+    pub fn note(&mut self, code: &'static Code, detail: impl FnOnce() -> String) {
+        let noted = self.faults.describe(code, detail);
+        self.record.noted.push(noted);
+    }
+
+    /// Must be called for each field of a record before its value is put in. A field that comes again takes the place of the former.
+    pub fn arrive(&mut self, fields: &Fields, id: usize) {
+        let serial = self.record.serial;
+        let Some(seen) = self.seen.get_mut(id) else { return };
+        if std::mem::replace(seen, serial) != serial {
+            return;
+        }
+        let Some(field) = fields.get(id) else { return };
+        self.note(input::DUPLICATE_KEY, || quote(field.path.as_bytes()));
+        self.clear(field);
+        for (_, below) in &field.children {
+            if let Some(field) = fields.get(*below) {
+                self.clear(field);
+            }
+            if let Some(seen) = self.seen.get_mut(*below) {
+                *seen = 0;
+            }
+        }
+    }
+
+    /// Puts the value of a field in: as the time, the name of the entity or a metric, whichever the field is.
+    pub fn put(&mut self, field: &Field, cell: Cell<'_>) {
+        if let Cell::Absent = cell {
+            return;
+        }
+        if field.time {
+            self.put_time(cell);
+        }
+        if let Some(rank) = field.entity {
+            self.put_entity(field, rank, cell);
+        }
+        if let Some(metric) = field.metric {
+            self.put_metric(field, metric, cell);
+        }
+        if field.statuses {
+            self.note(input::WRONG_TYPE, || format!("{} is {}", quote(field.path.as_bytes()), cell.describe()));
+        }
+    }
+
+    /// The place of a service; `None` if its name cannot be used.
+    pub fn service(&mut self, name: &str) -> Option<usize> {
+        if let Some(index) = self.service_index.get(name) {
+            return Some(*index);
+        }
+        if !is_name(name) {
+            self.note(input::NAME, || format!("service {}", quote(name.as_bytes())));
+            return None;
+        }
+        let name: Arc<str> = name.into();
+        self.services.push(StatusColumn { name: name.clone(), levels: Vec::new() });
+        self.service_index.insert(name, self.services.len() - 1);
+        Some(self.services.len() - 1)
+    }
+
+    /// Puts the status of a service in. A status that comes again takes the place of the former.
+    pub fn put_status(&mut self, service: usize, cell: Cell<'_>) {
+        let rows = self.rows.len();
+        let Some(column) = self.services.get_mut(service) else { return };
+        let name = column.name.clone();
+        let twice = column.levels.len() > rows;
+        column.levels.resize(rows, NO_STATUS);
+        let known = match cell {
+            Cell::Text(word) => self.status_words.get(word).copied().or_else(|| Status::from_word(word)),
+            _ => None,
+        };
+        if let Some(status) = known {
+            column.levels.push(status.level());
+        }
+        if twice {
+            self.note(input::DUPLICATE_KEY, || quote(name.as_bytes()));
+        }
+        if known.is_none() && !matches!(cell, Cell::Absent) {
+            self.note(input::STATUS_WORD, || format!("{} is {}", quote(name.as_bytes()), cell.describe()));
+        }
+    }
+
+    /// Ends the record: into the batch if it has a time.
+    pub fn commit(&mut self, fields: &Fields) {
+        let Some(time) = self.record.time else {
+            let detail = self.record.unreadable_time.take();
+            let name = &fields.timestamp;
+            return self.reject(self.record.row, input::NO_TIME, || match detail {
+                Some(found) => format!("{} is {found}", quote(name.as_bytes())),
+                None => format!("no {}", quote(name.as_bytes())),
+            });
+        };
+        let row = self.record.row;
+        self.record.open = false;
+        let name = self.entity_name();
+        let (index, newest) = self.entities.observe(name.then_some(self.record.entity.as_str()), time.micros());
+        if let Some(newest) = newest.filter(|newest| *newest >= time.micros()) {
+            let code = if newest > time.micros() { input::OUT_OF_ORDER } else { input::DUPLICATE_TIME };
+            let entity = name.then_some(&self.record.entity);
+            self.faults.note(code, row, || {
+                let of = entity.map(|name| format!(" of {}", quote(name.as_bytes()))).unwrap_or_default();
+                match Timestamp::from_micros(newest).filter(|newest| *newest > time) {
+                    Some(newest) => format!("{time}{of} comes after {newest}"),
+                    None => format!("{time}{of}"),
+                }
+            });
+        }
+        self.rows.push(row);
+        self.times.push(time.micros());
+        self.entity.push(index);
+        for noted in self.record.noted.drain(..) {
+            self.faults.add(row, noted);
+        }
+        self.tally.records += 1;
+        self.tally.first = self.tally.first.map_or(Some(time), |first| Some(first.min(time)));
+        self.tally.last = self.tally.last.max(Some(time));
+    }
+
+    /// Counts a record that cannot be used; if it was begun, it ends so.
+    pub fn reject(&mut self, row: u64, code: &'static Code, detail: impl FnOnce() -> String) {
+        self.roll_back();
+        self.tally.bad += 1;
+        let noted = self.faults.describe(code, detail);
+        if self.first_bad.is_none() {
+            let detail = noted.1.clone().unwrap_or_default();
+            self.first_bad = Some(FirstBad { row, code, detail });
+        }
+        self.faults.add(row, noted);
+    }
+
+    /// Notes a fault of the input that costs no record.
+    pub fn note_at(&mut self, row: u64, code: &'static Code, detail: &str) {
+        self.faults.note(code, row, || detail.to_string());
+    }
+
+    /// Whether the batch must be taken before the next record.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= self.limit || self.rows.len().saturating_mul(self.services.len()) > STATUS_CELLS
+    }
+
+    /// The batch, if it holds a record; another is begun.
+    pub fn take(&mut self) -> Option<Batch> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        self.roll_back();
+        let rows = self.rows.len();
+        let mut batch = Batch {
+            rows: take_column(&mut self.rows),
+            times: take_column(&mut self.times),
+            entities: self.entities.take_dictionary(),
+            entity: take_column(&mut self.entity),
+            metrics: Vec::new(),
+            services: Vec::new(),
+        };
+        for column in self.metrics.iter_mut().filter(|column| !column.values.is_empty()) {
+            column.values.resize(rows, f64::NAN);
+            batch.metrics.push(MetricColumn { name: column.name.clone(), values: take_column(&mut column.values) });
+        }
+        for column in self.services.iter_mut().filter(|column| !column.levels.is_empty()) {
+            column.levels.resize(rows, NO_STATUS);
+            batch.services.push(StatusColumn { name: column.name.clone(), levels: take_column(&mut column.levels) });
+        }
+        if self.services.len() > REMEMBERED_SERVICES {
+            self.services.clear();
+            self.service_index.clear();
+        }
+        Some(batch)
+    }
+
+    pub fn first_bad(&self) -> Option<&FirstBad> {
+        self.first_bad.as_ref()
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many entities were named so far.
+    pub fn entities(&self) -> u64 {
+        self.entities.len()
+    }
+
+    fn put_time(&mut self, cell: Cell<'_>) {
+        let time = match cell {
+            Cell::Number(value) => Timestamp::from_epoch(value),
+            Cell::Whole(value) => Timestamp::from_epoch(value as f64),
+            Cell::Text(text) => self.time_parser.parse(text),
+            Cell::Absent | Cell::Other(_) => None,
+        };
+        self.record.time = time;
+        self.record.unreadable_time = if time.is_none() { Some(cell.describe()) } else { None };
+    }
+
+    fn put_entity(&mut self, field: &Field, rank: usize, cell: Cell<'_>) {
+        if self.record.entity_rank.is_some_and(|best| best < rank) {
+            return;
+        }
+        let name = &mut self.record.entity;
+        match cell {
+            Cell::Text(text) => {
+                name.clear();
+                name.push_str(text);
+            }
+            Cell::Whole(_) | Cell::Number(_) => *name = cell.describe(),
+            Cell::Absent | Cell::Other(_) => {
+                self.record.no_name = Some(format!("{} is {}", quote(field.path.as_bytes()), cell.describe()));
+                return;
+            }
+        }
+        self.record.entity_rank = Some(rank);
+    }
+
+    /// Whether the record names its entity; a name that cannot be used is noted.
+    fn entity_name(&mut self) -> bool {
+        if self.record.entity_rank.is_some() {
+            let usable = is_name(&self.record.entity);
+            if !usable {
+                let noted = self.faults.describe(input::NAME, || quote(self.record.entity.as_bytes()));
+                self.record.noted.push(noted);
+            }
+            return usable;
+        }
+        if let Some(detail) = self.record.no_name.take() {
+            self.note(input::NAME, || detail);
+        }
+        false
+    }
+
+    fn put_metric(&mut self, field: &Field, metric: usize, cell: Cell<'_>) {
+        let value = match cell {
+            Cell::Number(value) => value,
+            Cell::Whole(value) => value as f64,
+            // A name is no metric gone wrong.
+            Cell::Text(_) if field.entity.is_some() => return,
+            wrong => {
+                let detail = || format!("{} is {}", quote(field.path.as_bytes()), wrong.describe());
+                return self.note(input::WRONG_TYPE, detail);
+            }
+        };
+        if !value.is_finite() {
+            return self.note(input::NOT_FINITE, || format!("{} is {value}", quote(field.path.as_bytes())));
+        }
+        let rows = self.rows.len();
+        let Some(column) = self.metrics.get_mut(metric) else { return };
+        let twice = column.values.len() > rows;
+        column.values.resize(rows, f64::NAN);
+        column.values.push(value);
+        if twice {
+            // Two fields that `rename` gives one name.
+            self.note(input::DUPLICATE_KEY, || quote(field.path.as_bytes()));
+        }
+    }
+
+    /// Forgets what the record has of a field.
+    fn clear(&mut self, field: &Field) {
+        let rows = self.rows.len();
+        if let Some(column) = field.metric.and_then(|metric| self.metrics.get_mut(metric)) {
+            column.values.truncate(rows);
+        }
+        if field.statuses {
+            self.services.iter_mut().for_each(|column| column.levels.truncate(rows));
+        }
+        if field.time {
+            self.record.time = None;
+            self.record.unreadable_time = None;
+        }
+        if field.entity.is_some() && field.entity == self.record.entity_rank {
+            self.record.entity_rank = None;
+        }
+    }
+
+    /// Removes the cells of a record that did not get into the batch.
+    fn roll_back(&mut self) {
+        if !std::mem::take(&mut self.record.open) {
+            return;
+        }
+        let rows = self.rows.len();
+        self.metrics.iter_mut().for_each(|column| column.values.truncate(rows));
+        for column in self.services.drain(self.record.services.min(self.services.len())..) {
+            self.service_index.remove(&column.name);
+        }
+        self.services.iter_mut().for_each(|column| column.levels.truncate(rows));
+    }
+}
+
+/// The column, leaving an empty one that has room for as much again.
+fn take_column<T>(column: &mut Vec<T>) -> Vec<T> {
+    let room = column.len();
+    std::mem::replace(column, Vec::with_capacity(room))
+}
+
+/// Whether a name can stand in reports, terminals and prompts.
+fn is_name(name: &str) -> bool {
+    let printable = |name: &str| match name.is_ascii() {
+        true => !name.bytes().any(|b| b.is_ascii_control()),
+        false => !name.chars().any(is_unprintable),
+    };
+    !name.trim().is_empty() && name.len() <= NAME_LENGTH && printable(name)
+}

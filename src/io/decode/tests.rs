@@ -1,0 +1,497 @@
+//! Decoding as a whole: bytes in; rows, faults and verdict out, the same for blocks of every size.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diagnostic::Diagnostic;
+use crate::domain::{Batch, InputRecord, NO_ENTITY, Status, Timestamp};
+use crate::node::Wanted;
+
+/// An input and how it is read.
+struct Case {
+    schema: Schema,
+    wanted: &'static [&'static str],
+    format: Option<Format>,
+    max_bad_ratio: f64,
+    limits: Limits,
+}
+
+/// Reads `cpu`, `mem` and `content.energy`, and puts up with any share of bad records.
+fn case() -> Case {
+    Case {
+        schema: Schema::default(),
+        wanted: &["content.energy", "cpu", "mem"],
+        format: None,
+        max_bad_ratio: 1.0,
+        limits: Limits { block: 1 << 16, record: 200, rows: 1000 },
+    }
+}
+
+impl Case {
+    fn read(&self, bytes: &[u8], block: usize) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
+        let wanted = Wanted { metrics: self.wanted.iter().map(|name| name.to_string()).collect() };
+        let options = Options {
+            format: self.format,
+            schema: &self.schema,
+            wanted: &wanted,
+            max_bad_ratio: self.max_bad_ratio,
+            limits: Limits { block, ..self.limits },
+        };
+        let mut batches = Vec::new();
+        let input = Box::new(io::Cursor::new(bytes.to_vec()));
+        let record = Stream::open(input, "input", &options).and_then(|mut stream| {
+            while let Some(batch) = stream.next_batch()? {
+                batches.push(batch);
+            }
+            assert!(stream.next_batch().unwrap().is_none(), "the end is the end");
+            assert_eq!(stream.bytes(), bytes.len() as u64);
+            Ok(stream.record())
+        });
+        (batches, record)
+    }
+
+    /// Rows as `row time entity metric=value service:status`, then faults as `code×count row detail`, then the error.
+    fn lines(&self, bytes: &[u8], block: usize) -> Vec<String> {
+        let (batches, record) = self.read(bytes, block);
+        let mut lines: Vec<String> = batches.iter().flat_map(rows).collect();
+        match record {
+            Ok(record) => {
+                assert_eq!(record.records as usize, lines.len());
+                for fault in &record.faults {
+                    for (i, example) in fault.examples.iter().enumerate() {
+                        let count = if i == 0 { format!("×{}", fault.count) } else { String::new() };
+                        lines.push(format!("{}{count} {}: {}", fault.code, example.row, example.detail));
+                    }
+                }
+            }
+            Err(error) => lines.push(error.to_string()),
+        }
+        lines
+    }
+
+    fn check(&self, bytes: impl AsRef<[u8]>, expected: &[&str]) {
+        let bytes = bytes.as_ref();
+        for block in [1 << 16, 1, 2, 3, 5, 8, 13, 34, 89] {
+            let got = self.lines(bytes, block);
+            assert_eq!(got, expected, "by {block}: {}", String::from_utf8_lossy(bytes));
+        }
+    }
+}
+
+/// The rows of a batch, in full; checks its shape on the way.
+fn rows(batch: &Batch) -> Vec<String> {
+    assert!(!batch.is_empty());
+    let has_all = |length: usize| assert_eq!(length, batch.len());
+    has_all(batch.rows.len());
+    has_all(batch.entity.len());
+    batch.metrics.iter().for_each(|column| has_all(column.values.len()));
+    batch.services.iter().for_each(|column| has_all(column.levels.len()));
+    (0..batch.len())
+        .map(|i| {
+            let time = Timestamp::from_micros(batch.times[i]).unwrap().to_string();
+            let mut row = format!("{} {}", batch.rows[i], time.trim_start_matches("2023-10-01T"));
+            if batch.entity[i] != NO_ENTITY {
+                row += &format!(" {}", batch.entities[batch.entity[i] as usize]);
+            }
+            for column in batch.metrics.iter().filter(|column| !column.values[i].is_nan()) {
+                row += &format!(" {}={}", column.name, column.values[i]);
+            }
+            let mut statuses: BTreeMap<&str, Status> = BTreeMap::new();
+            for column in &batch.services {
+                statuses.extend(Status::from_level(column.levels[i]).map(|status| (&*column.name, status)));
+            }
+            for (service, status) in statuses {
+                row += &format!(" {service}:{}", status.word());
+            }
+            row
+        })
+        .collect()
+}
+
+const A: &str = r#"{"timestamp":"2023-10-01T12:00:00Z","cpu":1}"#;
+const B: &str = r#"{"timestamp":"2023-10-01T12:00:01Z","cpu":2}"#;
+const ROW_A: &str = "1 12:00:00Z cpu=1";
+
+#[test]
+fn formats_and_their_harmless_variations() {
+    for text in [
+        format!("{A}\n{B}"),
+        format!("{A}\n{B}\n"),
+        format!("\u{feff}{A}\r\n{B}\r\n\0\0\0"),
+        format!("{A}\n{B}\n\0\0"),
+        format!("{A} \t\n {B}\0"),
+        format!("[{A},{B}]"),
+        format!("\u{feff}\r\n [\r\n{A}\r\n,\r\n{B}\r\n]\r\n\0"),
+        format!("[\n  {},\n  {B}\n]", A.replace(',', ",\n    ")),
+        format!("{}\n{}", A.replace(',', ",\n "), B.replace('{', "{\n")),
+        format!("{A}{B}"),
+        "timestamp,cpu\n2023-10-01T12:00:00Z,1\n2023-10-01T12:00:01Z,2".to_string(),
+    ] {
+        let rows: &[&str] = match text.starts_with('t') {
+            true => &["2 12:00:00Z cpu=1", "3 12:00:01Z cpu=2"],
+            false => &[ROW_A, "2 12:00:01Z cpu=2"],
+        };
+        case().check(&text, rows);
+    }
+    let csv = ["2 12:00:00Z web-1 cpu=1.5 db:online", "4 12:00:01Z web-2 db:degraded", "6 12:00:02Z web-1 cpu=3"];
+    for text in [
+        "timestamp,host,cpu,service_status.db,x\n2023-10-01 12:00:00,web-1,1.5,online,5\n\n2023-10-01T12:00:01Z,web-2,,degraded,\n  \n1696161602,web-1,3,-,\n",
+        "\u{feff}\"timestamp\", host ,cpu,service_status.db,x\r\n2023-10-01 12:00:00,\"web-1\",\"1.5\",online,\"a, b\"\r\n\r\n2023-10-01T12:00:01Z,web-2,N/A,degraded,null\r\n\r\n1696161602.0,web-1,3,NULL,na\0\0",
+    ] {
+        case().check(text, &csv);
+    }
+    let mut blank = case();
+    blank.limits.block = 4;
+    blank.check(format!("{}\n{A}\n", "\0".repeat(500)), &["2 12:00:00Z cpu=1"]);
+}
+
+#[test]
+fn a_record_has_a_time_an_entity_metrics_and_statuses() {
+    case().check(
+        r#"{"timestamp": 1696161600.5, "instance": "i", "host": "h", "cpu": -1e-3, "mem": 7, "other": 1, "note": "x",
+            "content": {"energy": 4, "power": [1, {}]}, "service_status": {"db": "offline", "web": "online", "no": null}}"#,
+        &["1 12:00:00.5Z h content.energy=4 cpu=-0.001 mem=7 db:offline web:online"],
+    );
+    case().check(
+        r#"{"timestamp":"1696161600","device":17,"content.energy":1,"service_status.db":"online","cpu":null}
+           {"timestamp":"2023-10-01T12:00:00Z","entity":1.5,"device":null,"mem":9007199254740993}"#,
+        &["1 12:00:00Z 17 content.energy=1 db:online", "2 12:00:00Z 1.5 mem=9007199254740992"],
+    );
+    let mut named = case();
+    named.schema = Schema {
+        timestamp: "meta.at".to_string(),
+        entity: vec!["meta.id".to_string()],
+        statuses: "meta.up".to_string(),
+        rename: [("load.avg", "cpu"), ("cpu", "temp")].map(|(a, b)| (a.to_string(), b.to_string())).into(),
+        status_words: [("1".to_string(), Status::Online), ("down".to_string(), Status::Offline)].into(),
+    };
+    let rows = ["1 12:00:00Z x cpu=4 a:online b:offline c:degraded"];
+    named.check(
+        r#"{"meta":{"at":1696161600,"id":"x","up":{"a":"1","b":"down","c":"degraded"}},"load":{"avg":4},"cpu":9}"#,
+        &rows,
+    );
+    named.check(
+        "meta.at,meta.id,meta.up.a,meta.up.b,meta.up.c,load.avg,cpu\n1696161600,x,1,down,degraded,4,9",
+        &[&rows[0].replacen('1', "2", 1)],
+    );
+}
+
+#[test]
+fn a_record_that_cannot_be_used_is_left_out_and_counted() {
+    let deep = format!(r#"{{"timestamp":"2023-10-01T12:00:00Z","x":{}{}}}"#, "[".repeat(127), "]".repeat(127));
+    let deeper = format!(r#"{{"timestamp":"2023-10-01T12:00:00Z","x":{}"#, "[".repeat(160));
+    let long = format!(r#"{{"timestamp":"2023-10-01T12:00:00Z","x":"{}"}}"#, "y".repeat(400));
+    let quoted = format!("`{}…`", &long[..60]);
+    for (bad, fault) in [
+        (r#"{"timestamp":"2023-10-01T12:00:00Z","cpu":"#, "AG0108×1 2: EOF while parsing a value at `-10-01T12:00:00Z\",\"cpu\":`"),
+        (r#"{"timestamp":"2023-10-01T12:00:00Z","cpu":1]"#, "AG0108×1 2: expected `,` or `}` at `01T12:00:00Z\",\"cpu\":1]`"),
+        ("\"text\"", "AG0108×1 2: invalid type: string \"text\", expected an object at `\"text\"`"),
+        ("[1]", "AG0108×1 2: invalid type: sequence, expected an object at `[1]`"),
+        (r#"{"cpu":1}"#, "AG0109×1 2: no `timestamp`"),
+        (r#"{"timestamp":null}"#, "AG0109×1 2: no `timestamp`"),
+        (r#"{"timestamp":"noon"}"#, "AG0109×1 2: `timestamp` is `noon`"),
+        (r#"{"timestamp":[1]}"#, "AG0109×1 2: `timestamp` is an array"),
+        (r#"{"timestamp":1e30}"#, "AG0109×1 2: `timestamp` is 1000000000000000000000000000000"),
+        (&long, &format!("AG0110×1 2: {quoted}")),
+    ] {
+        let good = r#"{"timestamp":"2023-10-01T12:00:01Z"}"#;
+        case().check(format!("{A}\n{bad}\n{good}\n"), &[ROW_A, "3 12:00:01Z", fault]);
+        if bad.ends_with(['}', '"']) {
+            case().check(format!("[{A},\n{bad},{good}]"), &[ROW_A, "3 12:00:01Z", fault]);
+        }
+    }
+    let mut roomy = case();
+    roomy.limits.record = 2000;
+    let shown = |text: &str| format!("AG0111×1 2: `{}…`", &text[..60]);
+    roomy.check(format!("{A}\n{deep}\n{deeper}\n"), &[ROW_A, &shown(&deep).replace("×1", "×2"), &shown(&deeper).replace("×1 2", " 3")]);
+    roomy.check(format!("{A}\n{}\n", deep.replacen('[', "1,\"y\":", 1).replacen("]}", "}", 1)), &[ROW_A, "2 12:00:00Z", "AG0120×1 2: 2023-10-01T12:00:00Z"]);
+}
+
+#[test]
+fn elements_after_a_malformed_one_are_read() {
+    let rows = [ROW_A, "3 12:00:01Z cpu=2"];
+    let faults = |bad: &str, fault: &str| {
+        let expected = [rows[0], rows[1], fault];
+        case().check(format!("[{A},{bad},{B}]"), &expected);
+        case().check(format!("[\n{A},\n{bad},\n{B}\n]"), &expected);
+    };
+    faults("{\"cpu\":}", "AG0108×1 2: expected value at `{\"cpu\":}`");
+    faults("{\"cpu\":{\"a\":1}", "AG0108×1 2: EOF while parsing an object at `{\"cpu\":{\"a\":1},`");
+    faults("{\"cpu\":\"1,\"mem\":2}", "AG0108×1 2: expected `,` or `}` at `{\"cpu\":\"1,\"mem\":2}`");
+    faults("17", "AG0108×1 2: invalid type: integer `17`, expected an object at `17`");
+    case().check(format!("[{A},{{\"cpu\":1"), &[ROW_A, "AG0108×1 2: EOF while parsing an object at `{\"cpu\":1`", "AG0121×1 2: the input ends before `]`"]);
+    case().check(format!("[{A},"), &[ROW_A, "AG0121×1 1: the input ends before `]`"]);
+    case().check(format!("[{A},{{\"cpu\":1]"), &[ROW_A, "AG0108×1 2: EOF while parsing an object at `{\"cpu\":1`"]);
+}
+
+#[test]
+fn a_field_that_cannot_be_used_costs_the_field_only() {
+    let kept = |field: &str, row: &str, faults: &[&str]| {
+        let record = format!(r#"{{"timestamp":"2023-10-01T12:00:00Z",{field},"mem":7}}"#);
+        let row = if row.is_empty() { "mem=7".to_string() } else { row.to_string() };
+        let row = format!("1 12:00:00Z {row}");
+        let expected: Vec<&str> = std::iter::once(row.as_str()).chain(faults.iter().copied()).collect();
+        case().check(&record, &expected);
+        case().check(format!("[{record}]"), &expected);
+    };
+    kept(r#""cpu":null"#, "", &[]);
+    kept(r#""cpu":"85%""#, "", &["AG0113×1 1: `cpu` is `85%`"]);
+    kept(r#""cpu":true"#, "", &["AG0113×1 1: `cpu` is true"]);
+    kept(r#""cpu":[1]"#, "", &["AG0113×1 1: `cpu` is an array"]);
+    kept(r#""cpu":{"a":1}"#, "", &["AG0113×1 1: `cpu` is an object"]);
+    kept(r#""unread":{"a":"x"},"extra":"y""#, "", &[]);
+    kept(r#""cpu":NaN"#, "", &["AG0114×1 1: `cpu` is `NaN`"]);
+    kept(r#""cpu":-Infinity"#, "", &["AG0114×1 1: `cpu` is `-Infinity`"]);
+    kept(r#""cpu":1e400"#, "", &["AG0114×1 1: `cpu` is `1e400`"]);
+    kept(r#""note":"NaN\n1e400","cpu":1e-400"#, "cpu=0 mem=7", &[]);
+    kept(r#""service_status":{"db":"up","web":"online","x":3}"#, "mem=7 web:online", &["AG0115×2 1: `db` is `up`", "AG0115 1: `x` is 3"]);
+    kept(r#""service_status":"online""#, "", &["AG0113×1 1: `service_status` is `online`"]);
+    kept(r#""service_status":null"#, "", &[]);
+    kept(r#""cpu":1,"cpu":2"#, "cpu=2 mem=7", &["AG0117×1 1: `cpu`"]);
+    kept(r#""cpu":1,"cpu":"x""#, "", &["AG0113×1 1: `cpu` is `x`", "AG0117×1 1: `cpu`"]);
+    kept(r#""service_status":{"a":"online"},"service_status":{"b":"online","b":"offline"}"#, "mem=7 b:offline", &["AG0117×2 1: `service_status`", "AG0117 1: `b`"]);
+    kept(r#""content":{"energy":1},"content":{"power":2}"#, "", &["AG0117×1 1: `content`"]);
+    kept(r#""host":"""#, "", &["AG0118×1 1: ``"]);
+    kept(r#""host":"a\u001b[2J""#, "", &["AG0118×1 1: `a\\u{1b}[2J`"]);
+    kept(r#""host":{"name":"a"}"#, "", &["AG0118×1 1: `host` is an object"]);
+    kept(r#""host":{"name":"a"},"instance":"b""#, "b mem=7", &[]);
+    kept(r#""host":"x\ud800""#, "x\u{fffd} mem=7", &["AG0116×1 1: `\\ud800`"]);
+    let mut roomy = case();
+    roomy.limits.record = 1000;
+    let long = "n".repeat(257);
+    roomy.check(format!(r#"{{"timestamp":1696161600,"host":"{long}"}}"#), &["1 12:00:00Z", &format!("AG0118×1 1: `{}…`", &long[..60])]);
+    for text in [&b"{\"timestamp\":1696161600,\"host\":\"a\xff\",\"cpu\":1}"[..], b"timestamp,host,cpu\n1696161600,a\xff,1"] {
+        let row = if text[0] == b'{' { 1 } else { 2 };
+        let got = case().lines(text, 1);
+        assert_eq!(got[0], format!("{row} 12:00:00Z a\u{fffd} cpu=1"));
+        assert!(got.len() == 2 && got[1].starts_with(&format!("AG0116×1 {row}: `")), "{got:?}");
+    }
+}
+
+#[test]
+fn times_out_of_order_and_twice_are_kept_by_entity() {
+    let text: String = [("a", 2), ("b", 1), ("a", 1), ("a", 2), ("b", 2), ("", 0), ("", 0)]
+        .map(|(host, second)| match host {
+            "" => format!("{{\"timestamp\":\"2023-10-01T12:00:0{second}Z\"}}\n"),
+            host => format!("{{\"timestamp\":\"2023-10-01T12:00:0{second}Z\",\"host\":\"{host}\"}}\n"),
+        })
+        .concat();
+    let expected = [
+        "1 12:00:02Z a",
+        "2 12:00:01Z b",
+        "3 12:00:01Z a",
+        "4 12:00:02Z a",
+        "5 12:00:02Z b",
+        "6 12:00:00Z",
+        "7 12:00:00Z",
+        "AG0119×1 3: 2023-10-01T12:00:01Z of `a` comes after 2023-10-01T12:00:02Z",
+        "AG0120×2 4: 2023-10-01T12:00:02Z of `a`",
+        "AG0120 7: 2023-10-01T12:00:00Z",
+    ];
+    case().check(&text, &expected);
+    let (_, record) = case().read(text.as_bytes(), 64);
+    let record = record.unwrap();
+    let times = (record.first.unwrap().to_string(), record.last.unwrap().to_string());
+    assert_eq!(times, ("2023-10-01T12:00:00Z".to_string(), "2023-10-01T12:00:02Z".to_string()));
+    assert_eq!((record.entities, record.format.as_str(), record.bad), (2, "ndjson", 0));
+}
+
+#[test]
+fn csv_rows_that_do_not_fit() {
+    let head = "timestamp,cpu,note\n2023-10-01T12:00:00Z,1,\n";
+    let check = |rows: &str, expected: &[&str]| {
+        let expected: Vec<&str> = std::iter::once("2 12:00:00Z cpu=1").chain(expected.iter().copied()).collect();
+        case().check(format!("{head}{rows}"), &expected);
+        case().check(format!("{head}{rows}").replace('\n', "\r\n"), &expected);
+    };
+    check("2023-10-01T12:00:01Z,2\n1,2,3,4\n", &["AG0112×2 3: 2 fields, not 3: `2023-10-01T12:00:01Z,2`", "AG0112 4: 4 fields, not 3: `1,2,3,4`"]);
+    check("soon,2,\n,3,", &["AG0109×2 3: `timestamp` is `soon`", "AG0109 4: no `timestamp`"]);
+    check("2023-10-01T12:00:01Z,85%,\n", &["3 12:00:01Z", "AG0113×1 3: `cpu` is `85%`"]);
+    check("2023-10-01T12:00:01Z,NaN,\n2023-10-01T12:00:02Z,1e999,\n", &["3 12:00:01Z", "4 12:00:02Z", "AG0114×2 3: `cpu` is NaN", "AG0114 4: `cpu` is inf"]);
+    // A quoted text over two lines is one row; a quote that is not closed costs one line.
+    check("2023-10-01T12:00:01Z,2,\"a \"\"b\"\"\n c\"\n2023-10-01T12:00:02Z,3,\n", &["3 12:00:01Z cpu=2", "5 12:00:02Z cpu=3"]);
+    check("2023-10-01T12:00:01Z,\"2,\n2023-10-01T12:00:02Z,3,\n", &["4 12:00:02Z cpu=3", "AG0108×1 3: a quote is not closed: `2023-10-01T12:00:01Z,\"2,"]
+        .map(|line| if line.starts_with("AG") { "AG0108×1 3: a quote is not closed: `2023-10-01T12:00:01Z,\"2,`" } else { line }).as_slice());
+    let long = "x".repeat(300);
+    check(&format!("{long},,\n2023-10-01T12:00:02Z,3,\n"), &["4 12:00:02Z cpu=3", &format!("AG0110×1 3: `{}…`", &long[..60])]);
+}
+
+#[test]
+fn an_input_that_cannot_stand_for_anything_is_refused() {
+    for (text, error) in [
+        ("", "AG0102: input is empty"),
+        ("\u{feff} \r\n\0", "AG0102: input is empty"),
+        ("[]", "AG0103: input has no record (it was read as json)"),
+        ("timestamp,cpu\n", "AG0103: input has no record (it was read as csv)"),
+        ("{\"cpu\":1}\n{\"cpu\":2}", "AG0103: input has no valid record; 2 could not be used, the first, line 1: record without a readable time (AG0109): no `timestamp`"),
+        ("{\"timestamp\":", "AG0103: input has no valid record; 1 could not be used, the first, element 1: malformed or truncated record (AG0108): EOF while parsing a value at `{\"timestamp\":`"),
+        ("timestamp,cpu,cpu\n1,2,3", "AG0107: input:1: the column `cpu` occurs twice"),
+        ("time,cpu\n1,2", "AG0107: input:1: read as CSV, and no column of the header is named `timestamp` (it has `cpu`, `time`)"),
+        ("lorem ipsum", "AG0107: input:1: read as CSV, and no column of the header is named `timestamp` (it has `lorem ipsum`)"),
+    ] {
+        case().check(text, &[error]);
+    }
+    case().check(b"\x1f\x8b\x08", &["AG0106: input is compressed with gzip; only UTF-8 text is read"]);
+    case().check(b"\xff\xfe{\0", &["AG0106: input is in UTF-16; only UTF-8 text is read"]);
+
+    let tenth = [A; 9].join("\n");
+    let strict = Case { max_bad_ratio: 0.1, ..case() };
+    let got = |text: String| strict.lines(text.as_bytes(), 64).pop().unwrap();
+    assert_eq!(got(format!("{tenth}\nx")), "AG0120 9: 2023-10-01T12:00:00Z", "a tenth is not more than a tenth");
+    assert_eq!(
+        got(format!("x\n{tenth}\nx")),
+        "AG0104: 2 of 11 records of input could not be used, more than max_bad_ratio = 0.1 permits; \
+         the first, line 1: malformed or truncated record (AG0108): expected value at `x`"
+    );
+}
+
+#[test]
+fn a_failing_read_is_an_error_after_what_was_read() {
+    struct Failing(Vec<u8>);
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.is_empty() {
+                true => Err(io::Error::other("the disk is on fire")),
+                false => {
+                    buffer[0] = self.0.remove(0);
+                    Ok(1)
+                }
+            }
+        }
+    }
+    let wanted = Wanted::default();
+    let read = |text: &str| {
+        let case = case();
+        let limits = Limits { block: 100, ..case.limits };
+        let options = Options { format: None, schema: &case.schema, wanted: &wanted, max_bad_ratio: 1.0, limits };
+        let mut stream = Stream::open(Box::new(Failing(text.into())), "input", &options)?;
+        let mut records = 0;
+        while let Some(batch) = stream.next_batch()? {
+            records += batch.len();
+        }
+        Ok(records)
+    };
+    let error = |result: Result<usize, Diagnostic>| result.unwrap_err().to_string();
+    assert_eq!(error(read("")), "AG0101: cannot read input: the disk is on fire");
+    assert_eq!(error(read(&format!("{A}\n{B}\n{A}"))), "AG0105: reading input stopped after 100 bytes: the disk is on fire");
+}
+
+#[test]
+fn batches_are_bounded() {
+    let mut small = case();
+    small.limits.rows = 3;
+    for text in [[A; 10].join("\n"), format!("[{}]", [A; 10].join(",")), format!("timestamp,cpu\n{}", "1696161600,1\n".repeat(10))] {
+        for block in [1 << 16, 50, 1] {
+            let (batches, record) = small.read(text.as_bytes(), block);
+            assert_eq!(record.unwrap().records, 10);
+            assert!(batches.iter().all(|batch| batch.len() <= 3));
+            if block > text.len() {
+                assert_eq!(batches.len(), 4, "{text}");
+            }
+        }
+    }
+    // Ever new services do not make ever more columns.
+    let mut wide = case();
+    wide.limits.record = 1 << 16;
+    let services = |row: usize| (0..1000).map(|i| format!("\"s{row}-{i}\":\"online\"")).collect::<Vec<_>>().join(",");
+    let text: String =
+        (0..100).map(|row| format!("{{\"timestamp\":{row},\"service_status\":{{{}}}}}\n", services(row))).collect();
+    let (batches, record) = wide.read(text.as_bytes(), 1 << 20);
+    assert_eq!(record.unwrap().records, 100);
+    assert!(batches.iter().all(|batch| batch.len() * batch.services.len() < 2 << 20));
+    assert!(batches.len() > 2);
+}
+
+/// A record of any of the formats.
+#[derive(Debug, Clone)]
+struct Written {
+    second: u32,
+    host: Option<String>,
+    cpu: Option<f64>,
+    status: Option<Status>,
+}
+
+fn written() -> impl Strategy<Value = Vec<Written>> {
+    let status = prop::option::of(prop::sample::select(Status::ALL.to_vec()));
+    let cpu = prop::option::of(any::<f64>().prop_filter("finite", |value| value.is_finite()));
+    let record = (0u32..60, prop::option::of("[a-zé,\"' {}\\[\\]]{1,6}x"), cpu, status)
+        .prop_map(|(second, host, cpu, status)| Written { second, host, cpu, status });
+    prop::collection::vec(record, 1..8)
+}
+
+impl Written {
+    fn json(&self) -> serde_json::Value {
+        let mut value = serde_json::json!({ "timestamp": format!("2023-10-01T12:00:{:02}Z", self.second), "zone": "a{\"b\n" });
+        let host = self.host.as_ref().map(|host| ("host", serde_json::json!(host.trim())));
+        let cpu = self.cpu.map(|cpu| ("cpu", serde_json::json!(cpu)));
+        let status = self.status.map(|status| ("service_status", serde_json::json!({ "db": status })));
+        for (key, cell) in [host, cpu, status].into_iter().flatten() {
+            value[key] = cell;
+        }
+        value
+    }
+
+    fn csv(&self, out: &mut ::csv::Writer<Vec<u8>>) {
+        let time = format!("2023-10-01T12:00:{:02}Z", self.second);
+        let cpu = self.cpu.map(|cpu| cpu.to_string()).unwrap_or_default();
+        let status = self.status.map(|status| status.word()).unwrap_or_default();
+        out.write_record([&time, self.host.as_deref().unwrap_or_default().trim(), &cpu, status, "a\n\"b"]).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn one_table_in_every_format_gives_the_same_columns(records in written(), block in 1usize..200) {
+        let values: Vec<serde_json::Value> = records.iter().map(Written::json).collect();
+        let lines: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+        let mut csv = ::csv::Writer::from_writer(Vec::new());
+        csv.write_record(["timestamp", "host", "cpu", "service_status.db", "note"]).unwrap();
+        records.iter().for_each(|record| record.csv(&mut csv));
+        let texts = [
+            lines.join("\n").into_bytes(),
+            serde_json::to_vec(&values).unwrap(),
+            serde_json::to_vec_pretty(&values).unwrap(),
+            csv.into_inner().unwrap(),
+        ];
+        let mut roomy = case();
+        roomy.limits.record = 4096;
+        let read = |text: &[u8]| {
+            let (batches, record) = roomy.read(text, block);
+            let record = record.unwrap();
+            assert_eq!(record.bad, 0, "{:?}", record.faults);
+            let rows: Vec<String> = batches.iter().flat_map(rows).collect();
+            // Without the row, which the formats count in their own ways.
+            rows.iter().map(|row| row.split_once(' ').unwrap().1.to_string()).collect::<Vec<_>>()
+        };
+        let expected = read(&texts[0]);
+        prop_assert_eq!(expected.len(), records.len());
+        for text in &texts[1..] {
+            prop_assert_eq!(&read(text), &expected);
+        }
+    }
+
+    #[test]
+    fn any_bytes_give_the_same_for_blocks_of_any_size(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..4),
+                prop::sample::select(vec![
+                    A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
+                    "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n",
+                ]).prop_map(|piece| piece.as_bytes().to_vec()),
+            ],
+            0..24,
+        ),
+        format in prop::sample::select(vec![None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)]),
+        block in 1usize..80,
+    ) {
+        let bytes = pieces.concat();
+        let mut case = case();
+        case.format = format;
+        case.limits.record = 60;
+        prop_assert_eq!(case.lines(&bytes, block), case.lines(&bytes, 1 << 16));
+    }
+}

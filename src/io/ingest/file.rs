@@ -1,0 +1,193 @@
+//! The kind `ingest.file`.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::diagnostic::{Diagnostic, codes::input};
+use crate::domain::{Batch, InputRecord};
+use crate::io::decode::{Format, Limits, Options, Schema, Stream};
+use crate::node::{Assets, Pass, Reader, Source};
+
+/// Reads telemetry from a file or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
+/// memory.
+///
+/// A record has a time, optionally the name of an entity (host, device, sensor), numbers and statuses:
+///
+/// ```json
+/// { "timestamp": "2023-10-01T12:00:00Z", "host": "web-1", "cpu_usage": 85, "content": { "energy": 4.2 },
+///   "service_status": { "database": "online", "api_gateway": "degraded" } }
+/// ```
+///
+/// Every number is a metric by the name of its field; nested ones have dots (`content.energy`). A CSV file has the
+/// same names as its columns (`service_status.database`); an empty field, `-`, `NA`, `N/A` and `null` mean that nothing
+/// was measured. Names are given under `schema` where they differ:
+///
+/// ```toml
+/// [nodes.telemetry]
+/// kind = "ingest.file"
+/// path = "sensors.csv"
+/// max_bad_ratio = 0.02
+///
+/// [nodes.telemetry.schema]
+/// timestamp = "time"
+/// entity = ["sensor"]
+/// rename = { load = "cpu_usage" }
+/// status_words = { up = "online", down = "offline" }
+/// ```
+///
+/// What is wrong with the input is counted and noted in the run record with the first places: a malformed line or
+/// element is left out, and so is a record without a time; a field of the wrong type, a number that is not finite and
+/// an unknown status word cost the field only; times out of order and duplicate times are kept. The run fails if
+/// nothing is left, or if more records than `max_bad_ratio` could not be used.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Relative to the graph file; `-` is standard input.
+    pub path: String,
+    /// How records are written.
+    #[serde(default)]
+    pub format: FormatKey,
+    /// Share of bad records, 0 to 1, above which the run fails.
+    #[serde(default)]
+    pub max_bad_ratio: Ratio,
+    /// Which fields mean what.
+    #[serde(default)]
+    pub schema: Schema,
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatKey {
+    /// As the text begins.
+    #[default]
+    Auto,
+    /// An array of objects, or objects one after the other, over any number of lines.
+    Json,
+    /// One object a line.
+    Ndjson,
+    /// A header and one record a line.
+    Csv,
+}
+
+impl FormatKey {
+    fn format(self) -> Option<Format> {
+        match self {
+            FormatKey::Auto => None,
+            FormatKey::Json => Some(Format::Json),
+            FormatKey::Ndjson => Some(Format::Ndjson),
+            FormatKey::Csv => Some(Format::Csv),
+        }
+    }
+}
+
+/// A number from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio(f64);
+
+impl Default for Ratio {
+    fn default() -> Ratio {
+        Ratio(0.1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ratio, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if (0.0..=1.0).contains(&value) {
+            Ok(Ratio(value))
+        } else {
+            Err(D::Error::custom(format!("{value} is no share: expected a number from 0 to 1")))
+        }
+    }
+}
+
+impl JsonSchema for Ratio {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ratio".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> JsonSchemaText {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1, "default": 0.1 })
+    }
+}
+
+/// The source.
+pub struct IngestFile {
+    config: Config,
+}
+
+impl Source for IngestFile {
+    const KIND: &'static str = "ingest.file";
+    const VERSION: u32 = 1;
+    type Config = Config;
+
+    fn new(config: Config, _: &Assets<'_>) -> Result<IngestFile, Vec<Diagnostic>> {
+        Ok(IngestFile { config })
+    }
+
+    fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
+        let path = self.config.path.as_str();
+        let (input, name, size): (Box<dyn Read + Send>, _, _) = match path {
+            "-" => (Box::new(io::stdin()), "standard input", None),
+            path => {
+                let (file, size) = open(path)?;
+                (Box::new(file), path, size)
+            }
+        };
+        let options = Options {
+            format: self.config.format.format(),
+            schema: &self.config.schema,
+            wanted: pass.wanted,
+            max_bad_ratio: self.config.max_bad_ratio.0,
+            limits: Limits::default(),
+        };
+        let stream = Stream::open(input, name, &options)?;
+        Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
+    }
+}
+
+/// The file, and its size if it is one whose size is known.
+fn open(path: &str) -> Result<(File, Option<u64>), Diagnostic> {
+    let refuse = |why: &str| {
+        Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
+    };
+    let explain = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => refuse("there is no such file"),
+        io::ErrorKind::PermissionDenied => refuse("permission denied"),
+        _ => refuse(&error.to_string()),
+    };
+    let file = File::open(path).map_err(explain)?;
+    let about = file.metadata().map_err(explain)?;
+    if about.is_dir() {
+        return Err(refuse("it is a directory"));
+    }
+    let size = about.is_file().then_some(about.len());
+    Ok((file, size))
+}
+
+struct FileReader {
+    stream: Stream,
+    node: String,
+    path: String,
+    size: Option<u64>,
+}
+
+impl Reader for FileReader {
+    fn next(&mut self) -> Result<Option<Batch>, Diagnostic> {
+        self.stream.next_batch()
+    }
+
+    fn record(&self) -> InputRecord {
+        InputRecord { node: self.node.clone(), path: self.path.clone(), ..self.stream.record() }
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (self.stream.bytes(), self.size)
+    }
+}

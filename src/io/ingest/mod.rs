@@ -1,0 +1,3 @@
+//! Sources: where bytes come from. What the bytes mean is `decode`'s.
+
+pub mod file;
