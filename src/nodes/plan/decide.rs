@@ -131,7 +131,8 @@ impl<'a> Host<'a> {
             facts.extend(facts::measured(cause, anomaly, subject, self.language));
         }
         self.assume(&mut variables);
-        facts.extend(self.book.assumptions.iter().map(|assumption| assumed(assumption, target)));
+        let used = self.book.assumptions.iter().filter(|assumption| action.assumes.contains(&assumption.name));
+        facts.extend(used.map(|assumption| assumed(assumption, target)));
         let mut parameters = self.compute(action, &mut variables, &mut facts, target);
         parameters.extend(beside.map(|host| ("host".to_string(), Parameter::Text(host.to_string()))));
         let (slots, words) = words(&action.sentences, &facts, self.language)?;
@@ -287,10 +288,7 @@ fn words(sentences: &Sentences, facts: &[Fact], language: Language) -> Option<(W
     let filled = fill(&action, facts, language).ok()?;
     let benefit = [&sentences.benefit_estimate, &sentences.no_estimate];
     let (slots, benefit) = benefit.into_iter().find_map(|text| Some((text, fill(text, facts, language).ok()?)))?;
-    Some((
-        Words { action, benefit_estimate: slots.clone() },
-        Words { action: filled, benefit_estimate: benefit },
-    ))
+    Some((Words { action, benefit_estimate: slots.clone() }, Words { action: filled, benefit_estimate: benefit }))
 }
 
 /// Whether a name fits a glob, in which `*` stands for any text. Case does not count.

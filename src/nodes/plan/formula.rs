@@ -250,7 +250,8 @@ fn syntax(text: &str, errors: &cel::ParseErrors) -> Flaw {
         return Flaw { message: "the formula does not parse".into(), at: 0..text.len() };
     };
     let message = first.msg.trim_start_matches("Syntax error: ");
-    let message = message.replace("'<EOF>'", "the end").replace("<EOF>", "the end").replace(" expecting", ", expecting");
+    let message =
+        message.replace("'<EOF>'", "the end").replace("<EOF>", "the end").replace(" expecting", ", expecting");
     let line = usize::try_from(first.pos.0 - 1).unwrap_or(0);
     let column = usize::try_from(first.pos.1 - 1).unwrap_or(0);
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
@@ -324,7 +325,9 @@ mod tests {
             let flaw = Formula::parse(text, Kind::Number).unwrap_err();
             assert_eq!((text.get(flaw.at).unwrap(), flaw.message.as_str()), (place, message), "{text}");
         }
-        for text in ["[1]", "{}", "a[0]", "a.b()", "has(a.b)", "[1].all(x, x > 0)", "a.?b", "", "null", "99999999999999999999"] {
+        for text in
+            ["[1]", "{}", "a[0]", "a.b()", "has(a.b)", "[1].all(x, x > 0)", "a.?b", "", "null", "99999999999999999999"]
+        {
             assert!(Formula::parse(text, Kind::Number).is_err(), "{text}");
         }
     }
