@@ -1,5 +1,7 @@
 //! A playbook that was checked: nothing downstream validates again. Only `check` makes one.
 
+use std::collections::BTreeSet;
+
 use crate::domain::{Anomaly, Figure, Status};
 
 use super::formula::Formula;
@@ -32,6 +34,8 @@ pub struct Action {
     pub target: Target,
     /// Globs of service names, the most wanted first.
     pub prefer: Vec<String>,
+    /// Names of the assumptions that its formulas or sentences use; others would be strangers among its facts.
+    pub assumes: BTreeSet<String>,
     /// In an order in which each uses only what stands before it.
     pub computed: Vec<Computed>,
     pub sentences: Sentences,

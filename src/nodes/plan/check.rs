@@ -99,10 +99,14 @@ impl Checker<'_> {
         language: Language,
     ) -> Option<Action> {
         self.id(&action.id);
+        let faults = self.faults.len();
         let trigger = self.causes(action.trigger.get_ref());
         let mut covers = trigger.clone();
         covers.extend(self.causes(&action.covers).into_iter().filter(|cause| !trigger.contains(cause)));
         self.catch_all(action, &covers, last);
+        if self.faults.len() > faults {
+            return None; // which facts there are is not known
+        }
         let when = action.when.as_ref().and_then(|when| self.formula(when, Kind::Condition, everywhere, None));
         let certain: BTreeSet<String> = match trigger.iter().map(Cause::prefix).collect::<BTreeSet<_>>() {
             prefixes if prefixes.len() == 1 => prefixes.into_iter().map(str::to_string).collect(),
@@ -122,6 +126,7 @@ impl Checker<'_> {
             when,
             target: action.target,
             prefer: action.prefer.clone(),
+            assumes: assumes(action, &computed),
             computed,
             sentences,
         })
@@ -173,7 +178,10 @@ impl Checker<'_> {
             if is_parameter && name.get_ref() == "host" {
                 self.fault(name.span(), "`host` is always the name of the host".into(), "choose another name");
             }
-            let Some(formula) = self.formula(&computed.formula, Kind::Number, &known, Some(action)) else { continue };
+            let Some(formula) = self.formula(&computed.formula, Kind::Number, &known, Some(action)) else {
+                scope.insert(fact, BTreeSet::new()); // known, so that nothing that uses it is blamed
+                continue;
+            };
             let parameter = is_parameter.then(|| name.get_ref().clone());
             let (unit, meaning) = (computed.unit.clone(), computed.meaning.get(language).to_string());
             waiting.push((computed.formula.span(), Computed { fact, parameter, formula, unit, meaning }));
@@ -189,7 +197,7 @@ impl Checker<'_> {
         }
         for (at, computed) in waiting {
             let message = format!("`{}` cannot be computed before itself", computed.fact);
-            scope.insert(computed.fact, BTreeSet::new()); // known, so that no slot is blamed for it
+            scope.insert(computed.fact, BTreeSet::new());
             self.fault(at, message, "break the circle of formulas that use each other");
         }
         let measured =
@@ -349,6 +357,15 @@ fn assumed(playbook: &Playbook) -> Scope {
     playbook.assumptions.keys().map(|name| (format!("assumed.{name}"), BTreeSet::new())).collect()
 }
 
+/// The assumptions that formulas or sentences of any language use.
+fn assumes(action: &written::Action, computed: &[Computed]) -> BTreeSet<String> {
+    let formulas = computed.iter().flat_map(|c| c.formula.variables.keys().map(String::as_str));
+    let sentences = Language::ALL.into_iter().filter_map(|language| action.sentences(language));
+    let texts = sentences.flat_map(|s| s.also.values().chain([&s.action, &s.benefit_estimate, &s.no_estimate]));
+    let slots = texts.flat_map(|text| slots_in(text.get_ref()).into_iter().map(|slot| slot.name));
+    formulas.chain(slots).filter_map(|name| name.strip_prefix("assumed.")).map(str::to_string).collect()
+}
+
 fn add_numbers(scope: &mut Scope, cause: &Cause) {
     add(scope, cause, &facts::numbers_of(cause));
 }
@@ -365,6 +382,10 @@ fn add(scope: &mut Scope, cause: &Cause, measures: &[&str]) {
 fn remedy(name: &str, scope: &Scope) -> String {
     match did_you_mean(name, scope.keys().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are: {}", scope.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        None => {
+            let first = |name: &String| name.rsplit_once('.').map_or(name.clone(), |(prefix, _)| format!("{prefix}.…"));
+            let families: BTreeSet<String> = scope.keys().map(first).collect();
+            format!("there are {}", families.into_iter().collect::<Vec<_>>().join(", "))
+        }
     }
 }

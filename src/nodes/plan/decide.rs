@@ -131,7 +131,8 @@ impl<'a> Host<'a> {
             facts.extend(facts::measured(cause, anomaly, subject, self.language));
         }
         self.assume(&mut variables);
-        facts.extend(self.book.assumptions.iter().map(|assumption| assumed(assumption, target)));
+        let used = self.book.assumptions.iter().filter(|assumption| action.assumes.contains(&assumption.name));
+        facts.extend(used.map(|assumption| assumed(assumption, target)));
         let mut parameters = self.compute(action, &mut variables, &mut facts, target);
         parameters.extend(beside.map(|host| ("host".to_string(), Parameter::Text(host.to_string()))));
         let (slots, words) = words(&action.sentences, &facts, self.language)?;

@@ -44,7 +44,11 @@ pub fn add_numbers(variables: &mut Variables, prefix: &str, anomaly: &Anomaly) {
 
 /// Everything that sentences may say of `anomaly`.
 pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Language) -> Vec<Fact> {
-    let series = anomaly.service.as_deref().unwrap_or(&anomaly.metric);
+    let series = match (&anomaly.service, language) {
+        (None, _) => anomaly.metric.clone(),
+        (Some(service), Language::En) => format!("the status of {service}"),
+        (Some(service), Language::Fr) => format!("l'état de {service}"),
+    };
     let mut facts = Vec::new();
     let mut add = |name: &str, value: FactValue, unit: Option<&String>, time: Option<Timestamp>| {
         facts.push(Fact {
@@ -53,7 +57,7 @@ pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Langu
             unit: unit.cloned(),
             subject: anomaly.service.as_deref().unwrap_or(subject).to_string(),
             time,
-            meaning: meaning(name, series, language),
+            meaning: meaning(name, &series, language),
         });
     };
     let level = |figure: Figure| match Status::ALL.into_iter().find(|s| f64::from(s.level()) == figure.get()) {
@@ -84,6 +88,10 @@ pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Langu
 
 /// What a measured fact is, for the model that words it.
 fn meaning(measure: &str, series: &str, language: Language) -> String {
+    let either = |en: &'static str, fr: &'static str| match language {
+        Language::En => en,
+        Language::Fr => fr,
+    };
     let (en, fr) = match measure {
         "value" => ("worst value of", "pire valeur de"),
         "threshold" => ("alert threshold that was reached by", "seuil d'alerte atteint par"),
@@ -98,12 +106,8 @@ fn meaning(measure: &str, series: &str, language: Language) -> String {
         "worst_at" => ("time of the worst value of", "heure de la pire valeur de"),
         "mean" => ("mean over all records of", "moyenne sur tous les relevés de"),
         "lowest" => ("lowest alert threshold of", "plus bas seuil d'alerte de"),
-        "metric" => ("name of the metric", "nom de la métrique"),
-        _ => ("name of the service", "nom du service"),
+        "metric" => return either("name of the metric", "nom de la métrique").to_string(),
+        _ => return either("name of the service", "nom du service").to_string(),
     };
-    let words = match language {
-        Language::En => en,
-        Language::Fr => fr,
-    };
-    format!("{words} {series}")
+    format!("{} {series}", either(en, fr))
 }

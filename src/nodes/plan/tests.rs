@@ -389,6 +389,108 @@ fn the_manual_shows_a_playbook_that_works() {
     assert!(decided[0].words.benefit_estimate.starts_with("Avec 3\u{a0}replicas aujourd'hui"));
 }
 
+/// The faults of the shipped playbook after `from` was replaced by `to`: place, code, message and remedy, and the text
+/// that is underlined.
+#[track_caller]
+fn faults(from: &str, to: &str) -> Vec<String> {
+    assert!(PLAYBOOK.contains(from), "{from}");
+    let Err(faults) = build(&PLAYBOOK.replacen(from, to, 1), "", Language::En) else { return vec![] };
+    faults
+        .iter()
+        .map(|fault| {
+            let (source, span) = fault.place.clone().unwrap();
+            let place = source.text.get(span).unwrap().lines().next().unwrap_or_default().to_string();
+            format!("{} {} [{}] <{place}>", fault.code.id, fault.message, fault.help.clone().unwrap_or_default())
+        })
+        .collect()
+}
+
+#[test]
+fn broken_playbooks_are_explained() {
+    let cases = [
+        ("* (1 - assumed.standby_availability / 100)", "* (1 - assumed.standby_availability / 100"),
+        ("service_status.reached / service_status", "service_status.reched / service_status"),
+        ("parameter.affected_share * (1", "parameter.affected_shares * (1"),
+        ("parameter.affected_share * (1", "queue_depth.value * (1"),
+        ("assumed.target_utilisation))\"", "assumed.target_utilization))\""),
+        ("{parameter.replicas} replicas behind", "{parameter.replica} replicas behind"),
+        ("{parameter.replicas} réplicas derrière", "{parameter replicas} réplicas derrière"),
+        ("CPU usage peaked at {cpu_usage.value}", "CPU usage peaked at {latency_ms.value}"),
+        ("latency_ms = \"La latence a culminé elle aussi, à {latency_ms.value}.\"\n", ""),
+        ("[actions.en.also]\nservice_status", "[actions.en.also]\nio_wait = \"I/O wait.\"\nservice_status"),
+        ("[actions.fr]\naction = \"Mettre", "[actions.de]\naction = \"Mettre"),
+        ("id = \"roll-back\"", "id = \"fail-over\""),
+        ("id = \"roll-back\"", "id = \"Roll back\""),
+        ("service_status:offline", "service_status:broken"),
+        ("trigger = [\"memory_usage\"]", "trigger = []"),
+        ("trigger = [\"memory_usage\"]", "trigger = [\"*\"]"),
+        ("trigger = [\"memory_usage\"]", "trigger = [\"parameter.x\"]"),
+        ("trigger = [\"*\"]", "trigger = [\"queue_depth\"]"),
+        ("trigger = [\"memory_usage\"]", "trigger = [\"memory_usage\"]\nwhen = \"memory_usage.valu > 90\""),
+        ("trigger = [\"memory_usage\"]", "trigger = [\"memory_usage\"]\nwhen = \"memory_usage.value\""),
+        ("{anomaly.metric}, starting with {target}", "{anomaly.metric} and {parameter.observed_peak}"),
+        ("formula = \"cpu_usage.value\"", "formula = \"parameter.observed_peak\""),
+        ("[assumptions.headroom]", "[assumptions.Head-room]"),
+        ("target = \"service\"", "target = \"services\""),
+        ("covers = [", "cover = ["),
+        ("formula = \"service_status.reached\"\n", ""),
+        ("value = 70", "value = nan"),
+        ("id = \"fail-over\"", "id = "),
+    ];
+    let page: Vec<String> =
+        cases.iter().map(|(from, to)| format!("{from:?} -> {to:?}\n{}", faults(from, to).join("\n"))).collect();
+    insta::assert_snapshot!("faults", page.join("\n\n"));
+}
+
+#[test]
+fn parameters_are_never_constants_only() {
+    let playbook = r#"
+        [[actions]]
+        id = "wait"
+        trigger = ["*"]
+        target = "host"
+        parameters.minutes = { formula = "5", meaning = { en = "minutes", fr = "minutes" } }
+        en = { action = "Wait.", benefit_estimate = "None.", no_estimate = "None." }
+        fr = { action = "Attendre.", benefit_estimate = "Aucun.", no_estimate = "Aucun." }
+    "#;
+    let faults = build(playbook, "", Language::En).err().unwrap();
+    assert_eq!(
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["p.toml:3:14: AG0015: no parameter of `wait` depends on a measured fact"]
+    );
+    assert!(build(&playbook.replace("\"5\"", "\"5 * anomaly.reached\""), "", Language::En).is_ok());
+}
+
+#[test]
+fn both_languages_are_wanted() {
+    let (before, _) = PLAYBOOK.rsplit_once("[actions.fr]").unwrap();
+    let faults = build(before, "", Language::En).err().unwrap();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].code, codes::graph::PLAYBOOK);
+    assert_eq!(faults[0].message, "the action `investigate` lacks its `fr` sentences");
+    assert_eq!(faults[0].help.as_deref(), Some("add `[actions.fr]`"));
+    let faults = build("actions = []", "", Language::En).err().unwrap();
+    assert_eq!(faults[0].message, "a playbook without actions");
+}
+
+#[test]
+fn assumptions_of_the_graph_are_the_playbooks() {
+    let faults = |config: &str| -> Vec<String> {
+        let faults = build(PLAYBOOK, config, Language::En).err().unwrap();
+        faults.iter().map(|fault| format!("{fault} [{}]", fault.help.clone().unwrap_or_default())).collect()
+    };
+    assert_eq!(
+        faults("assumptions = { current_replica = 3, headroom = 10 }"),
+        [
+            "graph.toml:2:17: AG0015: the playbook has no assumption `current_replica` [did you mean `current_replicas`?]"
+        ]
+    );
+    assert_eq!(
+        faults("assumptions.headroom = 'much'"),
+        ["graph.toml:2:24: AG0005: invalid type: string \"much\", expected f64 []"]
+    );
+}
+
 #[tokio::test]
 async fn runs_as_a_task() {
     let input = Input { anomalies: anomalies("cpu_usage=93", SERVICES) };
