@@ -4,7 +4,8 @@ use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{render, wording_schema};
+use super::{legible, render, wording_schema};
+use crate::diagnostic::did_you_mean;
 use crate::domain::{Fact, Language, Recommendation};
 
 /// The line between the system's part and the user's.
@@ -18,6 +19,28 @@ pub struct Prompt {
     pub user: String,
     /// Limit of the answer, in tokens.
     pub max_tokens: u32,
+}
+
+/// Bounds of what a repeated request quotes, so that its size does not depend on what the model wrote.
+const MAX_EXCERPT: usize = 600;
+const MAX_REASONS: usize = 6;
+const MAX_REASON: usize = 200;
+
+impl Prompt {
+    /// The same request after a rejected reply: with an excerpt of the reply and the reasons, both bounded, and
+    /// nothing of earlier rounds.
+    pub fn again(&self, reply: &str, reasons: &[String]) -> Prompt {
+        let reasons: Vec<String> =
+            reasons.iter().take(MAX_REASONS).map(|reason| format!("- {}", legible(reason, MAX_REASON))).collect();
+        let user = format!(
+            "{}\n\nYour last answer was rejected. It began:\n{}\n\nWhat was wrong with it:\n{}\n\n\
+             Answer again with one JSON object in which all of this is mended.",
+            self.user,
+            legible(reply, MAX_EXCERPT),
+            reasons.join("\n"),
+        );
+        Prompt { user, ..self.clone() }
+    }
 }
 
 /// A parsed prompt file.
@@ -55,7 +78,12 @@ impl PromptTemplate {
         // Empty lines in front, so that line numbers are the file's.
         let user = "\n".repeat(at + 1) + &lines.get(at + 1..).unwrap_or_default().join("\n");
         for (name, part) in [("system", system), ("user", user)] {
-            environment.add_template_owned(name, part).map_err(|error| bad(&error))?;
+            environment.add_template_owned(name, part.clone()).map_err(|error| bad(&error))?;
+            let used = environment.get_template(name).map(|t| t.undeclared_variables(false)).unwrap_or_default();
+            let known = |v: &str| VARIABLES.contains(&v) || environment.globals().any(|(global, _)| global == v);
+            if let Some(unknown) = used.iter().filter(|v| !known(v)).min() {
+                return Err(unknown_variable(unknown, &part));
+            }
         }
         let template = PromptTemplate { environment };
         template.render(&sample(), Language::En, 1).map(|_| template)
@@ -73,6 +101,16 @@ impl PromptTemplate {
     }
 }
 
+fn unknown_variable(name: &str, part: &str) -> BadPrompt {
+    let instead = match did_you_mean(name, VARIABLES.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the variables are {}", VARIABLES.join(", ")),
+    };
+    let is_it = |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    let line = part.lines().position(is_it).unwrap_or(0) + 1;
+    BadPrompt { why: format!("unknown variable `{name}`; {instead}"), line }
+}
+
 fn bad(error: &minijinja::Error) -> BadPrompt {
     let why = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
@@ -80,6 +118,9 @@ fn bad(error: &minijinja::Error) -> BadPrompt {
     };
     BadPrompt { why, line: error.line().unwrap_or(1).max(1) }
 }
+
+/// Names of the fields of [`Variables`].
+const VARIABLES: &[&str] = &["language", "target", "id", "facts", "template", "schema"];
 
 /// What a prompt may name; the manual of `draft` lists it.
 #[derive(Serialize)]
@@ -172,9 +213,22 @@ mod tests {
         check("Write.", 1, "---user---");
         check("a\n---user---\nb\n---user---\n", 4, "second");
         check("{% if %}\n---user---\n", 1, "syntax error");
-        check("a\nb\n---user---\nc\n{{ targt }}", 5, "undefined");
+        check("a\nb\n---user---\nc\n{{ targt }}", 5, "unknown variable `targt`; did you mean `target`?");
+        check("{% if id == 'x' %}\n{{ severity }}{% endif %}\n---user---\nb", 2, "the variables are language, target,");
         check("a\n---user---\n{% for f in facts %}\n{{ f.slotz }}\n{% endfor %}", 4, "undefined");
         check("a\n---user---\n{{ language | uper }}", 3, "uper");
+    }
+
+    #[test]
+    fn the_variables_are_the_fields() {
+        let about = sample();
+        let fields = serde_json::to_value(Variables::of(&about, Language::En)).unwrap();
+        let mut names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let mut listed = VARIABLES.to_vec();
+        listed.sort_unstable();
+        assert_eq!(names, listed);
+        assert!(PromptTemplate::parse("{{ range(3) }}{{ dict(a=1) }}\n---user---\n").is_ok());
     }
 
     #[test]
