@@ -157,7 +157,7 @@ impl Cx {
 }
 
 /// Why a task failed.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TaskError {
     /// May pass by itself: tried again as the node's `retry` says.
     #[error("{0}")]

@@ -15,7 +15,7 @@ pub use suggest::did_you_mean;
 pub use toml::{decode, line_and_column, parse_toml};
 
 /// One thing that is wrong, with its code, its place and its remedy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostic {
     pub code: &'static Code,
     /// A lower-case fragment: what is wrong.

@@ -1,7 +1,19 @@
 //! Sentences: facts into slots, numbers into a language's notation, and what a model wrote held to the facts. Pure.
+//!
+//! A model's reply goes through [`judge`]: [`repair`] of its syntax, the schema, [`grounding`]. What it says counts
+//! only if it passes all of them.
 
 mod describe;
+pub mod grounding;
+mod prompt;
+pub mod repair;
+mod reply;
+mod schema;
 mod slots;
 
 pub use describe::{describe, severity_word, status_word};
+pub use grounding::Grounded;
+pub use prompt::{BadPrompt, Prompt, PromptTemplate};
+pub use reply::{Rejection, judge, legible};
+pub use schema::{MAX_CHARACTERS, Wording, misfits, portable, wording_schema};
 pub use slots::{Slot, UnknownSlot, fill, number, quantity, render, slots_in};

@@ -26,7 +26,8 @@ pub(super) fn shorten(raw: &[u8]) -> String {
 
 /// Characters that move the cursor or turn the direction of writing: control characters and bidirectional marks.
 pub(super) fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Blanks around records: white space, and the NULs that logs are padded with.

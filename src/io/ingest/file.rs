@@ -127,7 +127,8 @@ impl Source for IngestFile {
     const VERSION: u32 = 1;
     type Config = Config;
 
-    fn new(config: Config, _: &Assets<'_>) -> Result<IngestFile, Vec<Diagnostic>> {
+    fn new(mut config: Config, assets: &Assets<'_>) -> Result<IngestFile, Vec<Diagnostic>> {
+        config.path = assets.locate(&config.path);
         Ok(IngestFile { config })
     }
 
@@ -154,9 +155,8 @@ impl Source for IngestFile {
 
 /// The file, and its size if it is one whose size is known.
 fn open(path: &str) -> Result<(File, Option<u64>), Diagnostic> {
-    let refuse = |why: &str| {
-        Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
-    };
+    let refuse =
+        |why: &str| Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy);
     let explain = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => refuse("there is no such file"),
         io::ErrorKind::PermissionDenied => refuse("permission denied"),

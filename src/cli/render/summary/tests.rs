@@ -323,7 +323,7 @@ fn no_text_of_telemetry_or_model_acts_on_the_terminal() {
         node: evil.clone(),
         item: None,
         attempts: 1,
-        outcome: evil.clone(),
+        outcome: crate::domain::TaskOutcome::Failed,
         error: Some(evil.clone()),
         elapsed_ms: 0,
     }];

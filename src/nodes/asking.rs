@@ -1,0 +1,128 @@
+//! How `draft` and `validate` ask the model: one request, one line in the run record.
+
+use crate::domain::{ModelCall, Note};
+use crate::node::{Cx, TaskError};
+use crate::port::{Model, ModelError, ModelReply, ModelRequest};
+use crate::wording::{Prompt, wording_schema};
+
+/// The reply, or why there is none; the report comes out either way.
+///
+/// # Errors
+/// A replay without this request: a replay has to be the recorded run.
+pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<Result<ModelReply, String>, TaskError> {
+    let request = ModelRequest {
+        asked_by: cx.task.clone(),
+        system: prompt.system.clone(),
+        user: prompt.user.clone(),
+        schema_name: "recommendation_wording".to_string(),
+        schema: wording_schema(),
+        max_tokens: prompt.max_tokens,
+    };
+    let answer = model.complete(&request).await;
+    let mut call = ModelCall {
+        asked_by: request.asked_by,
+        attempts: 0, // an error does not say how many
+        outcome: "ok".to_string(),
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        elapsed_ms: 0,
+    };
+    match answer {
+        Ok(reply) => {
+            call.attempts = reply.attempts;
+            call.prompt_tokens = reply.prompt_tokens;
+            call.completion_tokens = reply.completion_tokens;
+            call.elapsed_ms = reply.elapsed_ms;
+            cx.note(Note::Call(call));
+            Ok(Ok(reply))
+        }
+        Err(error @ ModelError::Replay(_)) => Err(TaskError::Permanent(error.to_string())),
+        Err(error) => {
+            call.outcome = error.to_string();
+            cx.note(Note::Call(call));
+            Ok(Err(error.to_string()))
+        }
+    }
+}
+
+/// A model of scripted answers, for the tests of both kinds.
+#[cfg(test)]
+pub(super) mod scripted {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use crate::domain::{
+        Fact, FactValue, Figure, ModelIdentity, Parameter, Recommendation, Severity, WordingSource, Words,
+    };
+    use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
+
+    pub struct Scripted {
+        answers: Mutex<VecDeque<Result<ModelReply, ModelError>>>,
+        pub asked: Mutex<Vec<ModelRequest>>,
+    }
+
+    impl Scripted {
+        pub fn new(answers: impl IntoIterator<Item = Result<ModelReply, ModelError>>) -> Arc<Scripted> {
+            Arc::new(Scripted { answers: Mutex::new(answers.into_iter().collect()), asked: Mutex::default() })
+        }
+    }
+
+    impl Model for Scripted {
+        fn identity(&self) -> ModelIdentity {
+            ModelIdentity { provider: "test".into(), model: "scripted".into(), base_url: "test:".into() }
+        }
+        fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
+            self.asked.lock().unwrap().push(request.clone());
+            let answer = self.answers.lock().unwrap().pop_front();
+            Box::pin(async move { answer.expect("the script has an answer for every request") })
+        }
+    }
+
+    pub fn reply(text: &str) -> ModelReply {
+        ModelReply {
+            text: text.into(),
+            finish_reason: Some("stop".into()),
+            prompt_tokens: 100,
+            completion_tokens: 20,
+            attempts: 1,
+            elapsed_ms: 5,
+        }
+    }
+
+    /// One replica of `api_gateway` becomes two.
+    pub fn recommendation() -> Recommendation {
+        let fact = |name: &str, value, unit: Option<&str>, meaning: &str| Fact {
+            name: name.into(),
+            value,
+            unit: unit.map(Into::into),
+            subject: "api_gateway".into(),
+            time: None,
+            meaning: meaning.into(),
+        };
+        let number = |value| FactValue::Number(Figure::new(value).unwrap());
+        Recommendation {
+            id: "scale-out:api_gateway".into(),
+            target: "api_gateway".into(),
+            severity: Severity::High,
+            anomalies: vec!["cpu_usage".into()],
+            parameters: [("replicas".to_string(), Parameter::Number(Figure::count(2)))].into(),
+            facts: vec![
+                fact("target", FactValue::Name("api_gateway".into()), None, "what is scaled"),
+                fact("cpu_usage.value", number(93.0), Some("%"), "highest CPU usage"),
+                fact("assumed.replicas", number(1.0), None, "replicas assumed today"),
+                fact("parameter.replicas", number(2.0), None, "replicas to run"),
+                fact("projected.cpu_usage", number(46.5), Some("%"), "CPU usage expected"),
+            ],
+            slots: Words {
+                action: "Scale {target} out to {parameter.replicas} replicas.".into(),
+                benefit_estimate: "CPU from {cpu_usage.value} to {projected.cpu_usage}, if {assumed.replicas} runs."
+                    .into(),
+            },
+            words: Words {
+                action: "Scale api_gateway out to 2 replicas.".into(),
+                benefit_estimate: "CPU from 93% to 46.5%, if 1 runs.".into(),
+            },
+            wording: WordingSource::Template,
+        }
+    }
+}

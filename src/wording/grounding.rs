@@ -1,0 +1,232 @@
+//! Grounding: what a model wrote is held to the facts of its recommendation, word by word. What passes states no
+//! figure, name or certainty that the facts do not have. Knows one recommendation, and nothing of how the text came.
+//!
+//! The rules are lexical: they see which facts, names, figures and strong words a sentence uses, not what it claims
+//! about them. That a sentence keeps to the point is asked of it through the slots that it may not leave out.
+
+mod facts;
+mod figures;
+mod lexicon;
+mod style;
+mod tokens;
+
+use std::fmt;
+
+use crate::domain::{Language, Recommendation, Words};
+
+use super::{MAX_CHARACTERS, Slot, Wording, fill, slots_in};
+use facts::Known;
+use tokens::{Kind, Token, tokenize};
+
+/// Longest sentence with its slots filled, in characters.
+const MAX_FILLED: usize = 2 * MAX_CHARACTERS;
+
+/// A wording that may be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grounded {
+    /// With slots; literals that were bound to facts are slots now.
+    pub slots: Words,
+    /// With every slot filled.
+    pub words: Words,
+    /// What was bound or dropped.
+    pub ledger: Vec<String>,
+}
+
+/// Which sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Action,
+    Benefit,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Action => "action",
+            Field::Benefit => "benefit_estimate",
+        })
+    }
+}
+
+/// What is wrong with a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("in `{field}`, {reason}")]
+pub struct Fault {
+    pub field: Field,
+    pub reason: Reason,
+}
+
+/// Each names the offending text, fit to be told to the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    #[error("the sentence is empty or no sentence")]
+    NoSentence,
+    #[error("the sentence is longer than {MAX_CHARACTERS} characters, or than {MAX_FILLED} once its slots are filled")]
+    TooLong,
+    #[error("no fact is named `{0}`; use only the slots of the list")]
+    UnknownSlot(String),
+    #[error("a brace belongs to no slot; write slots as {{name}}, with single braces")]
+    StrayBrace,
+    #[error("`{0}` is glued to a slot; leave white space around slots")]
+    Glued(String),
+    #[error("`{0}` after a slot is wrong; the slot carries its unit")]
+    Unit(String),
+    #[error("the figure `{0}` is no fact; write the slot of the fact that is meant, or no figure")]
+    Figure(String),
+    #[error("the figure `{0}` could be several facts; write the slot of the one that is meant")]
+    Ambiguous(String),
+    #[error("`{0}` counts, measures or multiplies in words; use a slot or leave it out")]
+    Counting(String),
+    #[error("`{0}` looks like a name, and no fact has it; use only the names of the facts")]
+    Identifier(String),
+    #[error("the character {0} has no place in a plain sentence")]
+    Character(String),
+    #[error("`{0}` is markup, an address or a path; write a plain sentence")]
+    Markup(String),
+    #[error("`{0}` promises; say what should or would happen")]
+    Promise(String),
+    #[error("`{0}` goes beyond the planned action")]
+    Drastic(String),
+    #[error("`{0}` speaks of the author; write only the recommendation")]
+    Author(String),
+    #[error("the sentence is not in {0}")]
+    Language(&'static str),
+    #[error("{{{0}}} is missing; the sentence must state it")]
+    MissingSlot(String),
+    #[error("{{{0}}} is an estimate; it belongs in `benefit_estimate`, with its assumptions")]
+    EstimateInAction(String),
+}
+
+/// Holds a wording to the facts. Literals that are exactly one fact's rendering become its slot.
+///
+/// # Errors
+/// Everything that is wrong with the two sentences.
+pub fn ground(written: &Wording, about: &Recommendation, language: Language) -> Result<Grounded, Vec<Fault>> {
+    let known = Known::of(about, language);
+    let mut faults = Vec::new();
+    let mut ledger = Vec::new();
+    let mut sentence = |field, text: &str| {
+        let mut reasons = Vec::new();
+        let bound = check_sentence(field, text.trim(), about, &known, &mut reasons, &mut ledger);
+        faults.extend(reasons.into_iter().map(|reason| Fault { field, reason }));
+        bound
+    };
+    let slots = Words {
+        action: sentence(Field::Action, &written.action),
+        benefit_estimate: sentence(Field::Benefit, &written.benefit_estimate),
+    };
+    faults.extend(left_out(&slots, about));
+    let mut filled = |field, text: &str| {
+        let filled = fill(text, &about.facts, language).unwrap_or_default(); // an unknown slot is a fault already
+        if filled.chars().count() > MAX_FILLED {
+            faults.push(Fault { field, reason: Reason::TooLong });
+        }
+        filled
+    };
+    let words = Words {
+        action: filled(Field::Action, &slots.action),
+        benefit_estimate: filled(Field::Benefit, &slots.benefit_estimate),
+    };
+    if faults.is_empty() { Ok(Grounded { slots, words, ledger }) } else { Err(faults) }
+}
+
+/// One sentence by itself; the answer is its text with literals bound.
+fn check_sentence(
+    field: Field,
+    text: &str,
+    about: &Recommendation,
+    known: &Known<'_>,
+    reasons: &mut Vec<Reason>,
+    ledger: &mut Vec<String>,
+) -> String {
+    if text.chars().count() > MAX_CHARACTERS {
+        reasons.push(Reason::TooLong);
+        return text.to_string(); // bounded work on hostile text
+    }
+    let tokens = tokenize(text, known, reasons);
+    if tokens.iter().filter(|token| matches!(token.kind, Kind::Word(_))).count() < 2 {
+        reasons.push(Reason::NoSentence);
+    }
+    style::characters(text, reasons);
+    style::language(&tokens, known.language, reasons);
+    style::authors(text, &tokens, reasons);
+    style::promises(field, text, &tokens, known.language, reasons);
+    style::drastic(text, &tokens, &about.slots, reasons);
+    figures::counting(text, &tokens, reasons);
+    let doubled = figures::units(text, &tokens, reasons);
+    bind(field, text, &tokens, &doubled, ledger)
+}
+
+/// The text with literals turned into slots, and without units that a slot carries already.
+fn bind(
+    field: Field,
+    text: &str,
+    tokens: &[Token<'_>],
+    doubled: &[std::ops::Range<usize>],
+    ledger: &mut Vec<String>,
+) -> String {
+    let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    for token in tokens {
+        if let Kind::Fact { fact, literal: true } = token.kind {
+            let slot = format!("{{{}}}", fact.name);
+            ledger.push(format!("{field}: bound `{}` to {slot}", &text[token.span.clone()]));
+            edits.push((token.span.clone(), slot));
+        }
+    }
+    for unit in doubled {
+        ledger.push(format!("{field}: dropped `{}`, which the slot before it carries", text[unit.clone()].trim()));
+        edits.push((unit.clone(), String::new()));
+    }
+    edits.sort_by_key(|(span, _)| span.start);
+    let mut bound = text.to_string();
+    for (span, replacement) in edits.into_iter().rev() {
+        bound.replace_range(span, &replacement); // spans are tokens', which do not overlap
+    }
+    bound
+}
+
+/// What the plan's own words state and the model's may not leave out: target and parameters of the action, the
+/// estimate and the assumptions of the benefit.
+fn left_out(slots: &Words, about: &Recommendation) -> Vec<Fault> {
+    let planned = &about.slots;
+    let mut faults = Vec::new();
+    let mut fault = |field, reason| faults.push(Fault { field, reason });
+
+    for name in names(&planned.action) {
+        let stated = names(&slots.action).any(|n| n == name)
+            || name == "target" && tokens::mentions(&slots.action, &about.target);
+        if (name == "target" || name.starts_with("parameter.")) && !stated {
+            fault(Field::Action, Reason::MissingSlot(name.to_string()));
+        }
+    }
+    let is_estimate = |name: &&str| name.starts_with("projected.");
+    if let Some(name) = names(&slots.action).filter(is_estimate).find(|n| names(&planned.action).all(|p| p != *n)) {
+        fault(Field::Action, Reason::EstimateInAction(name.to_string()));
+    }
+
+    let stated: Vec<&str> = names(&slots.benefit_estimate).collect();
+    let foreign = stated.iter().any(|n| is_estimate(n) && names(&planned.benefit_estimate).all(|p| p != *n));
+    let facts = about.facts.iter().map(|fact| fact.name.as_str());
+    let mut required: Vec<&str> = names(&planned.benefit_estimate).filter(|n| n.starts_with("assumed.")).collect();
+    if foreign {
+        // An estimate that the plan does not tie to assumptions might rest on any of them.
+        required.extend(facts.filter(|n| n.starts_with("assumed.")));
+    }
+    required.sort_unstable();
+    required.dedup();
+    for name in required.into_iter().filter(|n| !stated.contains(n)) {
+        fault(Field::Benefit, Reason::MissingSlot(name.to_string()));
+    }
+    let estimate = names(&planned.benefit_estimate).find(is_estimate);
+    if let Some(name) = estimate.filter(|_| !stated.iter().any(is_estimate)) {
+        fault(Field::Benefit, Reason::MissingSlot(name.to_string()));
+    }
+    faults
+}
+
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    slots_in(text).into_iter().map(|Slot { name, .. }| name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! What a sentence may name: the facts' renderings and the names that occur in them.
+
+use crate::domain::{Fact, FactValue, Language, Parameter, Recommendation};
+
+use super::lexicon;
+use crate::wording::number;
+
+/// The vocabulary of one recommendation.
+pub(super) struct Known<'a> {
+    pub facts: &'a [Fact],
+    pub language: Language,
+    /// Names that may stand in a sentence, longest first.
+    names: Vec<&'a str>,
+    /// Renderings of numbers and times, with plain spaces, longest first.
+    literals: Vec<(String, &'a Fact)>,
+}
+
+/// A literal that stands at a place.
+pub(super) enum Literal<'a> {
+    Bound(&'a Fact, usize),
+    Ambiguous(usize),
+}
+
+impl<'a> Known<'a> {
+    pub fn of(about: &'a Recommendation, language: Language) -> Known<'a> {
+        let mut names: Vec<&str> = vec![&about.target];
+        for fact in &about.facts {
+            names.extend([fact.subject.as_str(), fact.name.as_str()]);
+            names.extend(fact.name.split_once('.').map(|(head, _)| head)); // `cpu_usage` of `cpu_usage.value`
+            if let FactValue::Name(name) = &fact.value {
+                names.push(name);
+            }
+        }
+        for (name, parameter) in &about.parameters {
+            names.push(name);
+            if let Parameter::Text(text) = parameter {
+                names.push(text);
+            }
+        }
+        // A plain word needs no leave to stand in a sentence, and gets none beyond what words have.
+        names.retain(|name| name.chars().any(|c| !c.is_ascii_lowercase()) && !lexicon::is_quantity(name));
+        names.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        names.dedup();
+
+        let mut literals: Vec<(String, &Fact)> = about
+            .facts
+            .iter()
+            .flat_map(|fact| renderings(fact, language).into_iter().map(move |r| (r, fact)))
+            .collect();
+        literals.sort_by_key(|(rendering, _)| std::cmp::Reverse(rendering.chars().count()));
+        Known { facts: &about.facts, language, names, literals }
+    }
+
+    /// Bytes of the longest known name that the text starts with.
+    pub fn name_at(&self, text: &str) -> Option<usize> {
+        let ends = |rest: &str| {
+            let mut after = rest.chars();
+            match (after.next(), after.next()) {
+                (Some(c), _) if c.is_alphanumeric() || c == '_' => false,
+                (Some('-' | '.' | ':' | '@'), Some(c)) => !(c.is_alphanumeric() || c == '{' || c == '_'),
+                _ => true,
+            }
+        };
+        self.names.iter().find(|name| text.strip_prefix(**name).is_some_and(ends)).map(|name| name.len())
+    }
+
+    /// The longest rendering of a fact that the text starts with.
+    pub fn literal_at(&self, text: &str) -> Option<Literal<'a>> {
+        let ends = |rest: &str| {
+            let mut after = rest.chars();
+            match (after.next(), after.next()) {
+                (None, _) => true,
+                (Some('.' | ',' | ':' | '\'' | '’' | '-' | '–' | '/'), Some(c)) => {
+                    !(c.is_alphanumeric() || c == '{')
+                }
+                (Some(c), _) => c.is_whitespace() || ".,;:!?)»”\"'’-–—/…".contains(c),
+            }
+        };
+        let fitting = |rendering: &str| starts_with(text, rendering).filter(|&n| text.get(n..).is_some_and(ends));
+        let (length, fact) = self.literals.iter().find_map(|(r, fact)| Some((fitting(r)?, *fact)))?;
+        let others = self.literals.iter().filter(|(r, f)| f.name != fact.name && fitting(r) == Some(length));
+        Some(if others.count() > 0 { Literal::Ambiguous(length) } else { Literal::Bound(fact, length) })
+    }
+}
+
+/// A number with its unit in the language's notation and in plain notation; a time in ISO 8601.
+fn renderings(fact: &Fact, language: Language) -> Vec<String> {
+    let figure = match &fact.value {
+        FactValue::Number(figure) => *figure,
+        FactValue::Time(time) => return vec![time.to_string()],
+        FactValue::Name(_) => return Vec::new(),
+    };
+    let mut numbers = vec![number(figure, language).replace('\u{202f}', " "), figure.to_string()];
+    numbers.dedup();
+    match fact.unit.as_deref() {
+        None => numbers,
+        Some(unit) => numbers.iter().flat_map(|n| [format!("{n} {unit}"), format!("{n}{unit}")]).collect(),
+    }
+}
+
+/// Bytes of `text` that read as `rendering`; any space that does not break is as good as a plain one.
+fn starts_with(text: &str, rendering: &str) -> Option<usize> {
+    let mut at = 0;
+    for wanted in rendering.chars() {
+        let c = text.get(at..)?.chars().next()?;
+        let same = c == wanted || wanted == ' ' && matches!(c, '\u{a0}' | '\u{202f}' | '\u{2009}');
+        if !same {
+            return None;
+        }
+        at += c.len_utf8();
+    }
+    Some(at)
+}

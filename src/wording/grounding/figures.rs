@@ -1,0 +1,124 @@
+//! Figures in words, and units where a slot has its own.
+
+use std::ops::Range;
+
+use crate::domain::Fact;
+
+use super::tokens::{Kind, Token, Word};
+use super::{Reason, lexicon};
+
+/// Numbers, multiples, counts of one and spans of time in words.
+pub(super) fn counting(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
+    for at in 0..tokens.len() {
+        if let Some(length) = counts(tokens, at) {
+            let first = tokens[at].span.start; // `counts` looked at these tokens
+            let last = tokens[(at + length - 1).min(tokens.len() - 1)].span.end;
+            reasons.push(Reason::Counting(text[first..last].to_string()));
+        }
+    }
+    for token in tokens {
+        if let Kind::Mark('%') = token.kind
+            && !tokens.iter().any(|t| matches!(t.kind, Kind::Fact { .. } | Kind::Faulty) && follows(text, t, token))
+        {
+            reasons.push(Reason::Counting("%".to_string()));
+        }
+    }
+}
+
+/// How many tokens from `at` on are a figure in words.
+fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let word = |offset: usize| tokens.get(at + offset).and_then(Token::word);
+    let folded = |offset: usize| word(offset).map_or("", |w| w.folded.as_str());
+    let before = |back: usize| {
+        at.checked_sub(back).and_then(|i| tokens.get(i)).and_then(Token::word).map_or("", |w| w.folded.as_str())
+    };
+    let Word { lower, folded: this } = word(0)?;
+    let (next, after) = (folded(1), folded(2));
+    match this.as_str() {
+        // `les deux` is `both`, unless it counts something.
+        "deux" if ["les", "ces", "des", "aux", "ses"].contains(&before(1)) && !lexicon::is_counted(next) => None,
+        "deux" => Some(if next.is_empty() { 1 } else { 2 }),
+        "neuf" if lexicon::is_counted(next) => Some(2), // else `new`
+        "tiers" if ["un", "le", "d", "du"].contains(&before(1)) => Some(1), // else a third party
+        "couple" | "pair" | "paire" if ["of", "de", "d"].contains(&next) => Some(2),
+        "magnitude" => Some(1),
+        "grandeur" if before(1) == "de" && before(2) == "ordre" => Some(1),
+        "one" => one(&[next, after]),
+        "single" | "seul" | "seule" if lexicon::is_counted(next) => Some(2),
+        "second" | "seconde" if ["a", "an", "the", "every", "each", "un", "une", "la", "le"].contains(&before(1)) => {
+            Some(1)
+        }
+        "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
+        "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
+        "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(next, after, folded(3)),
+        "times" if COMPARATIVES.contains(&next) => Some(2),
+        "fois" if COMPARATIVES.contains(&next) => Some(2),
+        this if lexicon::is_number(this) => Some(if lexicon::is_counted(next) { 2 } else { 1 }),
+        _ => None,
+    }
+}
+
+const COMPARATIVES: &[&str] =
+    &["faster", "slower", "more", "less", "fewer", "lower", "higher", "better", "plus", "moins", "mieux", "as"];
+
+/// `one replica`, `one more replica`; not `one of`.
+fn one(following: &[&str]) -> Option<usize> {
+    let adjectives = ["more", "additional", "extra", "new", "spare", "single", "further", "other"];
+    match following {
+        [noun, ..] if lexicon::is_counted(noun) => Some(2),
+        [adjective, noun] if adjectives.contains(adjective) && lexicon::is_counted(noun) => Some(3),
+        _ => None,
+    }
+}
+
+/// `within minutes`, `en quelques secondes`, `in a few hours`.
+fn span_of_time(next: &str, after: &str, third: &str) -> Option<usize> {
+    let vague = |word| ["few", "several", "quelques", "some", "mere", "the"].contains(&word);
+    // `in milliseconds` names a unit rather than a span.
+    if next.ends_with('s') && !next.starts_with("milli") && lexicon::is_time_unit(next) {
+        Some(2)
+    } else if vague(next) && lexicon::is_time_unit(after) {
+        Some(3)
+    } else if next == "a" && vague(after) && lexicon::is_time_unit(third) {
+        Some(4)
+    } else {
+        None
+    }
+}
+
+/// Units after slots. The slot's own unit is said twice: its place is the answer, to be dropped. Any other is a
+/// fault, since it would change what the figure means.
+pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) -> Vec<Range<usize>> {
+    let mut doubled = Vec::new();
+    for (token, next) in tokens.iter().zip(tokens.iter().skip(1)) {
+        let Kind::Fact { fact, literal } = &token.kind else { continue };
+        if !token.is_number() || !follows(text, token, next) {
+            continue;
+        }
+        let written = &text[next.span.clone()];
+        let is_unit = match &next.kind {
+            Kind::Mark(c) => "%°".contains(*c),
+            // `{uptime} s'élève`: an elided pronoun.
+            Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
+            _ => false,
+        };
+        match own_unit(text, fact, next) {
+            Some(end) if !literal => doubled.push(token.span.end..end),
+            None if !is_unit => {}
+            _ => reasons.push(Reason::Unit(written.to_string())),
+        }
+    }
+    doubled
+}
+
+/// Where the fact's own unit ends, if it stands at `next`.
+fn own_unit(text: &str, fact: &Fact, next: &Token<'_>) -> Option<usize> {
+    let unit = fact.unit.as_deref()?;
+    let rest = text.get(next.span.start..)?.strip_prefix(unit)?;
+    (!rest.starts_with(|c: char| c.is_alphanumeric() || "'’".contains(c))).then_some(next.span.start + unit.len())
+}
+
+/// Whether nothing but white space is between two tokens.
+fn follows(text: &str, token: &Token<'_>, next: &Token<'_>) -> bool {
+    text.get(token.span.end..next.span.start).is_some_and(|between| between.chars().all(char::is_whitespace))
+}

@@ -1,0 +1,226 @@
+//! Words that count, measure, promise or destroy, in English and French. All lists are in lower case without
+//! accents; both languages are always applied, since a model may answer in either. Word lists are laid out by hand:
+//! one word a line would make pages of them.
+
+/// Numbers, multiples and fractions: never grounded, wherever they stand.
+#[rustfmt::skip]
+const NUMBERS: &[&str] = &[
+    "zero", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty",
+    "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
+    "billion", "billions", "dozen", "dozens", "tens", "third", "thirds", "fourth", "fifth", "sixth", "seventh",
+    "eighth", "ninth", "tenth", "quarter", "quarters", "half", "halves", "halve", "halved", "halving", "twice",
+    "thrice", "double", "doubled", "doubles", "doubling", "triple", "tripled", "triples", "tripling", "quadruple",
+    "quadrupled", "quadruples", "quadrupling", "percent", "trois", "quatre", "cinq", "sept", "huit", "dix", "onze",
+    "douze", "treize", "quatorze", "quinze", "seize", "vingt", "vingts", "trente", "quarante", "cinquante",
+    "soixante", "septante", "huitante", "octante", "nonante", "cent", "cents", "mille", "millier", "milliers",
+    "milliard", "milliards", "dizaine", "dizaines", "douzaine", "douzaines", "quinzaine", "vingtaine", "trentaine",
+    "quarantaine", "cinquantaine", "centaine", "centaines", "deuxieme", "troisieme", "quatrieme", "cinquieme",
+    "sixieme", "septieme", "huitieme", "neuvieme", "dixieme", "centieme", "moitie", "moities", "demi", "demie",
+    "demis", "quart", "quarts", "doubler", "doublee", "doublent", "doublera", "doublerait", "doublant", "tripler",
+    "triplee", "triplent", "triplera", "triplerait", "quadrupler", "pourcent", "pourcents",
+];
+
+/// Hyphenated terms of the trade that hold a number word and count nothing.
+#[rustfmt::skip]
+const TERMS_WITH_NUMBERS: &[&str] = &[
+    "third-party", "half-open", "double-check", "double-checked", "two-way", "two-phase", "two-factor", "one-off",
+    "one-way", "one-to-one", "one-time",
+];
+
+/// Words of mixed case that are no names.
+#[rustfmt::skip]
+pub(super) const TERMS: &[&str] = &[
+    "vCPU", "vCPUs", "gRPC", "mTLS", "eBPF", "kWh", "kW", "SaaS", "PaaS", "IaaS", "DevOps", "PIDs",
+];
+
+/// Nouns that a number counts.
+#[rustfmt::skip]
+const COUNTED: &[&str] = &[
+    "replica", "replicas", "instance", "instances", "host", "hosts", "server", "servers", "node", "nodes", "pod",
+    "pods", "container", "containers", "copy", "copies", "thread", "threads", "worker", "workers", "connection",
+    "connections", "request", "requests", "record", "records", "process", "processes", "core", "cores", "cpu", "cpus",
+    "alert", "alerts", "volume", "volumes", "disk", "disks", "machine", "machines", "replique", "repliques", "hote",
+    "hotes", "serveur", "serveurs", "noeud", "noeuds", "conteneur", "conteneurs", "copie", "copies", "connexion",
+    "connexions", "requete", "requetes", "enregistrement", "enregistrements", "processus", "coeur", "coeurs",
+    "alerte", "alertes", "disque", "disques", "mesure", "mesures", "releve", "releves", "service", "services", "fois",
+    "time", "times", "cache", "caches", "pool", "pools",
+];
+
+#[rustfmt::skip]
+const TIME_UNITS: &[&str] = &[
+    "second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months",
+    "year", "years", "millisecond", "milliseconds", "seconde", "secondes", "heure", "heures", "jour", "jours",
+    "journee", "journees", "semaine", "semaines", "mois", "an", "ans", "annee", "annees", "milliseconde",
+    "millisecondes",
+];
+
+/// Other units, as words of a sentence.
+#[rustfmt::skip]
+const UNITS: &[&str] = &[
+    "percent", "pourcent", "ms", "s", "sec", "secs", "min", "mins", "h", "hrs", "us", "ns", "kbps", "mbps", "gbps",
+    "kb", "mb", "gb", "tb", "kib", "mib", "gib", "ko", "mo", "go", "to", "bytes", "octets", "bits", "w", "kw", "kwh",
+    "watt", "watts", "kilowatts", "celsius", "fahrenheit", "kelvin", "degrees", "degres", "c", "points", "pts",
+    "euros", "dollars", "eur", "usd", "hz", "ghz", "mhz", "x", "fold", "gigabytes", "megabytes", "kilobytes",
+    "gigaoctets", "megaoctets", "kilobits", "megabits", "percentage", "cores", "coeurs",
+];
+
+pub(super) fn is_number(folded: &str) -> bool {
+    let plain = !TERMS_WITH_NUMBERS.contains(&folded);
+    plain && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
+}
+
+/// `tenfold`, but not `manifold`.
+fn is_multiple(word: &str) -> bool {
+    word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
+}
+
+/// `ii`, `iv`: two letters or more. Words of a sentence are not made of these letters.
+fn is_roman(word: &str) -> bool {
+    word.len() > 1 && word.chars().all(|c| "ivx".contains(c))
+}
+
+pub(super) fn is_counted(folded: &str) -> bool {
+    COUNTED.contains(&folded) || is_unit(folded)
+}
+
+pub(super) fn is_time_unit(folded: &str) -> bool {
+    TIME_UNITS.contains(&folded)
+}
+
+/// Units that are words, time included. Not `to` and `an`, which are words of English first.
+pub(super) fn is_unit(folded: &str) -> bool {
+    (UNITS.contains(&folded) || TIME_UNITS.contains(&folded)) && folded != "to" && folded != "an"
+}
+
+/// Whether a name would read as a figure if a sentence used it: `3`, `50ms`, `two`. Such names need their slot.
+pub(super) fn is_quantity(name: &str) -> bool {
+    let letters = name.trim_start_matches(|c: char| c.is_ascii_digit() || "-+.,:".contains(c));
+    let separators = name.chars().filter(|c| ".:".contains(*c)).count();
+    let lower = fold(&name.to_lowercase());
+    match name.chars().next() {
+        None => true,
+        // An address such as 10.0.0.5 is no figure.
+        Some(c) if !c.is_alphabetic() => (letters.is_empty() && separators < 2) || is_unit(&letters.to_lowercase()),
+        Some(_) => is_number(&lower) || is_unit(&lower),
+    }
+}
+
+/// Certainty, in a benefit. Exact words.
+#[rustfmt::skip]
+pub(super) const PROMISES: &[&str] = &[
+    "will", "shall", "ll", "won", "always", "never", "forever", "permanently", "definitely", "definitively",
+    "certainly", "undoubtedly", "surely", "completely", "totally", "fully", "instantly", "immediately", "impossible",
+    "flawless", "flawlessly", "foolproof", "infallible", "ensure", "ensures", "ensuring", "assure", "assures",
+    "assured", "toujours", "jamais", "definitivement", "certainement", "surement", "assurement", "totalement",
+    "completement", "entierement", "integralement", "immediatement", "instantanement", "infaillible",
+    "infailliblement", "assurer", "assurera", "assurant", "indubitablement",
+];
+
+/// The same, as beginnings of words.
+pub(super) const PROMISE_STEMS: &[&str] = &["eliminat", "eradicat", "promis", "promet", "elimin", "eradiqu"];
+
+#[rustfmt::skip]
+pub(super) const PROMISE_PHRASES: &[&str] = &[
+    "risk-free", "no risk", "without risk", "without fail", "for sure", "once and for all", "for good", "no doubt",
+    "sans risque", "aucun risque", "a coup sur", "sans aucun doute", "une fois pour toutes", "sans faute",
+];
+
+/// Beginnings of words that promise in either sentence.
+pub(super) const GUARANTEE_STEMS: &[&str] = &["guarant", "garant"];
+
+/// What may stand before a guarantee: an estimate may say that it is none.
+#[rustfmt::skip]
+pub(super) const DENIALS: &[&str] = &[
+    "not a", "not", "no", "cannot be", "can not be", "without", "without any", "does not", "isn t", "isn t a",
+    "doesn t", "can t be", "pas", "pas une", "sans", "sans aucune", "aucune", "ne peut etre", "ne", "ne le", "ne la",
+];
+
+/// Beginnings of words that destroy or switch off. Allowed where the planned action itself says so.
+#[rustfmt::skip]
+pub(super) const DRASTIC_STEMS: &[&str] = &[
+    "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
+    "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
+    "desactiv", "arrete", "eteind", "eteign", "neglig", "neglect",
+];
+
+pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
+
+/// Frequent words that tell the languages apart.
+#[rustfmt::skip]
+pub(super) const ENGLISH: &[&str] = &[
+    "the", "and", "to", "of", "for", "with", "from", "its", "is", "by", "this", "that", "it", "at", "be", "should",
+    "would", "could", "until", "so", "if", "when", "which", "than", "has", "have",
+];
+#[rustfmt::skip]
+pub(super) const FRENCH: &[&str] = &[
+    "le", "la", "les", "des", "du", "de", "et", "une", "un", "pour", "avec", "est", "dans", "au", "aux", "cette",
+    "ses", "qui", "que", "devrait", "pourrait", "afin", "si", "vers", "jusqu", "d", "l",
+];
+
+/// Words that end like a French future tense and are none.
+#[rustfmt::skip]
+pub(super) const NO_FUTURE: &[&str] = &[
+    "camera", "opera", "agora", "infra", "extra", "para", "tera", "ultra", "intra",
+];
+
+/// A word without the accents of French.
+pub(super) fn fold(lower: &str) -> String {
+    let mut folded = String::with_capacity(lower.len());
+    for c in lower.chars() {
+        match c {
+            'à' | 'â' | 'ä' | 'á' | 'ã' | 'å' => folded.push('a'),
+            'ç' => folded.push('c'),
+            'é' | 'è' | 'ê' | 'ë' => folded.push('e'),
+            'î' | 'ï' | 'í' | 'ì' => folded.push('i'),
+            'ñ' => folded.push('n'),
+            'ô' | 'ö' | 'ó' | 'ò' | 'õ' => folded.push('o'),
+            'ù' | 'û' | 'ü' | 'ú' => folded.push('u'),
+            'ÿ' => folded.push('y'),
+            'œ' => folded.push_str("oe"),
+            'æ' => folded.push_str("ae"),
+            c => folded.push(c),
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_as_words_are_looked_up() {
+        let lists = [
+            NUMBERS,
+            TERMS_WITH_NUMBERS,
+            COUNTED,
+            TIME_UNITS,
+            UNITS,
+            PROMISES,
+            PROMISE_STEMS,
+            PROMISE_PHRASES,
+            GUARANTEE_STEMS,
+            DENIALS,
+            DRASTIC_STEMS,
+            DRASTIC_PHRASES,
+            ENGLISH,
+            FRENCH,
+            NO_FUTURE,
+        ];
+        for word in lists.into_iter().flatten() {
+            assert_eq!(*word, fold(&word.to_lowercase()));
+        }
+        assert!(!ENGLISH.iter().any(|word| FRENCH.contains(word)));
+    }
+
+    #[test]
+    fn names_that_read_as_figures_are_told_apart() {
+        for name in ["3", "1.5", "50ms", "3x", "two", "20-30", "s", "quatre-vingts", ""] {
+            assert!(is_quantity(name), "{name}");
+        }
+        for name in ["web-1", "3scale", "10.0.0.5", "api_gateway", "db", "node7", "::1"] {
+            assert!(!is_quantity(name), "{name}");
+        }
+    }
+}

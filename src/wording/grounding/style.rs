@@ -1,0 +1,162 @@
+//! What a published sentence is made of: plain characters, the right language, no promise, no author, nothing more
+//! drastic than was planned.
+
+use crate::domain::{Language, Words};
+
+use super::tokens::{Kind, Token, Word, excerpt};
+use super::{Field, Reason, lexicon};
+
+/// Characters that sentences of both languages need. Everything else is out: other scripts hide figures and imitate
+/// letters, controls and zero-width marks hide words, brackets and stars are markup.
+pub(super) fn characters(text: &str, reasons: &mut Vec<Reason>) {
+    let mut seen = Vec::new();
+    for c in text.chars().filter(|&c| !is_plain(c)) {
+        if !seen.contains(&c) && seen.len() < 3 {
+            seen.push(c);
+            let named = if c.is_control() || c.is_whitespace() || !c.is_alphanumeric() && !c.is_ascii() {
+                format!("U+{:04X}", u32::from(c))
+            } else {
+                format!("`{c}` (U+{:04X})", u32::from(c))
+            };
+            reasons.push(if c.is_numeric() { Reason::Figure(c.to_string()) } else { Reason::Character(named) });
+        }
+    }
+    let lower = text.to_lowercase();
+    for mark in ["://", "www.", "mailto:", "~/", "~~", "--"] {
+        if lower.contains(mark) {
+            reasons.push(Reason::Markup(mark.to_string()));
+        }
+    }
+    if let Some(at) = text.match_indices('/').map(|(at, _)| at).find(|&at| is_path(text, at)) {
+        reasons.push(Reason::Markup(excerpt(&text[at..])));
+    }
+    let entity = |(at, _): (usize, &str)| {
+        let rest = &text[at + 1..];
+        rest.find(|c: char| !c.is_alphanumeric() && c != '#').is_some_and(|end| end > 0 && rest[end..].starts_with(';'))
+    };
+    if text.match_indices('&').any(entity) || text.starts_with(['-', '–', '—', '+', '=', '@', '•']) {
+        reasons.push(Reason::Markup(excerpt(text)));
+    }
+}
+
+/// A slash that starts a word.
+fn is_path(text: &str, slash: usize) -> bool {
+    let before = text[..slash].chars().next_back();
+    let after = text[slash + 1..].chars().next();
+    before.is_none_or(|c| c.is_whitespace() || "(\"'’«“".contains(c)) && after.is_some_and(char::is_alphanumeric)
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || "àâäæçéèêëîïôöœùûüÿñÀÂÄÆÇÉÈÊËÎÏÔÖŒÙÛÜŸÑ".contains(c)
+        || " !\"%&'()+,-./:;=?@_{}~".contains(c)
+        || "\u{a0}\u{202f}\u{2009}«»‘’“”‐\u{2011}–—…°≈≥≤→".contains(c)
+}
+
+/// Function words tell which language a sentence is in.
+pub(super) fn language(tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
+    let words: Vec<&Word> = tokens.iter().filter_map(Token::word).collect();
+    let count = |list: &[&str]| words.iter().filter(|word| list.contains(&word.lower.as_str())).count();
+    let (english, french) = (count(lexicon::ENGLISH), count(lexicon::FRENCH));
+    let (own, other, name) = match language {
+        Language::En => (english, french, "English"),
+        Language::Fr => (french, english, "French"),
+    };
+    if other > own || own == 0 && words.len() >= 10 {
+        reasons.push(Reason::Language(name));
+    }
+}
+
+/// A model that speaks of itself, or to its reader, has not worded a recommendation.
+pub(super) fn authors(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
+    for token in tokens {
+        let Kind::Word(word) = &token.kind else { continue };
+        let (written, after) = (&text[token.span.clone()], &text[token.span.end..]);
+        let first_person = written == "I" && !after.starts_with('/') || ["je", "moi", "myself"].contains(&&*word.lower);
+        let elided = word.lower == "j" && after.starts_with(['\'', '’']);
+        if first_person || elided || ["ai", "ia", "llm", "sorry", "désolé"].contains(&&*word.lower) && written != "ai"
+        {
+            reasons.push(Reason::Author(written.to_string()));
+        }
+    }
+    let lower = text.to_lowercase();
+    for phrase in ["language model", "modèle de langage", "previous instruction", "instructions précédentes"] {
+        if lower.contains(phrase) {
+            reasons.push(Reason::Author(phrase.to_string()));
+        }
+    }
+}
+
+/// A benefit is an estimate: certainty is out of it, and a guarantee out of both sentences.
+pub(super) fn promises(field: Field, text: &str, tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
+    let folded = fold_words(tokens);
+    for (at, token) in tokens.iter().enumerate() {
+        let Some(word) = token.word() else { continue };
+        let this = word.folded.as_str();
+        let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
+        let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
+        let certain = lexicon::PROMISES.contains(&this) || starts(lexicon::PROMISE_STEMS);
+        let future = language == Language::Fr && is_future(word, tokens.get(at + 1).and_then(Token::word));
+        if guarantee || field == Field::Benefit && (certain || future) {
+            reasons.push(Reason::Promise(text[token.span.clone()].to_string()));
+        }
+    }
+    if field == Field::Benefit
+        && let Some(phrase) = lexicon::PROMISE_PHRASES.iter().find(|phrase| has_phrase(&folded, phrase))
+    {
+        reasons.push(Reason::Promise(phrase.to_string()));
+    }
+}
+
+/// `not a guarantee`, `n'est pas garanti`.
+fn denied(tokens: &[Token<'_>], at: usize) -> bool {
+    let start = at.saturating_sub(4);
+    let before = fold_words(tokens.get(start..at).unwrap_or_default());
+    let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_str());
+    next == Some("pas") || lexicon::DENIALS.iter().any(|denial| before.ends_with(&format!(" {denial} ")))
+}
+
+/// A French verb in the future, simple or with `aller`.
+fn is_future(word: &Word, next: Option<&Word>) -> bool {
+    let this = word.folded.as_str();
+    let endings = ["era", "eront", "ira", "iront", "dra", "dront", "ura", "uront", "vra", "vront", "tra", "tront"];
+    let simple =
+        this.len() > 3 && endings.iter().any(|ending| this.ends_with(ending)) && !lexicon::NO_FUTURE.contains(&this);
+    let infinitive = |word: &Word| ["er", "ir", "re"].iter().any(|ending| word.folded.ends_with(ending));
+    simple || ["va", "vont"].contains(&this) && next.is_some_and(infinitive)
+}
+
+/// An action that destroys or switches off must be the planned one.
+pub(super) fn drastic(text: &str, tokens: &[Token<'_>], planned: &Words, reasons: &mut Vec<Reason>) {
+    let plan = lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase());
+    for token in tokens {
+        let Some(word) = token.word() else { continue };
+        let stem = lexicon::DRASTIC_STEMS.iter().find(|stem| word.folded.starts_with(**stem));
+        if stem.is_some_and(|stem| !plan.contains(&format!(" {stem}"))) {
+            reasons.push(Reason::Drastic(text[token.span.clone()].to_string()));
+        }
+    }
+    let folded = fold_words(tokens);
+    let phrase = lexicon::DRASTIC_PHRASES.iter().find(|p| has_phrase(&folded, p) && !plan.contains(&format!(" {p} ")));
+    if let Some(phrase) = phrase {
+        reasons.push(Reason::Drastic(phrase.to_string()));
+    }
+}
+
+/// The words with one space around each; slots, names and marks break phrases.
+fn fold_words(tokens: &[Token<'_>]) -> String {
+    let mut folded = String::from(" ");
+    for token in tokens {
+        match &token.kind {
+            Kind::Word(word) => folded.push_str(&word.folded),
+            Kind::Mark('\'' | '’') => continue,
+            _ => folded.push('|'),
+        }
+        folded.push(' ');
+    }
+    folded
+}
+
+fn has_phrase(folded: &str, phrase: &str) -> bool {
+    folded.contains(&format!(" {phrase} "))
+}
