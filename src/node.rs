@@ -35,6 +35,12 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// # Errors
     /// Why there is nothing to read.
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic>;
+
+    /// Whether a later process can read the same records again. A run that was killed while it read others cannot be
+    /// resumed.
+    fn can_be_reread(&self) -> bool {
+        true
+    }
 }
 
 /// What a source must know of the pass that it feeds.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
-use super::render::{safe, summary::summary};
+use super::render::safe;
+use super::render::summary::{faults, summary};
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Report, RunRecord, Severity, Summary, Timestamp};
@@ -70,7 +71,7 @@ pub struct Job {
 /// # Errors
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
-    log_to_stderr(settings.verbose);
+    log_to_stderr(settings);
     let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started } = job;
     let plan = Arc::new(plan);
     let (folder, _lock) = folder.unzip(); // held until the run has ended
@@ -110,10 +111,11 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     record.coverage = summaries.flat_map(|s| s.coverage).collect();
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
     match outcome {
-        Outcome::Done => {
-            let leftovers = connected.map_or(Ok(Vec::new()), |c| c.finish()).map_err(Failure::run)?;
-            ending.done(&leftovers)
-        }
+        Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {
+            Ok(leftovers) => ending.done(&leftovers),
+            // The report is written, only its recording is not.
+            Err(fault) => ending.done(&[]).and(Err(Failure::run(fault))),
+        },
         Outcome::Failed(fault) => ending.failed(*fault),
         Outcome::Interrupted => ending.interrupted(),
     }
@@ -179,8 +181,9 @@ async fn heed_signals(cancel: Cancel) {
     }
 }
 
-fn log_to_stderr(verbose: u8) {
-    let default = match verbose {
+fn log_to_stderr(settings: &Settings) {
+    let default = match settings.verbose {
+        0 if settings.quiet => "error",
         0 => "warn",
         1 => "info",
         2 => "agent=debug,info",
@@ -216,8 +219,8 @@ impl Ending<'_> {
             keep(&folder.report(), report);
         }
         places.extend(self.keep_record());
+        self.note_faults();
         if !self.settings.quiet {
-            self.note_faults();
             for leftover in leftovers {
                 terminal::err(&format!(
                     "note: the cassette has an interaction that nothing asked for: {}\n",
@@ -237,16 +240,8 @@ impl Ending<'_> {
 
     fn failed(self, fault: Diagnostic) -> Result<Exit, Failure> {
         self.keep_record();
-        if !self.settings.quiet {
-            self.note_faults();
-        }
-        let fault = match self.folder {
-            Some(folder) if fault.help.is_none() => {
-                fault.help(format!("once the cause is mended, `agent resume {}` goes on from here", folder.id()))
-            }
-            _ => fault,
-        };
-        Err(Failure::run(fault))
+        self.note_faults();
+        Err(Failure::run(self.with_way_on(fault)))
     }
 
     fn interrupted(self) -> Result<Exit, Failure> {
@@ -272,16 +267,18 @@ impl Ending<'_> {
         keep(std::path::Path::new(path), &self.record).then(|| path.clone())
     }
 
-    /// One line for each kind of fault that the input had.
     fn note_faults(&self) {
-        for input in &self.record.inputs {
-            for fault in &input.faults {
-                let first =
-                    fault.examples.first().map(|e| format!(" (first: {}: {})", e.row, e.detail)).unwrap_or_default();
-                let line = format!("note: {}: {}: {} × {}{first}", input.path, fault.code, fault.count, fault.what);
-                terminal::err(&format!("{}\n", safe(&line)));
-            }
+        if !self.settings.quiet {
+            terminal::err(&faults(&self.record.inputs));
         }
+    }
+
+    /// How to go on, told with what is to be mended. A run that came no further than its input has nothing to keep.
+    fn with_way_on(&self, fault: Diagnostic) -> Diagnostic {
+        let Some(folder) = self.folder.filter(|_| !self.record.tasks.is_empty()) else { return fault };
+        let way_on = format!("once the cause is mended, `agent resume {}` goes on from here", folder.id());
+        let help = fault.help.as_ref().map_or_else(|| way_on.clone(), |help| format!("{help}; {way_on}"));
+        fault.help(help)
     }
 }
 

@@ -68,7 +68,10 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::why(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Completions(arguments) => {
-            clap_complete::generate(arguments.shell, &mut Arguments::command(), "agent", &mut std::io::stdout());
+            // Into memory first: generating panics where it cannot write, as into `| head`.
+            let mut script = Vec::new();
+            clap_complete::generate(arguments.shell, &mut Arguments::command(), "agent", &mut script);
+            terminal::out(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
     };

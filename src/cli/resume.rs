@@ -30,11 +30,6 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let Some((started, header)) = entries.first().and_then(|e| Some((e.at, header(&e.event)?))) else {
         return Err(refused(format!("run {} was killed before its journal began", folder.id())));
     };
-    if header.version != JOURNAL_VERSION {
-        let message =
-            format!("the journal has version {}, this program reads version {JOURNAL_VERSION}", header.version);
-        return Err(Failure::run(Diagnostic::new(codes::run::VERSION, message)));
-    }
     let invocation = header.invocation.clone();
     let path = Path::new(&invocation.path);
     let overrides = invocation.overrides.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
@@ -47,7 +42,7 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         return Err(refused(format!("run {} is done already", folder.id())));
     }
     let cut = entries.iter().any(|e| matches!(e.event, Event::Cut { .. }));
-    if !cut && invocation.overrides.iter().any(|o| o.ends_with("path=\"-\"")) {
+    if !cut && !compiled.stream.sources.iter().all(|s| s.source.can_be_reread()) {
         return Err(refused(format!("run {} was reading standard input, which cannot be read again", folder.id())));
     }
     let job = Job {
@@ -76,17 +71,32 @@ fn header(event: &Event) -> Option<&Header> {
 /// The entries of a journal's text.
 ///
 /// # Errors
-/// A line that is none.
+/// Another version, or a line that is no entry.
 pub fn read(text: &str) -> Result<Vec<Entry>, Failure> {
-    let lines = text.lines().enumerate();
-    lines
-        .map(|(at, line)| {
-            serde_json::from_str(line).map_err(|e| {
-                let message = format!("line {} of the journal cannot be read: {e}", at + 1);
-                Failure::run(Diagnostic::new(codes::run::DIVERGED, message))
-            })
+    // Before anything else is: another version may have other events.
+    if let Some(version) = version(text).filter(|version| *version != u64::from(JOURNAL_VERSION)) {
+        let message = format!("the journal has version {version}, this program reads version {JOURNAL_VERSION}");
+        let help = "finish the run with the program that began it, or start a new one with `agent run`";
+        return Err(Failure::run(Diagnostic::new(codes::run::VERSION, message).help(help)));
+    }
+    let entry = |(at, line)| {
+        serde_json::from_str(line).map_err(|e: serde_json::Error| {
+            let why = e.to_string();
+            let why = why.split(" at line ").next().unwrap_or_default(); // the position inside the one line
+            diverged(format!("line {} of the journal is no event of a run: {why}", at + 1))
         })
-        .collect()
+    };
+    text.lines().enumerate().map(entry).collect()
+}
+
+/// The version that the first line states, whatever else is in it.
+fn version(text: &str) -> Option<u64> {
+    let first: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
+    first.pointer("/event/started/version")?.as_u64()
+}
+
+fn diverged(message: String) -> Failure {
+    Failure::run(Diagnostic::new(codes::run::DIVERGED, message).help("start a new run with `agent run`"))
 }
 
 /// The state after all entries: the same fold that a fresh run goes through.
@@ -94,9 +104,8 @@ fn replay(plan: &Plan, entries: &[Entry]) -> Result<Run, Failure> {
     let mut run = Run::default();
     let mut actions = Vec::new();
     for entry in entries {
-        run.apply(plan, &entry.event, &mut actions).map_err(|e| {
-            Failure::run(Diagnostic::new(codes::run::DIVERGED, format!("the journal does not fit: {e}")))
-        })?;
+        let applied = run.apply(plan, &entry.event, &mut actions);
+        applied.map_err(|e| diverged(format!("the journal does not fit the graph: {e}")))?;
         actions.clear(); // what is still to be done is asked of the state
     }
     Ok(run)

@@ -124,11 +124,13 @@ fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result
             format!("{flag} needs an {role} node, and the graph has none"),
         ))),
         several => {
-            let sets: Vec<String> = several.iter().map(|n| format!("--set {n}.path={path}")).collect();
+            let sets: Vec<String> = several.iter().map(|n| format!("`--set {n}.path=…`")).collect();
             let message =
                 format!("{flag} needs one {role} node, and the graph has {}: {}", several.len(), several.join(", "));
             Err(Failure::usage(
-                Diagnostic::new(codes::run::USAGE, message).help(format!("name the node: {}", sets.join(" or "))),
+                // A path in a graph is relative to its file, unlike the one of the flag.
+                Diagnostic::new(codes::run::USAGE, message)
+                    .help(format!("write {}, with a path that is relative to the graph file", sets.join(" or "))),
             ))
         }
     }
@@ -139,13 +141,15 @@ fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJourna
     let opened = (|| {
         let state = StateDir::open(environment.get("AGENT_STATE_DIR"))?;
         let keep = environment.get("AGENT_KEEP_RUNS").and_then(|n| n.parse().ok()).unwrap_or(KEPT_RUNS);
-        // Runs are told apart within a second by the process, and by the fraction of the second.
-        let mut suffix = WallClock.now().micros() as u16 ^ std::process::id() as u16;
+        let now = WallClock.now();
+        // The fraction of the second, so that ids sort as the runs began; the next one where that is taken.
+        let mut suffix = (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16;
         let next = || {
+            let this = suffix;
             suffix = suffix.wrapping_add(1);
-            suffix
+            this
         };
-        let (folder, lock) = state.create_run(WallClock.now(), next).map_err(|e| e.to_string())?;
+        let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
         // What cannot be deleted now is tried again next time.
         let _ = state.retain(keep);
         let (journal, _) = FileJournal::open(&folder.events())?;

@@ -19,20 +19,30 @@ pub fn runs(_: &RunsArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A run as its record says; one that was killed has none yet, and its journal tells at least how it began.
+/// A run as its record says; one that was killed has none yet, and its journal tells how it began, and perhaps ended.
 fn row(folder: &RunDir) -> Option<RunRow> {
     let report: Option<Report> = read_json(&folder.report());
-    let record: RunRecord = read_json(&folder.record()).or_else(|| begun(folder))?;
-    Some(RunRow::new(&record, report.as_ref(), folder.is_locked()))
+    let record: RunRecord = read_json(&folder.record()).or_else(|| journaled(folder))?;
+    // The folder's name is the one that commands take.
+    Some(RunRow { run: folder.id().to_string(), ..RunRow::new(&record, report.as_ref(), folder.is_locked()) })
 }
 
-fn begun(folder: &RunDir) -> Option<RunRecord> {
+fn journaled(folder: &RunDir) -> Option<RunRecord> {
     let text = std::fs::read_to_string(folder.events()).ok()?;
-    let entry: Entry = serde_json::from_str(text.lines().next()?).ok()?;
-    let Event::Started(header) = entry.event else { return None };
+    let entry = |line: &str| serde_json::from_str::<Entry>(line).ok();
+    let first = entry(text.lines().next()?)?;
+    let Event::Started(header) = first.event else { return None };
     let mut run = Run::default();
     run.header = Some(header);
-    Some(run_record(&run, entry.at, None))
+    let last = text.lines().next_back().and_then(entry);
+    let ended = last.and_then(|last| match last.event {
+        Event::Ended { status, error } => {
+            run.ended = Some((status, error));
+            Some(last.at)
+        }
+        _ => None,
+    });
+    Some(run_record(&run, first.at, ended))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Option<T> {

@@ -3,11 +3,11 @@ use std::path::PathBuf;
 use schemars::{Schema, schema_for};
 
 use super::exit::{Exit, Failure};
-use super::{kinds, load, terminal};
-use crate::diagnostic::{Diagnostic, codes};
+use super::{load, terminal};
+use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::domain::{Insights, Report, RunRecord};
 use crate::graph::{configs_of, file_schema, kind_schema};
-use crate::node::Fold;
+use crate::node::{Fold, Kind};
 use crate::nodes::insights;
 
 /// Print a JSON Schema: of graph files, of the report, of the run record, or of a node kind.
@@ -30,11 +30,20 @@ pub fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         ("graph", None) => file_schema(&all),
         ("report", None) => Report::schema(Insights::DEFAULT.map(|(name, _, _)| name)),
         ("run", None) => schema_for!(RunRecord),
-        (name, None) => kind_schema(kinds::find(&all, name)?),
+        (name, None) => kind_schema(all.iter().find(|k| k.name == name).ok_or_else(|| unknown(name, &all))?),
     };
     let text = serde_json::to_string_pretty(&schema).unwrap_or_default(); // a schema is JSON by construction
     terminal::out(&format!("{text}\n"));
     Ok(Exit::Done)
+}
+
+fn unknown(name: &str, kinds: &[&'static Kind]) -> Failure {
+    let near = did_you_mean(name, kinds.iter().map(|k| k.name).chain(["graph", "report", "run"]));
+    let help = near.map_or("write `graph`, `report`, `run`, or a kind that `agent kinds` lists".to_string(), |near| {
+        format!("did you mean `{near}`?")
+    });
+    let message = format!("there is no schema `{name}`");
+    Failure::usage(Diagnostic::new(codes::run::USAGE, message).help(help))
 }
 
 fn report_of(path: &std::path::Path) -> Result<Schema, Failure> {

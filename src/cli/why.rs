@@ -9,7 +9,7 @@ use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::domain::{Anomaly, InputRecord};
 use crate::engine::{Entry, Event};
-use crate::graph::Override;
+use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
 use crate::io::state::StateDir;
 
@@ -30,7 +30,8 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     let text = std::fs::read_to_string(folder.events()).map_err(|e| unreadable(e.to_string()))?;
     let entries = read(&text)?;
     let found = anomalies(&entries);
-    let Some((node, anomaly)) = found.iter().find(|(_, a)| a.name == arguments.anomaly) else {
+    let meant: Vec<&Found> = found.iter().filter(|(_, a)| a.name == arguments.anomaly).collect();
+    if meant.is_empty() {
         let names: Vec<&str> = found.iter().map(|(_, a)| a.name.as_str()).collect();
         let help = match did_you_mean(&arguments.anomaly, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -39,22 +40,27 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
         };
         let message = format!("run {} has no anomaly `{}`", folder.id(), arguments.anomaly);
         return Err(Failure::usage(Diagnostic::new(codes::run::UNKNOWN_ANOMALY, message).help(help)));
-    };
-    let input = entries.iter().find_map(|e| match &e.event {
-        Event::Read { inputs } => inputs.first().cloned(),
-        _ => None,
+    }
+    let plan = plan_of(&entries, &environment);
+    let pages = meant.into_iter().map(|(node, anomaly)| {
+        let origin = plan.as_ref().map(|plan| Origin::of(plan, node)).unwrap_or_default();
+        view::why(anomaly, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
     });
-    let rules = rules_of(&entries, node, &environment);
-    terminal::out(&view::why(anomaly, rules.as_deref(), &input.unwrap_or_else(InputRecord::default)));
+    terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
 }
 
-/// Every anomaly that a node of the run gave, with the node's name.
-fn anomalies(entries: &[Entry]) -> Vec<(String, Anomaly)> {
-    let mut found = Vec::new();
+/// An anomaly, and the node that gave it.
+type Found = (String, Anomaly);
+
+/// Every anomaly of the run; one that a later node only hands on counts once.
+fn anomalies(entries: &[Entry]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
     let mut look = |node: &str, value: &RawValue| {
         for anomaly in serde_json::from_str::<Vec<Anomaly>>(value.get()).unwrap_or_default() {
-            found.push((node.to_string(), anomaly));
+            if found.iter().all(|(_, known)| *known != anomaly) {
+                found.push((node.to_string(), anomaly));
+            }
         }
     };
     for entry in entries {
@@ -67,13 +73,38 @@ fn anomalies(entries: &[Entry]) -> Vec<(String, Anomaly)> {
     found
 }
 
-/// The file that the node's rules came from, if the graph still compiles.
-fn rules_of(entries: &[Entry], node: &str, environment: &Environment) -> Option<String> {
+/// What the run read, of these sources; all of it where they are not known.
+fn inputs(entries: &[Entry], sources: &[String]) -> Vec<InputRecord> {
+    let read = entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Read { inputs } => Some(inputs.clone()),
+        _ => None,
+    });
+    let read = read.unwrap_or_default();
+    let of_these: Vec<InputRecord> = read.iter().filter(|input| sources.contains(&input.node)).cloned().collect();
+    if of_these.is_empty() { read } else { of_these }
+}
+
+/// Where the graph says that a node's anomalies come from.
+#[derive(Default)]
+struct Origin {
+    rules: Option<String>,
+    /// Names of the sources' nodes.
+    sources: Vec<String>,
+}
+
+impl Origin {
+    fn of(plan: &Plan, node: &str) -> Origin {
+        let Some(node) = plan.find(node).and_then(|node| plan.nodes.get(node)) else { return Origin::default() };
+        let sources = node.inputs.iter().flat_map(|input| &input.from).filter_map(|from| plan.nodes.get(from.node));
+        Origin { rules: node.assets.first().cloned(), sources: sources.map(|source| source.name.clone()).collect() }
+    }
+}
+
+/// The run's graph, if it still compiles.
+fn plan_of(entries: &[Entry], environment: &Environment) -> Option<Plan> {
     let Event::Started(header) = &entries.first()?.event else { return None };
     let path = Path::new(&header.invocation.path);
     let overrides: Vec<Override> = header.invocation.overrides.iter().filter_map(|t| Override::parse(t).ok()).collect();
     let source = load::read(path).ok()?;
-    let compiled = load::compiled(path, &source, &overrides, environment).ok()?;
-    let node = compiled.plan.find(node)?;
-    compiled.plan.nodes.get(node)?.assets.first().cloned()
+    load::compiled(path, &source, &overrides, environment).ok().map(|compiled| compiled.plan)
 }

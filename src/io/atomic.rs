@@ -32,7 +32,10 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut temporary = builder().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+    fs::metadata(folder)?; // what is wrong with the folder itself is said in the system's words
+    // The error of a temporary file names a path that nobody knows.
+    let temporary = builder().prefix(".").suffix(".tmp").tempfile_in(folder);
+    let mut temporary = temporary.map_err(|error| io::Error::from(error.kind()))?;
     temporary.write_all(bytes)?;
     if let Some(existing) = existing {
         adopt(temporary.as_file(), &existing)?;

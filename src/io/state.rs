@@ -298,7 +298,8 @@ fn unknown(name: &str, runs: &[RunDir]) -> Diagnostic {
         (LAST, []) => "no run is kept yet".to_string(),
         _ => format!("there is no run `{name}`"),
     };
-    let near = did_you_mean(name, runs.iter().map(|run| run.id.as_str()));
+    let ids = runs.iter().map(|run| run.id.as_str());
+    let near = did_you_mean(name, ids.chain((!runs.is_empty()).then_some(LAST)));
     Diagnostic::new(codes::run::UNKNOWN_RUN, message).help(match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`agent runs` lists the runs that are kept".to_string(),

@@ -98,10 +98,8 @@ impl Setup<'_> {
     /// The typed config. Checked as written first, so that no message quotes a variable's value; what only fails once
     /// values are in names the variable instead.
     fn config<C: DeserializeOwned>(&self) -> Result<C, Vec<Diagnostic>> {
-        let written = decode::<C>(self.written.clone(), self.source)?;
-        if self.secrets.is_empty() {
-            return Ok(written);
-        }
+        decode::<C>(self.written.clone(), self.source)?;
+        // Also without a variable: `$${` has become `${`.
         decode::<C>(self.resolved.clone(), self.source).map_err(|mut faults| {
             for fault in &mut faults {
                 for (variable, value) in self.secrets.iter().filter(|(_, value)| !value.is_empty()) {
@@ -126,11 +124,16 @@ pub trait AnySource: Send + Sync {
     /// # Errors
     /// Why there is nothing to read.
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic>;
+    /// See [`Source::can_be_reread`].
+    fn can_be_reread(&self) -> bool;
 }
 
 impl<S: Source> AnySource for S {
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
         Source::open(self, pass)
+    }
+    fn can_be_reread(&self) -> bool {
+        Source::can_be_reread(self)
     }
 }
 

@@ -53,7 +53,7 @@ impl Shown {
     fn new(diagnostic: &Diagnostic) -> Shown {
         Shown {
             code: diagnostic.code.id,
-            message: safe(&diagnostic.message).into_owned(),
+            message: diagnostic.message.split('\n').map(safe).collect::<Vec<_>>().join("\n"),
             label: diagnostic.label.as_deref().map(|label| safe(label).into_owned()),
             help: diagnostic.help.as_deref().map(|help| safe(help).into_owned()),
             hint: format!("agent explain {}", diagnostic.code.id),

@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod draw;
 pub mod explain;
+pub mod kinds;
 pub mod runs;
 pub mod summary;
 mod text;

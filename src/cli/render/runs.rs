@@ -40,7 +40,8 @@ impl RunRow {
 
     fn state(&self) -> &'static str {
         match self.status {
-            RunStatus::Running if self.alive => "running",
+            // Also where the record says that it failed: it has been taken up again.
+            _ if self.alive => "running",
             RunStatus::Running => "interrupted",
             RunStatus::Done => "done",
             RunStatus::Failed => "failed",
@@ -62,7 +63,7 @@ pub fn runs(rows: &[RunRow]) -> String {
         };
         table.add_row([
             safe(&row.run).into_owned(),
-            row.started.to_string(),
+            second(row.started).to_string(),
             safe(&row.graph).into_owned(),
             row.state().to_string(),
             count(2),
@@ -82,6 +83,12 @@ pub fn runs(rows: &[RunRow]) -> String {
         ));
     }
     printed
+}
+
+/// Without the fraction.
+fn second(time: Timestamp) -> Timestamp {
+    const MICROS: i64 = 1_000_000;
+    Timestamp::from_micros(time.micros().div_euclid(MICROS) * MICROS).unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -107,11 +114,15 @@ mod tests {
         live.alive = true;
         let mut odd = row("20231001-120000-0001", RunStatus::Failed, Some(700), None);
         odd.graph = "\u{1b}[31mred".into();
+        let mut again = row("20231001-115900-0003", RunStatus::Failed, None, None);
+        again.alive = true;
+        again.started = Timestamp::parse("2023-10-01T11:59:00.123456Z").unwrap();
         let rows = [
             live,
             row("20231001-120030-beef", RunStatus::Running, None, None),
             row("20231001-120010-0002", RunStatus::Done, Some(61_000), Some([12, 3, 1])),
             odd,
+            again,
         ];
         insta::assert_snapshot!(runs(&rows), @r#"
         run                   started               graph           status       high  medium  low        took
@@ -119,6 +130,7 @@ mod tests {
         20231001-120030-beef  2023-10-01T12:00:00Z  infrastructure  interrupted     -       -    -           -
         20231001-120010-0002  2023-10-01T12:00:00Z  infrastructure  done            1       3   12  1 min 01 s
         20231001-120000-0001  2023-10-01T12:00:00Z  \u{1b}[31mred   failed          -       -    -      700 ms
+        20231001-115900-0003  2023-10-01T11:59:00Z  infrastructure  running         -       -    -           -
 
         1 run interrupted: `agent resume RUN` continues without repeating finished tasks
         "#);

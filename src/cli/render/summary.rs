@@ -1,5 +1,7 @@
 //! What a run found, for the person who started it: one screen, the worst first.
 
+use std::borrow::Cow;
+
 use super::text::{align_right, counted, duration, fix, grid, keep_whole, labelled, print, severity_look, space};
 use super::{Style, safe};
 use crate::domain::{
@@ -44,12 +46,36 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     printed + &rows(last)
 }
 
-/// A line per source, and one per kind of fault below it.
+/// What was wrong with the inputs: a line for each kind of fault, with the first place.
+pub fn faults(inputs: &[InputRecord]) -> String {
+    let mut lines = String::new();
+    for input in inputs {
+        let place = if input.format == "json" { "element" } else { "line" };
+        for fault in &input.faults {
+            let (code, what) = (safe(&fault.code), safe(&fault.what));
+            lines.push_str(&format!("note: {}: {code}: {what}", path(input)));
+            if fault.count > 1 {
+                lines.push_str(&format!(", {} times", fault.count));
+            }
+            if let Some(example) = fault.examples.first() {
+                let first = if fault.count > 1 { ", first at" } else { ", at" };
+                lines.push_str(&format!("{first} {place} {}: {}", example.row, safe(&shorten(&example.detail, 120))));
+            }
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+fn path(input: &InputRecord) -> Cow<'_, str> {
+    if input.path == "-" { "standard input".into() } else { safe(&input.path) }
+}
+
+/// A line per source.
 fn read(inputs: &[InputRecord]) -> String {
     let mut lines = Vec::new();
     for input in inputs {
-        let path = if input.path == "-" { "standard input".into() } else { safe(&input.path) };
-        let mut line = format!("{path}: {}", counted(input.records, "record"));
+        let mut line = format!("{}: {}", path(input), counted(input.records, "record"));
         if input.entities > 0 {
             line.push_str(&format!(" of {}", counted(input.entities, "host")));
         }
@@ -60,13 +86,6 @@ fn read(inputs: &[InputRecord]) -> String {
             line.push_str(&format!("; {} left out", counted(input.bad, "bad record")));
         }
         lines.push(line);
-        for fault in &input.faults {
-            let mut line = format!("{} {}: {}", safe(&fault.code), safe(&fault.what), fault.count);
-            if let Some(example) = fault.examples.first() {
-                line.push_str(&format!(" (record {}: {})", example.row, safe(&shorten(&example.detail, 80))));
-            }
-            lines.push(line);
-        }
     }
     if lines.is_empty() { "nothing".to_string() } else { lines.join("\n") }
 }

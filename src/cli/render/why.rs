@@ -8,12 +8,12 @@ use crate::domain::{Anomaly, Figure, InputRecord, Sample, Severity, Status};
 const PAGE: Style = Style { color: false, width: 100 };
 const LABEL: usize = 9;
 
-/// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `input` the source whose records it
+/// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
 /// was found in.
-pub fn why(anomaly: &Anomaly, rule_file: Option<&str>, input: &InputRecord) -> String {
+pub fn why(anomaly: &Anomaly, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
     let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
     let mut printed = format!("{}: {}\n\n", safe(&anomaly.name), anomaly.severity.word());
-    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, input))]));
+    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, inputs))]));
     printed.push('\n');
     printed.push_str(&samples(anomaly));
     printed.push('\n');
@@ -42,14 +42,18 @@ fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
     format!("{what}{from}\n{}", bands.join(", "))
 }
 
-fn records(anomaly: &Anomaly, input: &InputRecord) -> String {
+fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
     let whose = anomaly.entity.as_deref().map_or_else(String::new, |entity| format!(" for {}", safe(entity)));
-    let path = if input.path == "-" { "standard input".into() } else { safe(&input.path) };
+    let path = |input: &InputRecord| match input.path.as_str() {
+        "-" => "standard input".to_string(),
+        path => safe(path).into_owned(),
+    };
+    let paths = inputs.iter().map(path).collect::<Vec<_>>().join(" and ");
     let reached = anomaly.reached;
     format!(
-        "{} of the {} in {path} state it{whose}, with a mean of {}\n{} reached a band: {} low, {} medium, {} high",
+        "{} of the {} in {paths} state it{whose}, with a mean of {}\n{} reached a band: {} low, {} medium, {} high",
         anomaly.records,
-        input.records,
+        inputs.iter().map(|input| input.records).sum::<u64>(),
         value(anomaly, anomaly.mean),
         reached.total(),
         reached.low,
@@ -85,6 +89,7 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
         return status.map_or_else(|| figure.to_string(), |status| format!("{figure} ({})", status.word()));
     }
     match anomaly.unit.as_deref() {
+        Some("%") => format!("{figure}%"), // as in the sentence
         Some(unit) => format!("{figure} {}", safe(unit)),
         None => figure.to_string(),
     }
@@ -134,21 +139,21 @@ mod tests {
 
     #[test]
     fn from_the_rule_over_the_records_to_the_sentence() {
-        insta::assert_snapshot!(why(&cpu(), Some("rules/infrastructure.toml"), &input()), @r#"
+        insta::assert_snapshot!(why(&cpu(), Some("rules/infrastructure.toml"), &[input()]), @r#"
         cpu_usage@web-1: high
 
         Rule       cpu_usage (rules/infrastructure.toml)
-                   low from 70 %, medium from 80 %, high from 90 %
-        Records    250 of the 500 in fixtures/infrastructure.json state it for web-1, with a mean of 58.25 %
+                   low from 70%, medium from 80%, high from 90%
+        Records    250 of the 500 in fixtures/infrastructure.json state it for web-1, with a mean of 58.25%
                    20 reached a band: 12 low, 5 medium, 3 high
 
-                   record  time                   value
-        first           3  2023-10-01T12:01:00Z    71 %  first to reach a band
-        worst          88  2023-10-01T12:07:00Z  99.5 %  the value of the report
-        last          410  2023-10-01T12:30:00Z    82 %  last to reach a band
-        newest        500  2023-10-01T12:45:00Z    41 %  newest that has it, reached or not
+                   record  time                  value
+        first           3  2023-10-01T12:01:00Z    71%  first to reach a band
+        worst          88  2023-10-01T12:07:00Z  99.5%  the value of the report
+        last          410  2023-10-01T12:30:00Z    82%  last to reach a band
+        newest        500  2023-10-01T12:45:00Z    41%  newest that has it, reached or not
 
-        Threshold  99.5 % reaches 90 % (high band; a value equal to a band has reached it)
+        Threshold  99.5% reaches 90% (high band; a value equal to a band has reached it)
         Sentence   CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and
                    worst at 12:07 with 99.5%.
         "#);
@@ -174,7 +179,7 @@ mod tests {
             ..cpu()
         };
         let input = InputRecord { path: "-".into(), ..input() };
-        insta::assert_snapshot!(why(&service, None, &input), @r#"
+        insta::assert_snapshot!(why(&service, None, &[input]), @r#"
         service_status.cache: high
 
         Rule       status of the service cache

@@ -151,6 +151,10 @@ impl Source for IngestFile {
         let stream = Stream::open(input, name, &options)?;
         Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
     }
+
+    fn can_be_reread(&self) -> bool {
+        self.config.path != "-"
+    }
 }
 
 /// The file, and its size if it is one whose size is known.

@@ -1,6 +1,6 @@
 //! The kind `output.file`.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -64,20 +64,36 @@ impl Task for OutputFile {
         text.push(b'\n');
         let written = match self.path.as_str() {
             "-" => {
-                let mut out = std::io::stdout().lock();
+                let mut out = io::stdout().lock();
                 out.write_all(&text).and_then(|()| out.flush())
             }
             path => write_atomic(Path::new(path), &text),
         };
         match written {
             Ok(()) => Ok(Written { path: self.path.clone(), bytes: text.len() as u64 }),
-            Err(error) => Err(TaskError::Diagnosed(Box::new(
-                Diagnostic::new(
-                    codes::output::UNWRITABLE,
-                    format!("the report cannot be written to `{}`: {error}", self.path),
-                )
-                .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
-            ))),
+            Err(error) => Err(TaskError::Diagnosed(Box::new(self.unwritable(&error)))),
         }
+    }
+}
+
+impl OutputFile {
+    fn unwritable(&self, error: &io::Error) -> Diagnostic {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such folder".to_string(),
+            io::ErrorKind::IsADirectory => "it is a folder".to_string(),
+            io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+            _ => error.to_string(),
+        };
+        let (message, help) = match self.path.as_str() {
+            "-" => (
+                format!("the report cannot be written to standard output: {why}"),
+                "`--output PATH` writes it to a file",
+            ),
+            path => (
+                format!("the report cannot be written to `{path}`: {why}"),
+                "an older report at that place is untouched; `--output PATH` writes elsewhere",
+            ),
+        };
+        Diagnostic::new(codes::output::UNWRITABLE, message).help(help)
     }
 }

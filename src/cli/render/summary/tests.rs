@@ -111,7 +111,6 @@ fn one_screen_at_120_columns() {
     insta::assert_snapshot!(shown, @r#"
     Read       fixtures/infrastructure.json: 500 records of 3 hosts, 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z; 1 bad
                record left out
-               AG0105 not a number: 2 (record 17: cpu_usage is "high")
     Insights   average_latency_ms 156.018, max_cpu_usage 99 (in 498 of 500 records), fans no data
 
     Anomalies: 1 high, 1 medium, 1 low
@@ -150,8 +149,6 @@ fn figures_above_their_sentences_at_60_columns() {
     Read       fixtures/infrastructure.json: 500 records of 3
                hosts, 2023-10-01T12:00:00Z to
                2023-10-02T12:00:00Z; 1 bad record left out
-               AG0105 not a number: 2 (record 17: cpu_usage is
-               "high")
     Insights   average_latency_ms 156.018, max_cpu_usage 99 (in
                498 of 500 records), fans no data
 
@@ -291,6 +288,26 @@ fn long_lists_are_cut_and_say_so() {
 }
 
 #[test]
+fn a_line_for_each_kind_of_fault_names_the_first_place() {
+    let mut inputs = record().inputs;
+    let fault = |count, row, detail: &str| Fault {
+        code: "AG0108".into(),
+        what: "malformed record".into(),
+        count,
+        examples: vec![FaultExample { row, detail: detail.into() }],
+    };
+    inputs[0].format = "csv".into();
+    inputs.push(InputRecord { path: "-".into(), format: "json".into(), ..InputRecord::default() });
+    inputs[1].faults = vec![fault(1, 3, "`{\"a\":`"), fault(2, 1, &"x".repeat(130))];
+    insta::assert_snapshot!(faults(&inputs), @r#"
+    note: fixtures/infrastructure.json: AG0105: not a number, 2 times, first at line 17: cpu_usage is "high"
+    note: standard input: AG0108: malformed record, at element 3: `{"a":`
+    note: standard input: AG0108: malformed record, 2 times, first at element 1: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+    "#);
+    assert_eq!(faults(&[InputRecord::default()]), "");
+}
+
+#[test]
 fn no_text_of_telemetry_or_model_acts_on_the_terminal() {
     let evil = "\u{1b}]0;owned\u{7}\u{202e}\u{200b}\r\n\u{9b}2J".to_string();
     let mut report = report();
@@ -331,6 +348,7 @@ fn no_text_of_telemetry_or_model_acts_on_the_terminal() {
         let shown = summary(&report, &record, std::slice::from_ref(&evil), plain(width));
         let bad = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}');
         assert!(!shown.contains(bad), "{shown:?}");
+        assert!(!faults(&record.inputs).contains(bad));
         fits(&shown, width.clamp(40, 400));
     }
 }
