@@ -83,11 +83,14 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let model = connected.as_ref().and_then(|c| c.model.clone());
     let identity = model.as_ref().map(|m| m.identity());
     let cancel = Cancel::default();
+    // A log and a bar would write over each other.
+    let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
+    let progress = Arc::new(Progress::new(draws));
     let world = World {
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
-        watcher: Arc::new(Progress::new(!settings.quiet && std::io::stderr().is_terminal())),
+        watcher: progress.clone(),
         cancel: cancel.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -103,8 +106,10 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         })
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
     runtime.shutdown_background();
+    progress.finish();
 
-    let mut record = run_record(&run, started, Some(WallClock.now()));
+    let ended = run.ended.is_some().then(|| WallClock.now());
+    let mut record = run_record(&run, started, ended);
     record.model = identity;
     let values = |type_name: &'static str| plan.yielding(type_name).filter_map(|n| run.value(n));
     let summaries = values("Summary").filter_map(|v| serde_json::from_str::<Summary>(v.get()).ok());

@@ -16,16 +16,34 @@ pub struct Progress {
     begun: Instant,
     /// Whether standard error is a terminal that wants to be drawn on.
     draws: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    bar: Mutex<Bar>,
+}
+
+/// The bar, where one is shown.
+enum Bar {
+    None,
+    Shown(ProgressBar),
+    /// Nothing is shown any more: a pass that was interrupted may still read on for a moment.
+    Over,
 }
 
 impl Progress {
     pub fn new(draws: bool) -> Progress {
-        Progress { begun: Instant::now(), draws, bar: Mutex::new(None) }
+        Progress { begun: Instant::now(), draws, bar: Mutex::new(Bar::None) }
+    }
+
+    /// Leaves the terminal to what is printed next.
+    pub fn finish(&self) {
+        self.put(Bar::Over);
     }
 
     fn clear(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+        self.put(Bar::None);
+    }
+
+    fn put(&self, next: Bar) {
+        let mut bar = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Bar::Shown(bar) = std::mem::replace(&mut *bar, next) {
             bar.finish_and_clear();
         }
     }
@@ -37,19 +55,15 @@ impl Watcher for Progress {
             return;
         }
         let mut bar = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let bar = bar.get_or_insert_with(|| {
-            let (bar, template) = match total {
-                Some(total) => {
-                    (ProgressBar::new(total), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-                }
-                None => (ProgressBar::no_length(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
-            };
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_message(format!("reading {node}"));
-            bar
-        });
-        bar.set_position(read);
+        match &*bar {
+            Bar::Over => return,
+            Bar::Shown(shown) if shown.message() == message(node) => return shown.set_position(read),
+            Bar::Shown(of_another) => of_another.finish_and_clear(),
+            Bar::None => {}
+        }
+        let new = reading(node, total);
+        new.set_position(read);
+        *bar = Bar::Shown(new);
     }
 
     fn on_event(&self, event: &Event) {
@@ -88,8 +102,24 @@ impl Watcher for Progress {
     }
 
     fn on_journal_lost(&self, why: &str) {
+        self.clear();
         terminal::err(&format!(
             "warning: the journal cannot be written ({why}); the run goes on, but cannot be resumed\n"
         ));
     }
+}
+
+fn reading(node: &str, total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
+        None => (ProgressBar::no_length(), "{msg} {spinner} {bytes} {bytes_per_sec}"),
+    };
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(message(node));
+    bar
+}
+
+fn message(node: &str) -> String {
+    format!("reading {node}")
 }

@@ -87,6 +87,9 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         let ran = Ran::from(child.wait_with_output().unwrap()).exits(130);
         assert_eq!(sandbox.redact(&ran.stderr), "interrupted; `agent resume [run]` goes on from here\n");
         assert!(ran.stdout.is_empty() && !sandbox.at("output.json").exists());
+        let listed = sandbox.agent(&["runs"]).stdout;
+        let row: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[2..], ["infrastructure", "interrupted", "-", "-", "-", "-"]);
         let id = sandbox.runs().pop().unwrap();
         sandbox.agent_with(&endpoint.variables(), &["resume", &id, "-q"]).exits(0);
         assert!(sandbox.read("output.json") == whole.read("output.json"), "{name}");
