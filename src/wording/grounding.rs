@@ -7,6 +7,7 @@
 mod facts;
 mod figures;
 mod lexicon;
+mod sense;
 mod style;
 mod tokens;
 
@@ -85,6 +86,10 @@ pub enum Reason {
     Markup(String),
     #[error("`{0}` promises; say what should or would happen")]
     Promise(String),
+    #[error("`{0}` tells a level as a change or a total as an increment; say what it goes from and to")]
+    Change(String),
+    #[error("`{0}` turns the planned action around")]
+    Negation(String),
     #[error("`{0}` goes beyond the planned action")]
     Drastic(String),
     #[error("`{0}` speaks of the author; write only the recommendation")]
@@ -152,6 +157,8 @@ fn check_sentence(
     style::authors(text, &tokens, reasons);
     style::promises(field, text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, reasons);
+    sense::changes(text, &tokens, &about.slots, reasons);
+    sense::negation(field, text, &tokens, &about.slots, reasons);
     figures::counting(text, &tokens, reasons);
     let doubled = figures::units(text, &tokens, reasons);
     bind(field, text, &tokens, &doubled, ledger)

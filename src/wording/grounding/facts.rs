@@ -70,9 +70,8 @@ impl<'a> Known<'a> {
             let mut after = rest.chars();
             match (after.next(), after.next()) {
                 (None, _) => true,
-                (Some('.' | ',' | ':' | '\'' | '’' | '-' | '–' | '/'), Some(c)) => {
-                    !(c.is_alphanumeric() || c == '{')
-                }
+                (Some('/'), Some(c)) => c.is_ascii_digit() || c == '{', // `41/500`, if the other is a fact too
+                (Some('.' | ',' | ':' | '\'' | '’' | '-' | '–'), Some(c)) => !(c.is_alphanumeric() || c == '{'),
                 (Some(c), _) => c.is_whitespace() || ".,;:!?)»”\"'’-–—/…".contains(c),
             }
         };

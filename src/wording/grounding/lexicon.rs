@@ -146,6 +146,23 @@ pub(super) const DRASTIC_STEMS: &[&str] = &[
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
 
+pub(super) const APPROXIMATELY: &[&str] = &["about", "around", "roughly", "nearly", "almost", "environ", "presque"];
+
+/// Beginnings of words that change a level; with `de` and a figure, by that much.
+pub(super) const CHANGE_STEMS: &[&str] =
+    &["baiss", "redui", "reduc", "diminu", "augment", "hauss", "gain", "gagn", "chut", "recul", "accroi", "amelior"];
+
+/// What makes an increment of a number before it.
+#[rustfmt::skip]
+pub(super) const MORE: &[&str] = &[
+    "more", "additional", "extra", "further", "other", "fewer", "less", "supplementaires", "supplementaire",
+    "additionnelles", "additionnels", "autres", "nouvelles", "nouveaux",
+];
+
+/// Not `ne` and `n`, which never negate alone.
+pub(super) const NEGATIONS: &[&str] =
+    &["not", "don", "dont", "never", "avoid", "cannot", "pas", "jamais", "eviter", "evitez"];
+
 /// Frequent words that tell the languages apart.
 #[rustfmt::skip]
 pub(super) const ENGLISH: &[&str] = &[
@@ -204,6 +221,10 @@ mod tests {
             DENIALS,
             DRASTIC_STEMS,
             DRASTIC_PHRASES,
+            APPROXIMATELY,
+            CHANGE_STEMS,
+            MORE,
+            NEGATIONS,
             ENGLISH,
             FRENCH,
             NO_FUTURE,
