@@ -59,7 +59,10 @@ mod tests {
         }
         faults.note(input::MALFORMED, 7, || "x".to_string());
         let list = faults.list();
-        assert_eq!(list.iter().map(|f| (f.code.as_str(), f.count)).collect::<Vec<_>>(), [("AG0108", 1), ("AG0109", 30)]);
+        assert_eq!(
+            list.iter().map(|f| (f.code.as_str(), f.count)).collect::<Vec<_>>(),
+            [("AG0108", 1), ("AG0109", 30)]
+        );
         assert_eq!(list.last().map(|f| f.examples.len()), Some(EXAMPLES));
         assert_eq!(list.last().and_then(|f| f.examples.last()).map(|e| e.row), Some(20));
     }

@@ -83,7 +83,8 @@ fn link(mut paths: BTreeMap<String, Field>) -> Vec<Field> {
         paths.entry(ancestor).or_default();
     }
     let ids: BTreeMap<String, usize> = paths.keys().cloned().zip(1..).collect();
-    let mut all = vec![Field { children: ids.iter().map(|(p, id)| (p.as_str().into(), *id)).collect(), ..Field::default() }];
+    let mut all =
+        vec![Field { children: ids.iter().map(|(p, id)| (p.as_str().into(), *id)).collect(), ..Field::default() }];
     for (path, mut field) in paths {
         let prefix = format!("{path}.");
         let below = ids.range(prefix.clone()..).take_while(|(p, _)| p.starts_with(&prefix));

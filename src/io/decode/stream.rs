@@ -1,9 +1,9 @@
 use std::io::{self, Read};
 
+use super::Schema;
 use super::decoder::Decoder;
 use super::format::{Format, refuse_binary};
-use super::text::trim;
-use super::Schema;
+use super::text::{BYTE_ORDER_MARK, trim};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord};
 use crate::node::Wanted;
@@ -86,7 +86,7 @@ impl Stream {
                 break format;
             }
         };
-        if let Some(rest) = block.bytes.strip_prefix(b"\xef\xbb\xbf") {
+        if let Some(rest) = block.bytes.strip_prefix(BYTE_ORDER_MARK) {
             block.decoded = block.bytes.len() - rest.len();
         }
         let decoder = Decoder::new(format, options.schema, options.wanted, &options.limits, name);
@@ -154,7 +154,11 @@ impl Stream {
         let name = &self.name;
         let Some(first) = table.first_bad() else {
             let what = format!("{name} has no record (it was read as {})", self.format.name());
-            return if records > 0 { Ok(()) } else { Err(Diagnostic::new(input::NO_RECORD, what).help(input::NO_RECORD.remedy)) };
+            return if records > 0 {
+                Ok(())
+            } else {
+                Err(Diagnostic::new(input::NO_RECORD, what).help(input::NO_RECORD.remedy))
+            };
         };
         let unit = if self.format == Format::Json { "element" } else { "line" };
         let example =
@@ -162,7 +166,10 @@ impl Stream {
         let help = if first.code == input::NO_TIME {
             "if the time has another name, say so on the ingest node: `schema = { timestamp = \"…\" }`".to_string()
         } else {
-            format!("mend the input; it was read as {}, so if it is not, set `format` on the ingest node", self.format.name())
+            format!(
+                "mend the input; it was read as {}, so if it is not, set `format` on the ingest node",
+                self.format.name()
+            )
         };
         if records == 0 {
             let what = format!("{name} has no valid record; {bad} could not be used, {example}");

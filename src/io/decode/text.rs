@@ -1,6 +1,9 @@
 /// How much of the input a detail may quote, in characters.
 const QUOTED: usize = 60;
 
+/// Of UTF-8. Means nothing, wherever it stands between records.
+pub(super) const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
 /// A short piece of the input in back quotes.
 pub(super) fn quote(raw: &[u8]) -> String {
     format!("`{}`", shorten(raw))
@@ -26,7 +29,8 @@ pub(super) fn shorten(raw: &[u8]) -> String {
 
 /// Characters that move the cursor or turn the direction of writing: control characters and bidirectional marks.
 pub(super) fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Blanks around records: white space, and the NULs that logs are padded with.
@@ -48,9 +52,11 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
     loop {
         match text {
-            [0xef, 0xbb, 0xbf, rest @ ..] => text = rest,
             [first, rest @ ..] if is_blank(*first) => text = rest,
-            _ => return text,
+            _ => match text.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => text = rest,
+                None => return text,
+            },
         }
     }
 }
