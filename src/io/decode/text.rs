@@ -1,5 +1,5 @@
 /// How much of the input a detail may quote, in characters.
-const QUOTED: usize = 60;
+const QUOTED: usize = 64;
 
 /// Of UTF-8. Means nothing, wherever it stands between records.
 pub(super) const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
@@ -69,6 +69,6 @@ mod tests {
     fn quotes_are_short_and_printable() {
         assert_eq!(quote(b"a\tb\x1b[31m\xff"), "`a\\tb\\u{1b}[31m\u{fffd}`");
         assert_eq!(quote("\u{202e}x".as_bytes()), "`\\u{202e}x`");
-        assert_eq!(quote("é".repeat(1000).as_bytes()), format!("`{}…`", "é".repeat(60)));
+        assert_eq!(quote("é".repeat(1000).as_bytes()), format!("`{}…`", "é".repeat(QUOTED)));
     }
 }
