@@ -175,7 +175,7 @@ impl Stream {
             let what = format!("{name} has no valid record; {bad} could not be used, {example}");
             return Err(Diagnostic::new(input::NO_RECORD, what).help(help));
         }
-        if bad as f64 > self.max_bad_ratio * all as f64 {
+        if bad as f64 / all as f64 > self.max_bad_ratio {
             let limit = self.max_bad_ratio;
             let what = format!(
                 "{bad} of {all} records of {name} could not be used, more than max_bad_ratio = {limit} permits; {example}"
