@@ -8,6 +8,7 @@
 //!
 //! Must not know where the bytes come from, nor who reads the batches.
 
+mod cell;
 mod csv;
 mod decoder;
 mod elements;
