@@ -87,6 +87,7 @@ mod tests {
             "id": id, "target": "cache", "severity": "low", "anomalies": [], "parameters": { "replicas": 3, "drain": true },
             "facts": [], "slots": { "action": "Do {x}.", "benefit_estimate": "Saves {y}." },
             "words": { "action": "Do it.", "benefit_estimate": "Saves some." }, "wording": "template",
+            "others": [],
         })
     }
 

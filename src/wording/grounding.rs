@@ -7,6 +7,7 @@
 mod facts;
 mod figures;
 mod lexicon;
+mod others;
 mod sense;
 mod style;
 mod tokens;
@@ -80,6 +81,8 @@ pub enum Reason {
     Counting(String),
     #[error("`{0}` looks like a name, and no fact has it; use only the names of the facts")]
     Identifier(String),
+    #[error("`{0}` is another service, host or metric of this run; name only what the facts name")]
+    Other(String),
     #[error("the character {0} has no place in a plain sentence")]
     Character(String),
     #[error("`{0}` is markup, an address or a path; write a plain sentence")]
@@ -157,6 +160,7 @@ fn check_sentence(
     style::authors(text, &tokens, reasons);
     style::promises(field, text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, reasons);
+    others::named(text, &tokens, &known.others, known.language, reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     sense::negation(field, text, &tokens, &about.slots, reasons);
     figures::counting(text, &tokens, reasons);

@@ -163,6 +163,13 @@ pub(super) const MORE: &[&str] = &[
 pub(super) const NEGATIONS: &[&str] =
     &["not", "don", "dont", "never", "avoid", "cannot", "pas", "jamais", "eviter", "evitez"];
 
+/// What is done to something that is there.
+#[rustfmt::skip]
+pub(super) const OPERATIONS: &[&str] = &[
+    "restart", "reboot", "failover", "rollback", "flush", "purge", "reset", "shutdown", "upgrade", "update",
+    "migration", "restore", "redemarrage", "bascule", "reinitialisation", "vidage", "arret",
+];
+
 /// Frequent words that tell the languages apart.
 #[rustfmt::skip]
 pub(super) const ENGLISH: &[&str] = &[
@@ -180,6 +187,11 @@ pub(super) const FRENCH: &[&str] = &[
 pub(super) const NO_FUTURE: &[&str] = &[
     "camera", "opera", "agora", "infra", "extra", "para", "tera", "ultra", "intra",
 ];
+
+/// Words that sentences are held together by.
+pub(super) fn is_function_word(folded: &str) -> bool {
+    ENGLISH.contains(&folded) || FRENCH.contains(&folded)
+}
 
 /// A word without the accents of French.
 pub(super) fn fold(lower: &str) -> String {
@@ -225,6 +237,7 @@ mod tests {
             CHANGE_STEMS,
             MORE,
             NEGATIONS,
+            OPERATIONS,
             ENGLISH,
             FRENCH,
             NO_FUTURE,
