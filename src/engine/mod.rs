@@ -5,6 +5,7 @@
 
 mod drive;
 mod event;
+mod inputs;
 mod pass;
 mod record;
 mod state;

@@ -19,6 +19,7 @@ mod format;
 mod json;
 mod lines;
 mod mend;
+mod record;
 mod scan;
 mod schema;
 mod stream;
