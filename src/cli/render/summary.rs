@@ -61,8 +61,8 @@ fn read(inputs: &[InputRecord]) -> String {
         }
         if !input.faults.is_empty() {
             // Each with its code and its first place goes to standard error, and all into the run record.
-            let kinds = input.faults.len();
-            line.push_str(&format!("; {kinds} kind{} of faults noted", if kinds == 1 { "" } else { "s" }));
+            let kinds = counted(input.faults.len() as u64, "kind");
+            line.push_str(&format!("; {kinds} of fault noted"));
         }
         lines.push(line);
     }
