@@ -22,6 +22,7 @@ mod mend;
 mod record;
 mod scan;
 mod schema;
+mod sheet;
 mod stream;
 mod table;
 #[cfg(test)]

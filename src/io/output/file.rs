@@ -74,7 +74,7 @@ impl Task for OutputFile {
             Err(error) => Err(TaskError::Diagnosed(Box::new(
                 Diagnostic::new(
                     codes::output::UNWRITABLE,
-                    format!("the report cannot be written to `{}`: {error}", self.path),
+                    format!("cannot write the report to `{}`: {}", self.path, why(&error)),
                 )
                 .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
             ))),
