@@ -71,7 +71,7 @@ impl Watcher for Progress {
             Event::Cut { .. } => tracing::info!("stream part done"),
             Event::TaskStarted { node, item, attempt } => tracing::debug!(node, item, attempt, "task started"),
             Event::TaskFailed { node, item, attempt, error, transient } => {
-                tracing::warn!(node, item, attempt, error, transient, "task failed");
+                tracing::info!(node, item, attempt, error, transient, "task failed");
             }
             Event::TaskEnded { node, item, outcome, elapsed_ms, .. } => {
                 tracing::info!(node, item, ?outcome, elapsed_ms, "task ended");

@@ -44,7 +44,7 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     printed + &rows(last)
 }
 
-/// A line per source, and one per kind of fault below it.
+/// A line per source.
 fn read(inputs: &[InputRecord]) -> String {
     let mut lines = Vec::new();
     for input in inputs {
@@ -59,14 +59,12 @@ fn read(inputs: &[InputRecord]) -> String {
         if input.bad > 0 {
             line.push_str(&format!("; {} left out", counted(input.bad, "bad record")));
         }
-        lines.push(line);
-        for fault in &input.faults {
-            let mut line = format!("{} {}: {}", safe(&fault.code), safe(&fault.what), fault.count);
-            if let Some(example) = fault.examples.first() {
-                line.push_str(&format!(" (record {}: {})", example.row, safe(&shorten(&example.detail, 80))));
-            }
-            lines.push(line);
+        if !input.faults.is_empty() {
+            // Each with its code and its first place goes to standard error, and all into the run record.
+            let kinds = counted(input.faults.len() as u64, "kind");
+            line.push_str(&format!("; {kinds} of fault noted"));
         }
+        lines.push(line);
     }
     if lines.is_empty() { "nothing".to_string() } else { lines.join("\n") }
 }

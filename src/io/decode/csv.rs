@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::cell::Cell;
-use super::decoder::Sheet;
 use super::fields::Fields;
+use super::sheet::Sheet;
 use super::text::{quote, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
 

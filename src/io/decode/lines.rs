@@ -1,5 +1,5 @@
-use super::decoder::Sheet;
 use super::json;
+use super::sheet::Sheet;
 use super::text::{is_blank, quote, trim};
 use crate::diagnostic::codes::input;
 

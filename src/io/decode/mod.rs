@@ -19,8 +19,10 @@ mod format;
 mod json;
 mod lines;
 mod mend;
+mod record;
 mod scan;
 mod schema;
+mod sheet;
 mod stream;
 mod table;
 #[cfg(test)]

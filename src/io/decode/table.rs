@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use super::cell::{Cell, is_name};
 use super::entities::Entities;
-use super::faults::{Faults, Noted};
+use super::faults::Faults;
 use super::fields::{Field, Fields};
+use super::record::{FirstBad, Record, Tally};
 use super::text::quote;
 use super::time::TimeParser;
 use crate::diagnostic::{Code, codes::input};
@@ -37,41 +38,6 @@ pub(super) struct Table {
     faults: Faults,
     pub tally: Tally,
     first_bad: Option<FirstBad>,
-}
-
-/// The first record that could not be used.
-pub(super) struct FirstBad {
-    pub row: u64,
-    pub code: &'static Code,
-    pub detail: String,
-}
-
-/// What an input amounts to so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub records: u64,
-    pub bad: u64,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-}
-
-/// The record that is being read.
-#[derive(Default)]
-struct Record {
-    /// Whether it was begun and neither committed nor rejected.
-    open: bool,
-    serial: u64,
-    row: u64,
-    time: Option<Timestamp>,
-    /// What stood where the time should be.
-    unreadable_time: Option<String>,
-    entity: String,
-    entity_rank: Option<usize>,
-    /// A field that may name the entity held something that is no name.
-    no_name: Option<String>,
-    noted: Vec<Noted>,
-    /// How many services were known before it.
-    services: usize,
 }
 
 impl Table {

@@ -74,10 +74,20 @@ impl Task for OutputFile {
             Err(error) => Err(TaskError::Diagnosed(Box::new(
                 Diagnostic::new(
                     codes::output::UNWRITABLE,
-                    format!("the report cannot be written to `{}`: {error}", self.path),
+                    format!("cannot write the report to `{}`: {}", self.path, why(&error)),
                 )
                 .help("an older report at that place is untouched; `--output PATH` writes elsewhere"),
             ))),
         }
+    }
+}
+
+/// Without the temporary file's name, which says nothing to a user.
+fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "its folder does not exist".to_string(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_string(),
+        _ => error.to_string(),
     }
 }
