@@ -84,12 +84,8 @@ impl Watcher for Progress {
             }
             Event::Cut { .. } => tracing::info!("stream part done"),
             Event::TaskStarted { node, item, attempt } => tracing::debug!(node, item, attempt, "task started"),
-            Event::TaskFailed { node, item, attempt, error, transient: true } => {
-                tracing::warn!(node, item, attempt, error, "task failed, may be tried again");
-            }
-            // How the run ends tells of it.
-            Event::TaskFailed { node, item, attempt, error, transient: false } => {
-                tracing::info!(node, item, attempt, error, "task failed");
+            Event::TaskFailed { node, item, attempt, error, transient } => {
+                tracing::info!(node, item, attempt, error, transient, "task failed");
             }
             Event::TaskEnded { node, item, outcome, elapsed_ms, .. } => {
                 tracing::info!(node, item, ?outcome, elapsed_ms, "task ended");

@@ -90,7 +90,24 @@ fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic
             .at(source, span)
             .help(format!("add `{key} = …`"));
     }
-    Diagnostic::new(codes::graph::WRONG_TYPE, message).at(source, span)
+    Diagnostic::new(codes::graph::WRONG_TYPE, plainly(message)).at(source, span)
+}
+
+/// serde names the types of Rust; a user is told what to write.
+fn plainly(message: &str) -> String {
+    if message.starts_with("wanted string or table") {
+        return "a word in quotes was expected here".to_string();
+    }
+    let Some((found, expected)) = message.rsplit_once("expected ") else { return message.to_string() };
+    let plain = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        _ => return message.to_string(),
+    };
+    format!("{found}expected {plain}")
 }
 
 /// Removes the innermost entry that `span` lies in, by its key or its value, and says its key.
@@ -166,9 +183,9 @@ mod tests {
             faults("pth = 'é'\nratio = 'high'\nnested = { depht = 2, depth = -1 }"),
             [
                 "t.toml:3:12: AG0003: unknown key `depht` [did you mean `depth`?]",
-                "t.toml:3:31: AG0005: invalid value: integer `-1`, expected u32 []",
+                "t.toml:3:31: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
                 "t.toml:1:1: AG0003: unknown key `pth` [did you mean `path`?]",
-                "t.toml:2:9: AG0005: invalid type: string \"high\", expected f64 []",
+                "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
                 "t.toml:1:1: AG0004: the key `path` is missing [add `path = …`]",
             ]
         );
@@ -180,8 +197,8 @@ mod tests {
             faults("path = 'x'\nratio = 'high'\n[nested]\ndepht = 2\ndepth = -1"),
             [
                 "t.toml:4:1: AG0003: unknown key `depht` [did you mean `depth`?]",
-                "t.toml:5:9: AG0005: invalid value: integer `-1`, expected u32 []",
-                "t.toml:2:9: AG0005: invalid type: string \"high\", expected f64 []",
+                "t.toml:5:9: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
+                "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
             ]
         );
     }

@@ -111,3 +111,33 @@ pub struct Anomaly {
     /// A full sentence in the run's language.
     pub description: String,
 }
+
+#[cfg(test)]
+impl Anomaly {
+    /// One of `cpu_usage` on `web-1`, for tests that care about a few fields and set those.
+    pub(crate) fn example(name: &str, value: f64, severity: Severity) -> Anomaly {
+        let figure = |v| Figure::new(v).expect("tests use finite values");
+        let time = Timestamp::parse("2024-01-01T00:00:00Z").expect("a literal time");
+        let sample = Sample { time, row: 1, value: figure(value) };
+        Anomaly {
+            name: name.to_string(),
+            metric: name.split('@').next().unwrap_or(name).to_string(),
+            service: None,
+            entity: name.split('@').nth(1).map(str::to_string),
+            value: figure(value),
+            threshold: figure(70.0),
+            severity,
+            unit: Some("%".to_string()),
+            bands: Bands { low: Some(figure(70.0)), medium: Some(figure(80.0)), high: Some(figure(90.0)) },
+            records: 10,
+            reached: Counts { low: 1, medium: 0, high: 0 },
+            first: sample,
+            worst: sample,
+            last: sample,
+            newest: sample,
+            mean: figure(value),
+            services: Vec::new(),
+            description: format!("{name} peaked."),
+        }
+    }
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Figure, Severity, Timestamp};
+use super::{Figure, Severity, Status, Timestamp};
 
 /// The value of a fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +13,8 @@ pub enum FactValue {
     Time(Timestamp),
     /// An identifier of the input (host, service, metric) or a word of the playbook; never free text of telemetry.
     Name(String),
+    /// Of a service; written in the run's language.
+    Status(Status),
 }
 
 /// One statement that a sentence may use, as the slot `{name}`.
@@ -75,4 +77,7 @@ pub struct Recommendation {
     /// The sentences as published: `slots` with every slot filled.
     pub words: Words,
     pub wording: WordingSource,
+    /// Other services, hosts and metrics of the run that are called by a plain word (`cache`), which a wording must not
+    /// name: of letters only, in lower case, sorted, each once, the first 200. Not for the model.
+    pub others: Vec<String>,
 }

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -14,6 +13,7 @@ use serde_json::value::RawValue;
 use super::event::{Entry, Event};
 use super::pass::{Passed, run_apart};
 use super::state::{Action, Diverged, Run, task_name};
+use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::domain::{RunStatus, TaskOutcome};
 use crate::graph::{OnError, Plan, Stream};
@@ -28,43 +28,6 @@ pub struct World {
     pub model: Option<Arc<dyn Model>>,
     pub watcher: Arc<dyn Watcher>,
     pub cancel: Cancel,
-}
-
-/// Somebody who looks on.
-pub trait Watcher: Send + Sync {
-    fn on_event(&self, _event: &Event) {}
-    /// Bytes that a source has read, and how many there are where that is known.
-    fn on_read(&self, _node: &str, _read: u64, _total: Option<u64>) {}
-    /// The journal cannot be written any further; the run goes on without.
-    fn on_journal_lost(&self, _why: &str) {}
-}
-
-/// Asks a run to stop where it is. Its journal stays resumable.
-#[derive(Clone, Default)]
-pub struct Cancel(Arc<CancelState>);
-
-#[derive(Default)]
-struct CancelState {
-    flag: AtomicBool,
-    wake: tokio::sync::Notify,
-}
-
-impl Cancel {
-    pub fn cancel(&self) {
-        self.0.flag.store(true, Ordering::Relaxed);
-        self.0.wake.notify_waiters();
-        self.0.wake.notify_one();
-    }
-
-    pub fn is_cancelled(&self) -> bool {
-        self.0.flag.load(Ordering::Relaxed)
-    }
-
-    async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            self.0.wake.notified().await;
-        }
-    }
 }
 
 /// How a run ended.

@@ -5,11 +5,14 @@
 
 mod drive;
 mod event;
+mod inputs;
 mod pass;
 mod record;
 mod state;
+mod watch;
 
-pub use drive::{Cancel, Outcome, Watcher, World, drive};
+pub use drive::{Outcome, World, drive};
 pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
 pub use record::run_record;
 pub use state::{Action, Diverged, Run};
+pub use watch::{Cancel, Watcher};

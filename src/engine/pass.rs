@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::drive::{Cancel, Watcher};
+use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{InputRecord, Timestamp};
 use crate::graph::{Plan, Stream, StreamSource};

@@ -9,8 +9,9 @@ use petgraph::graph::NodeIndex;
 use serde_json::value::RawValue;
 
 use super::event::{Event, Header};
+use super::inputs::{inputs_of, list, null};
 use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, TaskRecord};
-use crate::graph::{Plan, PlanInput, Reference};
+use crate::graph::Plan;
 use crate::node::Role;
 
 /// What the driver has to do next.
@@ -246,7 +247,7 @@ impl Run {
         let items = self.nodes.get_mut(node).map(|s| std::mem::take(&mut s.items)).unwrap_or_default();
         let mut items = items.into_iter().map(|item| item.unwrap_or_else(null));
         let value = match each {
-            true => list(items.map(|item| item.get().to_string()))?,
+            true => list(items.map(|item| item.get().to_string())).map_err(Diverged)?,
             false => items.next().unwrap_or_else(null),
         };
         self.finish(plan, node, value, ready)
@@ -280,7 +281,7 @@ impl Run {
     fn ready(&mut self, plan: &Plan, mut ready: VecDeque<usize>, actions: &mut Vec<Action>) -> Result<(), Diverged> {
         while let Some(node) = ready.pop_front() {
             let Some(planned) = plan.nodes.get(node) else { continue };
-            let inputs = match self.inputs_of(&planned.inputs, planned.each) {
+            let inputs = match inputs_of(&planned.inputs, planned.each, &|node| self.value(node)) {
                 Ok(inputs) => inputs,
                 Err(error) => {
                     // Lists of unequal length cannot be zipped; the node fails as its `on_error` says.
@@ -318,57 +319,6 @@ impl Run {
             actions.push(Action::End);
         }
     }
-
-    /// The input objects of a node's tasks: one, or one per item; `None` for an item that is skipped.
-    fn inputs_of(&self, ports: &[PlanInput], each: bool) -> Result<Vec<Option<Box<RawValue>>>, String> {
-        let mut whole: Vec<(&str, String)> = Vec::new();
-        let mut zipped: Vec<(&PlanInput, Vec<Box<RawValue>>)> = Vec::new();
-        for port in ports {
-            let mut parts = Vec::new();
-            for reference in &port.from {
-                parts.push(self.referred(reference)?);
-            }
-            if port.each {
-                let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
-                zipped.push((port, items.into_iter().flatten().collect()));
-            } else if let [part] = parts.as_slice() {
-                whole.push((&port.port, part.get().to_string()));
-            } else {
-                let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
-                let joined = list(items.iter().flatten().map(|i| i.get().to_string())).map_err(|e| e.0)?;
-                whole.push((&port.port, joined.get().to_string()));
-            }
-        }
-        if !each {
-            return Ok(vec![Some(object(whole.iter().map(|(p, v)| (*p, v.as_str())))?)]);
-        }
-        let count = zipped.first().map_or(0, |(_, items)| items.len());
-        if let Some((port, items)) = zipped.iter().find(|(_, items)| items.len() != count) {
-            let first = zipped.first().map_or("", |(p, _)| p.port.as_str());
-            return Err(format!(
-                "`each` zips lists of one length, but `{first}` has {count} items and `{}` has {}",
-                port.port,
-                items.len()
-            ));
-        }
-        let item = |at: usize| {
-            let own = zipped.iter().filter_map(|(port, items)| Some((*port, items.get(at)?.get())));
-            let skipped = own.clone().any(|(port, value)| value == "null" && !port.nullable);
-            let fields = whole.iter().map(|(p, v)| (*p, v.as_str())).chain(own.map(|(p, v)| (p.port.as_str(), v)));
-            if skipped { Ok(None) } else { object(fields).map(Some) }
-        };
-        (0..count).map(item).collect()
-    }
-
-    fn referred(&self, reference: &Reference) -> Result<Box<RawValue>, String> {
-        let value = self.value(reference.node).ok_or("an input is not there yet")?;
-        let Some(field) = &reference.field else { return Ok(value.to_owned()) };
-        if value.get() == "null" {
-            return Ok(null());
-        }
-        let mut fields: BTreeMap<String, Box<RawValue>> = read(value)?;
-        Ok(fields.remove(field).unwrap_or_else(null))
-    }
 }
 
 /// `node`, or `node[item]`.
@@ -389,31 +339,4 @@ fn pause(task: &str, attempt: u32) -> Duration {
 
 fn index(plan: &Plan, node: &str) -> Result<usize, Diverged> {
     plan.find(node).ok_or_else(|| Diverged(format!("the graph has no node `{node}`")))
-}
-
-fn null() -> Box<RawValue> {
-    RawValue::NULL.to_owned()
-}
-
-fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(value.get()).map_err(|e| format!("a value is not what its type says, which is a bug: {e}"))
-}
-
-fn list(items: impl Iterator<Item = String>) -> Result<Box<RawValue>, Diverged> {
-    let text = format!("[{}]", items.collect::<Vec<_>>().join(","));
-    RawValue::from_string(text).map_err(|e| Diverged(format!("an output is not JSON: {e}")))
-}
-
-fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Box<RawValue>, String> {
-    let mut text = String::from("{");
-    for (name, value) in fields {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::to_string(name).map_err(|e| e.to_string())?);
-        text.push(':');
-        text.push_str(value);
-    }
-    text.push('}');
-    RawValue::from_string(text).map_err(|e| e.to_string())
 }

@@ -60,9 +60,22 @@ pub fn compile(
     if faults.is_empty() {
         return Ok(assemble(&file, stem, wires, built));
     }
+    for fault in &mut faults {
+        name_override(fault, &file, source, overrides);
+    }
     let here = |d: &Diagnostic| d.place.as_ref().is_some_and(|(s, _)| s.name == source.name);
     faults.sort_by_key(|d| (!here(d), d.place.as_ref().map_or(usize::MAX, |(_, span)| span.start)));
     Err(faults)
+}
+
+/// What `--set` put in has no place in the file: its faults lie on the node's name, and say where they come from.
+fn name_override(fault: &mut Diagnostic, file: &GraphFile<'_>, source: &SourceFile, overrides: &[Override]) {
+    let Some((at, span)) = &fault.place else { return };
+    let node = file.nodes.iter().find(|n| at.name == source.name && n.span == *span);
+    let Some(change) = overrides.iter().find(|o| node.is_some_and(|n| n.name == o.node)) else { return };
+    if fault.label.is_none() {
+        fault.label = Some(format!("--set {}.{}={}", change.node, change.keys.join("."), change.value));
+    }
 }
 
 fn find_kind(

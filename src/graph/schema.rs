@@ -48,17 +48,29 @@ pub fn kind_schema(kind: &Kind) -> Schema {
     let mut properties = object(&mut wiring, "properties");
     properties.extend(object(&mut schema, "properties"));
     properties.insert("kind".into(), json!({ "const": kind.name }));
+    let mut required = vec![json!("kind")];
+    if let Some(Value::Array(more)) = schema.get("required") {
+        required.extend(more.iter().cloned());
+    }
     if kind.role != Role::Task {
         for key in ["each", "timeout", "retry", "on_error"] {
             properties.remove(key);
         }
     }
-    if kind.role == Role::Source {
-        properties.remove("inputs");
-    }
-    let mut required = vec![json!("kind")];
-    if let Some(Value::Array(more)) = schema.get("required") {
-        required.extend(more.iter().cloned());
+    // Port names, so that an editor completes them; their types are the compiler's to prove.
+    let inputs = properties.remove("inputs");
+    let ports = ports(kind, &mut generator);
+    if let (false, Some(Value::Object(mut inputs))) = (ports.is_empty(), inputs) {
+        let reference = inputs.remove("additionalProperties").unwrap_or_default();
+        let named: Map<String, Value> = ports.iter().map(|p| (p.name.clone(), reference.clone())).collect();
+        let needed: Vec<&str> = ports.iter().filter(|p| p.required).map(|p| p.name.as_str()).collect();
+        inputs.insert("additionalProperties".into(), json!(false));
+        inputs.insert("properties".into(), Value::Object(named));
+        inputs.insert("required".into(), json!(needed));
+        properties.insert("inputs".into(), Value::Object(inputs));
+        if !needed.is_empty() {
+            required.push(json!("inputs"));
+        }
     }
     schema.insert("properties".into(), Value::Object(properties));
     schema.insert("required".into(), Value::Array(required));

@@ -123,6 +123,7 @@ pub(super) mod scripted {
                 benefit_estimate: "CPU from 93% to 46.5%, if 1 runs.".into(),
             },
             wording: WordingSource::Template,
+            others: Vec::new(),
         }
     }
 }

@@ -116,7 +116,7 @@ fn unsendable(about: &Recommendation) -> Option<&str> {
     let facts = about.facts.iter().flat_map(|fact| {
         let value = match &fact.value {
             FactValue::Name(name) => Some(name.as_str()),
-            FactValue::Number(_) | FactValue::Time(_) => None,
+            FactValue::Number(_) | FactValue::Time(_) | FactValue::Status(_) => None,
         };
         [Some(fact.name.as_str()), Some(fact.subject.as_str()), value].into_iter().flatten()
     });

@@ -70,16 +70,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::{Figure, Severity};
 
     /// An anomaly as JSON, of a graph's edge.
-    fn anomaly(name: &str, severity: &str, value: f64, threshold: f64) -> serde_json::Value {
-        let sample = json!({ "time": "2023-10-01T12:00:00Z", "row": 1, "value": value });
-        json!({
-            "name": name, "metric": "m", "service": null, "entity": null, "value": value, "threshold": threshold,
-            "severity": severity, "unit": null, "bands": { "low": threshold, "medium": null, "high": null },
-            "records": 1, "reached": { "low": 1, "medium": 0, "high": 0 }, "first": sample, "worst": sample,
-            "last": sample, "newest": sample, "mean": value, "services": [], "description": format!("About {name}."),
-        })
+    fn anomaly(name: &str, severity: Severity, value: f64, threshold: f64) -> serde_json::Value {
+        let threshold = Figure::new(threshold).unwrap();
+        let description = format!("About {name}.");
+        json!(Anomaly { threshold, description, ..Anomaly::example(name, value, severity) })
     }
 
     fn recommendation(id: &str) -> serde_json::Value {
@@ -87,6 +84,7 @@ mod tests {
             "id": id, "target": "cache", "severity": "low", "anomalies": [], "parameters": { "replicas": 3, "drain": true },
             "facts": [], "slots": { "action": "Do {x}.", "benefit_estimate": "Saves {y}." },
             "words": { "action": "Do it.", "benefit_estimate": "Saves some." }, "wording": "template",
+            "others": [],
         })
     }
 
@@ -107,7 +105,7 @@ mod tests {
     #[test]
     fn the_report_is_what_its_parts_say() {
         let mut input = input(
-            json!([anomaly("cpu@a", "high", 95.0, 90.0)]),
+            json!([anomaly("cpu@a", Severity::High, 95.0, 90.0)]),
             json!([recommendation("restart:cache"), null, recommendation("add-nodes:cache")]),
         );
         // From text: `json!` sorts, an edge of a graph does not.
@@ -172,15 +170,15 @@ mod tests {
         };
         assert_eq!(
             names(json!([
-                anomaly("low", "low", 900.0, 1.0),
-                anomaly("low tie b", "low", 99.0, 90.0),
-                anomaly("low tie a", "low", 0.11, 0.10),
-                anomaly("high near b", "high", 11.0, 10.0),
-                anomaly("medium", "medium", 2.0, 1.0),
-                anomaly("high near a", "high", 11.0, 10.0),
-                anomaly("high below zero", "high", -5.0, -10.0),
-                anomaly("high at zero", "high", 0.0, 0.0),
-                anomaly("high huge", "high", 1.7e308, -1.7e308),
+                anomaly("low", Severity::Low, 900.0, 1.0),
+                anomaly("low tie b", Severity::Low, 99.0, 90.0),
+                anomaly("low tie a", Severity::Low, 0.11, 0.10),
+                anomaly("high near b", Severity::High, 11.0, 10.0),
+                anomaly("medium", Severity::Medium, 2.0, 1.0),
+                anomaly("high near a", Severity::High, 11.0, 10.0),
+                anomaly("high below zero", Severity::High, -5.0, -10.0),
+                anomaly("high at zero", Severity::High, 0.0, 0.0),
+                anomaly("high huge", Severity::High, 1.7e308, -1.7e308),
             ])),
             [
                 "high at zero",

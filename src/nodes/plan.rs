@@ -6,6 +6,7 @@ mod check;
 mod decide;
 mod facts;
 mod formula;
+mod others;
 mod playbook;
 #[cfg(test)]
 mod tests;
@@ -34,7 +35,7 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// [[actions]]
 /// id = "scale-out"
 /// trigger = ["cpu_usage"]              # at least one of these must be an anomaly that is not yet answered
-/// covers = ["latency_ms"]              # same cause: answered along with it
+/// covers = ["latency_ms"]              # same cause: answered along with it if it is of the same time
 /// when = "cpu_usage.value >= 75"       # optional condition
 /// target = "host"                      # host or service
 /// prefer = ["*gateway*", "*api*"]      # services to choose first, `*` stands for any text
@@ -52,13 +53,13 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// action = "Scale {target} out to {parameter.replicas} replicas: CPU peaked at {cpu_usage.value}."
 /// benefit_estimate = "From {assumed.replicas} today and with even load, CPU would peak at about {projected.cpu_usage}."
 /// no_estimate = "No effect can be derived from the telemetry."
-/// also = { latency_ms = "Latency peaked as well, at {latency_ms.value}." }
+/// also = { latency_ms = "Latency was high too, up to {latency_ms.value}." }
 ///
 /// [actions.fr]
 /// action = "Porter {target} à {parameter.replicas} réplicas, le CPU ayant culminé à {cpu_usage.value}."
 /// benefit_estimate = "Avec {assumed.replicas} aujourd'hui et une charge égale, le pic serait de {projected.cpu_usage}."
 /// no_estimate = "Aucun effet ne peut être déduit de la télémétrie."
-/// also = { latency_ms = "La latence a culminé elle aussi, à {latency_ms.value}." }
+/// also = { latency_ms = "La latence était élevée aussi, jusqu'à {latency_ms.value}." }
 ///
 /// [[actions]]
 /// id = "investigate"
@@ -81,16 +82,23 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// `trigger` and `covers` name metrics; `service_status` is a service that was not online, `service_status:degraded` and
 /// `service_status:offline` one whose worst status is that. An action answers one service at a time.
 ///
-/// The target is the host where records name one and the action says so. Else it is a service: the one that is answered,
-/// the first that `prefer` names, or the one with the worst status, newest before earlier ones, then by name. Where the
-/// records name neither hosts nor services it is the word `host`. The id is `action:target`, `action:service@host` for a
-/// service of a named host (which then is the parameter `host`), and `investigate.metric:target` for what is left.
+/// One cause means the same time: what an action answers along with its trigger overlaps it, from the first to the last
+/// record at or above the lowest threshold, both included. The rest goes on to the actions that follow.
+///
+/// The target is the host where records name one and the action says so. Else it is a service: the one that triggers the
+/// action; for an action that covers services one that was not online in the trigger's time, though another action may
+/// have answered it (of several the first that `prefer` names, then the most severe); the first service that `prefer`
+/// names; one that was not online in the trigger's time; the one with the worst status, newest before earlier ones, then
+/// by name. Where the records name neither hosts nor services it is the word `host`.
+///
+/// The id is `action:target`, `action:service@host` for a service of a named host (which then is the parameter `host`),
+/// and `investigate.metric:target` for what is left.
 ///
 /// Facts, as slots `{name}` of sentences: `target`; `host` (in `also.host` only); of each metric `m` that the action
 /// answers `m.value`, `m.threshold`, `m.lowest` (the lowest threshold), `m.mean`, `m.records`, `m.reached` (records at or
 /// above the lowest threshold), `m.newest`, and the times `m.first`, `m.last`, `m.worst_at`; the same without `lowest` and
-/// `mean` of a service (prefix `service_status`, with `service_status.service` its name) and, of what is left, under the
-/// prefix `anomaly` (with `anomaly.metric`); `assumed.NAME`, `parameter.NAME`, `projected.NAME`.
+/// `mean` of the service that the action is about (prefix `service_status`, with `service_status.service` its name) and,
+/// of what is left, under the prefix `anomaly` (with `anomaly.metric`); `assumed.NAME`, `parameter.NAME`, `projected.NAME`.
 ///
 /// Formulas are CEL over numbers: those of the facts, `+ - * /`, comparisons, `&& || !`, `? :`, `round(x, digits)`,
 /// `ceil`, `floor`, `min`, `max`. A status counts as its level: 0 online, 1 degraded, 2 offline. `when` may use every
@@ -133,7 +141,7 @@ pub struct Planner {
 
 impl Task for Planner {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
     type Input = Input;
     type Output = Plan;

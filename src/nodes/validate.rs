@@ -15,8 +15,8 @@ use crate::wording::{Grounded, Rejection, judge, legible};
 ///
 /// - the answer ended by itself and is one JSON object; only its syntax is repaired, and every edit is recorded
 /// - it fits the schema
-/// - it is grounded: every slot is a fact, every figure is exactly one fact, every name is one of the facts', and
-///   nothing is promised
+/// - it is grounded: every slot is a fact, every figure is exactly one fact, every name is one of the facts', no
+///   other service, host or metric of the run is named (`add a cache` names none), and nothing is promised
 ///
 /// A rejected answer is asked for again with the reasons, at most `max_repairs` times; then the template of the
 /// playbook words the recommendation. Nothing else of the recommendation ever changes. How it was worded is in the run
@@ -45,7 +45,7 @@ pub struct Validating {
 
 impl Task for Validating {
     const KIND: &'static str = "validate";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const USES_MODEL: bool = true;
     type Config = Config;
     type Input = Input;

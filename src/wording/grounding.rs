@@ -7,6 +7,8 @@
 mod facts;
 mod figures;
 mod lexicon;
+mod others;
+mod sense;
 mod style;
 mod tokens;
 
@@ -79,12 +81,18 @@ pub enum Reason {
     Counting(String),
     #[error("`{0}` looks like a name, and no fact has it; use only the names of the facts")]
     Identifier(String),
+    #[error("`{0}` is another service, host or metric of this run; name only what the facts name")]
+    Other(String),
     #[error("the character {0} has no place in a plain sentence")]
     Character(String),
     #[error("`{0}` is markup, an address or a path; write a plain sentence")]
     Markup(String),
     #[error("`{0}` promises; say what should or would happen")]
     Promise(String),
+    #[error("`{0}` tells a level as a change or a total as an increment; say what it goes from and to")]
+    Change(String),
+    #[error("`{0}` turns the planned action around")]
+    Negation(String),
     #[error("`{0}` goes beyond the planned action")]
     Drastic(String),
     #[error("`{0}` speaks of the author; write only the recommendation")]
@@ -152,6 +160,9 @@ fn check_sentence(
     style::authors(text, &tokens, reasons);
     style::promises(field, text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, reasons);
+    others::named(text, &tokens, &known.others, known.language, reasons);
+    sense::changes(text, &tokens, &about.slots, reasons);
+    sense::negation(field, text, &tokens, &about.slots, reasons);
     figures::counting(text, &tokens, reasons);
     let doubled = figures::units(text, &tokens, reasons);
     bind(field, text, &tokens, &doubled, ledger)

@@ -195,6 +195,7 @@ fn sample() -> Recommendation {
         slots: words.clone(),
         words,
         wording: WordingSource::Template,
+        others: Vec::new(),
     }
 }
 

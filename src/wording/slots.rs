@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::status_word;
 use crate::domain::{Fact, FactValue, Figure, Language};
 
 /// One `{name}` of a text.
@@ -51,12 +52,13 @@ pub fn fill(text: &str, facts: &[Fact], language: Language) -> Result<String, Un
     Ok(filled)
 }
 
-/// A fact as a sentence writes it: a number with its unit, a time in ISO 8601, a name as it is.
+/// A fact as a sentence writes it: a number with its unit, a time in ISO 8601, a name as it is, a status in words.
 pub fn render(fact: &Fact, language: Language) -> String {
     match &fact.value {
         FactValue::Number(figure) => quantity(*figure, fact.unit.as_deref(), language),
         FactValue::Time(time) => time.to_string(),
         FactValue::Name(name) => name.clone(),
+        FactValue::Status(status) => status_word(*status, language).to_string(),
     }
 }
 

@@ -85,6 +85,11 @@ fn read(inputs: &[InputRecord]) -> String {
         if input.bad > 0 {
             line.push_str(&format!("; {} left out", counted(input.bad, "bad record")));
         }
+        if !input.faults.is_empty() {
+            // Each with its code and its first place goes to standard error, and all into the run record.
+            let kinds = counted(input.faults.len() as u64, "kind");
+            line.push_str(&format!("; {kinds} of fault noted"));
+        }
         lines.push(line);
     }
     if lines.is_empty() { "nothing".to_string() } else { lines.join("\n") }

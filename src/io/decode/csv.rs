@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use ::csv::{ByteRecord, ReaderBuilder};
 
-use super::decoder::Sheet;
+use super::cell::Cell;
 use super::fields::Fields;
-use super::table::Cell;
-use super::text::{quote, trim};
+use super::sheet::Sheet;
+use super::text::{quote, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
 
 /// CSV with a header.
@@ -51,6 +51,9 @@ impl Csv {
                 rest = self.skip_line(rest);
                 continue;
             }
+            let blank = leading_blanks(rest);
+            self.lines += count_lines(blank);
+            rest = rest.get(blank.len()..).unwrap_or_default();
             let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rest);
             let mut record = std::mem::take(&mut self.record);
             let turn = self.rows(&mut reader, &mut record, rest, end, sheet);
@@ -81,29 +84,34 @@ impl Csv {
             // A slice has no I/O errors and `flexible` no others.
             let is_row = reader.read_byte_record(record).unwrap_or(false);
             let stop = usize::try_from(reader.position().byte()).unwrap_or(text.len()).min(text.len());
-            let raw = text.get(used..stop).unwrap_or_default();
-            let blank = raw.len() - trim_newlines(raw).len();
-            let (row, raw) = (self.lines + count_lines(raw.get(..blank).unwrap_or_default()) + 1, trim_newlines(raw));
-            let whole = end || stop < text.len();
             if !is_row {
                 self.lines += count_lines(text.get(used..).unwrap_or_default());
                 return Ok(Turn { used: text.len(), again: false });
             }
-            if raw.len() > sheet.longest || (whole && is_run_on(raw, record, self.header.as_ref())) {
+            let raw = text.get(used..stop).unwrap_or_default();
+            let blank = leading_blanks(raw);
+            let row = self.lines + count_lines(blank) + 1;
+            let (start, lines, raw) = (used + blank.len(), count_lines(raw), trim(raw));
+            if raw.starts_with(b"\"") && blank.last().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
+                // The reader takes quotes after a blank literally; blanks around a row do not count here.
                 self.lines = row - 1;
-                return Ok(self.give_up_line(raw, row, used + blank, sheet));
+                return Ok(Turn { used: start, again: true });
+            }
+            let whole = end || stop < text.len();
+            if raw.len() > sheet.longest || (whole && is_run_on(raw, record, self.header.as_ref())) {
+                return Ok(self.give_up_line(raw, row, start, sheet));
             }
             if !whole {
                 return Ok(Turn { used, again: false });
             }
             self.row(record, row, raw, sheet)?;
-            self.lines = row - 1 + count_lines(text.get(used + blank..stop).unwrap_or_default());
+            self.lines += lines;
             used = stop;
         }
     }
 
     fn row(&mut self, record: &ByteRecord, row: u64, raw: &[u8], sheet: &mut Sheet) -> Result<(), Diagnostic> {
-        if trim(raw).is_empty() {
+        if raw.is_empty() {
             return Ok(());
         }
         let Some(header) = &self.header else {
@@ -150,9 +158,11 @@ impl Csv {
         let Some(newline) = memchr::memchr(b'\n', raw) else {
             sheet.table.reject(row, input::TOO_LONG, || quote(raw));
             self.skipping = true;
+            self.lines = row - 1;
             return Turn { used: from, again: true };
         };
-        sheet.table.reject(row, input::MALFORMED, || format!("a quote is not closed: {}", quote(raw)));
+        let line = trim(raw.get(..newline).unwrap_or_default());
+        sheet.table.reject(row, input::MALFORMED, || format!("a quote is not closed: {}", quote(line)));
         self.lines = row;
         Turn { used: from + newline + 1, again: true }
     }
@@ -231,10 +241,8 @@ fn is_run_on(raw: &[u8], record: &ByteRecord, header: Option<&Header>) -> bool {
     unpaired || header.is_some_and(unfit)
 }
 
-fn trim_newlines(text: &[u8]) -> &[u8] {
-    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    let start = text.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
-    text.get(start..end).unwrap_or_default()
+fn leading_blanks(text: &[u8]) -> &[u8] {
+    text.get(..text.len() - trim_start(text).len()).unwrap_or_default()
 }
 
 fn count_lines(text: &[u8]) -> u64 {

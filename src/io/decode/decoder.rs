@@ -2,6 +2,7 @@ use super::csv::Csv;
 use super::elements::Elements;
 use super::fields::Fields;
 use super::lines::Lines;
+use super::sheet::Sheet;
 use super::table::Table;
 use super::{Format, Limits, Schema};
 use crate::diagnostic::Diagnostic;
@@ -11,14 +12,6 @@ use crate::node::Wanted;
 pub(super) struct Decoder {
     pub sheet: Sheet,
     framing: Framing,
-}
-
-/// What every framing writes to.
-pub(super) struct Sheet {
-    pub fields: Fields,
-    pub table: Table,
-    /// Longest record, in bytes.
-    pub longest: usize,
 }
 
 /// How records are told apart.

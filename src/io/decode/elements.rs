@@ -1,6 +1,6 @@
-use super::decoder::Sheet;
 use super::json;
 use super::scan::Scan;
+use super::sheet::Sheet;
 use super::text::{is_blank, quote, trim};
 use crate::diagnostic::codes::input;
 

@@ -1,5 +1,5 @@
 use super::scan::Scan;
-use super::text::{trim, trim_start};
+use super::text::{BYTE_ORDER_MARK, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input};
 
 /// How records are written.
@@ -30,7 +30,9 @@ impl Format {
             Some((first, rest)) => (trim(first), rest, true),
             None => (trim(text), &[][..], end),
         };
-        let second = trim_start(rest).first();
+        let rest = trim_start(rest);
+        // Half a byte order mark says nothing yet.
+        let second = rest.first().filter(|_| end || !BYTE_ORDER_MARK.starts_with(rest));
         match (first.first(), second) {
             (Some(b'['), _) => Some(Format::Json),
             (Some(b'{'), _) if whole => match (Scan::default().feed(first), second) {

@@ -2,9 +2,10 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::cell::Cell;
 use super::fields::{Field, Fields};
 use super::mend::mend;
-use super::table::{Cell, Table};
+use super::table::Table;
 use super::text::{quote, shorten};
 use crate::diagnostic::codes::input;
 

@@ -1,6 +1,6 @@
-use super::decoder::Sheet;
 use super::json;
-use super::text::{quote, trim};
+use super::sheet::Sheet;
+use super::text::{is_blank, quote, trim};
 use crate::diagnostic::codes::input;
 
 /// NDJSON: a record a line.
@@ -16,7 +16,15 @@ impl Lines {
     /// See `Decoder::push`.
     pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> usize {
         let mut rest = data;
-        while !sheet.table.is_full() && !rest.is_empty() {
+        while !sheet.table.is_full() {
+            if !self.skipping {
+                // At once, since there may be any number of NULs.
+                let blank = rest.iter().position(|byte| *byte == b'\n' || !is_blank(*byte));
+                rest = blank.and_then(|blank| rest.get(blank..)).unwrap_or_default();
+            }
+            if rest.is_empty() {
+                break;
+            }
             let newline = memchr::memchr(b'\n', rest);
             let (line, after) = rest.split_at_checked(newline.unwrap_or(rest.len())).unwrap_or((rest, &[]));
             let number = self.count + 1;

@@ -8,6 +8,7 @@
 //!
 //! Must not know where the bytes come from, nor who reads the batches.
 
+mod cell;
 mod csv;
 mod decoder;
 mod elements;
@@ -18,8 +19,10 @@ mod format;
 mod json;
 mod lines;
 mod mend;
+mod record;
 mod scan;
 mod schema;
+mod sheet;
 mod stream;
 mod table;
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use super::Schema;
 use super::decoder::Decoder;
 use super::format::{Format, refuse_binary};
-use super::text::trim;
+use super::text::{BYTE_ORDER_MARK, trim};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord};
 use crate::node::Wanted;
@@ -86,7 +86,7 @@ impl Stream {
                 break format;
             }
         };
-        if let Some(rest) = block.bytes.strip_prefix(b"\xef\xbb\xbf") {
+        if let Some(rest) = block.bytes.strip_prefix(BYTE_ORDER_MARK) {
             block.decoded = block.bytes.len() - rest.len();
         }
         let decoder = Decoder::new(format, options.schema, options.wanted, &options.limits, name);
@@ -175,7 +175,7 @@ impl Stream {
             let what = format!("{name} has no valid record; {bad} could not be used, {example}");
             return Err(Diagnostic::new(input::NO_RECORD, what).help(help));
         }
-        if bad as f64 > self.max_bad_ratio * all as f64 {
+        if bad as f64 / all as f64 > self.max_bad_ratio {
             let limit = self.max_bad_ratio;
             let what = format!(
                 "{bad} of {all} records of {name} could not be used, more than max_bad_ratio = {limit} permits; {example}"

@@ -1,16 +1,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::cell::{Cell, is_name};
 use super::entities::Entities;
-use super::faults::{Faults, Noted};
+use super::faults::Faults;
 use super::fields::{Field, Fields};
-use super::text::{is_unprintable, quote};
+use super::record::{FirstBad, Record, Tally};
+use super::text::quote;
 use super::time::TimeParser;
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::{Batch, MetricColumn, NO_STATUS, Status, StatusColumn, Timestamp};
 
-/// Longest name of an entity or a service, in bytes.
-const NAME_LENGTH: usize = 256;
 /// Services that are remembered from one batch to the next.
 const REMEMBERED_SERVICES: usize = 1024;
 /// Bytes of status columns after which a batch ends early, so that records with ever new services stay in bounds.
@@ -38,66 +38,6 @@ pub(super) struct Table {
     faults: Faults,
     pub tally: Tally,
     first_bad: Option<FirstBad>,
-}
-
-/// The first record that could not be used.
-pub(super) struct FirstBad {
-    pub row: u64,
-    pub code: &'static Code,
-    pub detail: String,
-}
-
-/// What an input amounts to so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub records: u64,
-    pub bad: u64,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-}
-
-/// The record that is being read.
-#[derive(Default)]
-struct Record {
-    /// Whether it was begun and neither committed nor rejected.
-    open: bool,
-    serial: u64,
-    row: u64,
-    time: Option<Timestamp>,
-    /// What stood where the time should be.
-    unreadable_time: Option<String>,
-    entity: String,
-    entity_rank: Option<usize>,
-    /// A field that may name the entity held something that is no name.
-    no_name: Option<String>,
-    noted: Vec<Noted>,
-    /// How many services were known before it.
-    services: usize,
-}
-
-/// A cell as it stands in the input.
-#[derive(Clone, Copy)]
-pub(super) enum Cell<'a> {
-    Number(f64),
-    /// A whole number, which as a name is written without loss.
-    Whole(i128),
-    Text(&'a str),
-    /// JSON's `null`: the same as no cell.
-    Absent,
-    /// Anything else, in words.
-    Other(&'static str),
-}
-
-impl Cell<'_> {
-    fn describe(self) -> String {
-        match self {
-            Cell::Number(value) => value.to_string(),
-            Cell::Whole(value) => value.to_string(),
-            Cell::Text(text) => quote(text.as_bytes()),
-            Cell::Absent => "null".to_string(),
-            Cell::Other(what) => what.to_string(),
-        }
-    }
 }
 
 impl Table {
@@ -426,13 +366,4 @@ impl Table {
 fn take_column<T>(column: &mut Vec<T>) -> Vec<T> {
     let room = column.len();
     std::mem::replace(column, Vec::with_capacity(room))
-}
-
-/// Whether a name can stand in reports, terminals and prompts.
-fn is_name(name: &str) -> bool {
-    let printable = |name: &str| match name.is_ascii() {
-        true => !name.bytes().any(|b| b.is_ascii_control()),
-        false => !name.chars().any(is_unprintable),
-    };
-    !name.trim().is_empty() && name.len() <= NAME_LENGTH && printable(name)
 }

@@ -1,5 +1,8 @@
 /// How much of the input a detail may quote, in characters.
-const QUOTED: usize = 60;
+const QUOTED: usize = 64;
+
+/// Of UTF-8. Means nothing, wherever it stands between records.
+pub(super) const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// A short piece of the input in back quotes.
 pub(super) fn quote(raw: &[u8]) -> String {
@@ -49,9 +52,11 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
     loop {
         match text {
-            [0xef, 0xbb, 0xbf, rest @ ..] => text = rest,
             [first, rest @ ..] if is_blank(*first) => text = rest,
-            _ => return text,
+            _ => match text.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => text = rest,
+                None => return text,
+            },
         }
     }
 }
@@ -64,6 +69,6 @@ mod tests {
     fn quotes_are_short_and_printable() {
         assert_eq!(quote(b"a\tb\x1b[31m\xff"), "`a\\tb\\u{1b}[31m\u{fffd}`");
         assert_eq!(quote("\u{202e}x".as_bytes()), "`\\u{202e}x`");
-        assert_eq!(quote("é".repeat(1000).as_bytes()), format!("`{}…`", "é".repeat(60)));
+        assert_eq!(quote("é".repeat(1000).as_bytes()), format!("`{}…`", "é".repeat(QUOTED)));
     }
 }

@@ -195,3 +195,103 @@ impl Reader for FileReader {
         (self.stream.bytes(), self.size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use toml::Spanned;
+    use toml::de::DeValue;
+
+    use super::*;
+    use crate::diagnostic::{SourceFile, decode, parse_toml};
+    use crate::node::Wanted;
+
+    fn config(text: &str) -> Result<Config, Vec<String>> {
+        let source = SourceFile::new("g.toml", text);
+        let table = parse_toml(&source).unwrap();
+        let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        decode(value, &source).map_err(|faults| faults.iter().map(|fault| fault.to_string()).collect())
+    }
+
+    #[test]
+    fn the_config_has_defaults_and_is_checked() {
+        let plain = config("path = '-'").unwrap();
+        assert_eq!((plain.format, plain.max_bad_ratio.0), (FormatKey::Auto, 0.1));
+        assert_eq!(plain.schema, Schema::default());
+        assert_eq!(config("path = '-'\nmax_bad_ratio = 0").unwrap().max_bad_ratio.0, 0.0);
+        assert_eq!(
+            config(
+                "path = '-'\nformat = 'xml'\nmax_bad_ratio = 10\nschema = { time = 'x', status_words = { up = 'on' } }"
+            )
+            .unwrap_err(),
+            [
+                "g.toml:2:10: AG0005: `xml` is not known here",
+                "g.toml:3:17: AG0005: 10 is no share: expected a number from 0 to 1",
+                "g.toml:4:46: AG0005: `on` is not known here",
+                "g.toml:4:12: AG0003: unknown key `time`",
+            ]
+        );
+    }
+
+    /// Reads `path` to its end: the rows, and the record or the error.
+    fn read(path: &str) -> (usize, Result<InputRecord, Diagnostic>) {
+        let source = IngestFile { config: config(&format!("path = '{path}'")).unwrap() };
+        let wanted = Wanted::default();
+        let mut rows = 0;
+        let record = Source::open(&source, &Pass { node: "telemetry", wanted: &wanted }).and_then(|mut reader| {
+            while let Some(batch) = reader.next()? {
+                rows += batch.len();
+            }
+            let record = reader.record();
+            assert_eq!(reader.progress(), (record.bytes, Some(record.bytes)));
+            Ok(record)
+        });
+        (rows, record)
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end_and_accounted_for() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        // More than one block.
+        for second in 0..20_000u64 {
+            writeln!(
+                file,
+                "{{\"timestamp\": {}, \"host\": \"h{}\", \"cpu\": 1, \"text\": \"{}\"}}",
+                1_696_161_600 + second,
+                second % 3,
+                "x".repeat(60)
+            )
+            .unwrap();
+        }
+        writeln!(file, "{{").unwrap();
+        let path = file.path().to_str().unwrap();
+        let (rows, record) = read(path);
+        let record = record.unwrap();
+        assert_eq!((rows, record.records, record.bad, record.entities), (20_000, 20_000, 1, 3));
+        assert_eq!((record.node.as_str(), record.path.as_str(), record.format.as_str()), ("telemetry", path, "ndjson"));
+        assert_eq!(record.bytes, file.as_file().metadata().unwrap().len());
+        assert_eq!(record.faults.first().map(|fault| (fault.code.as_str(), fault.count)), Some(("AG0108", 1)));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_said_clearly() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let error = |path: &str| read(path).1.unwrap_err().to_string();
+        assert_eq!(error(path), format!("AG0101: cannot read `{path}`: it is a directory"));
+        let missing = format!("{path}/telemetry.json");
+        assert_eq!(error(&missing), format!("AG0101: cannot read `{missing}`: there is no such file"));
+        std::fs::write(&missing, " \n").unwrap();
+        assert_eq!(error(&missing), format!("AG0102: {missing} is empty"));
+    }
+
+    #[test]
+    fn the_manual_describes_every_key() {
+        let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
+        assert!(schema["description"].as_str().unwrap().contains("kind = \"ingest.file\""));
+        for (key, property) in schema["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{key}");
+        }
+    }
+}

@@ -79,18 +79,18 @@ impl Task for OutputFile {
 impl OutputFile {
     fn unwritable(&self, error: &io::Error) -> Diagnostic {
         let why = match error.kind() {
-            io::ErrorKind::NotFound => "there is no such folder".to_string(),
+            io::ErrorKind::NotFound => "its folder does not exist".to_string(),
             io::ErrorKind::IsADirectory => "it is a folder".to_string(),
             io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+            io::ErrorKind::StorageFull => "the disk is full".to_string(),
             _ => error.to_string(),
         };
         let (message, help) = match self.path.as_str() {
-            "-" => (
-                format!("the report cannot be written to standard output: {why}"),
-                "`--output PATH` writes it to a file",
-            ),
+            "-" => {
+                (format!("cannot write the report to standard output: {why}"), "`--output PATH` writes it to a file")
+            }
             path => (
-                format!("the report cannot be written to `{path}`: {why}"),
+                format!("cannot write the report to `{path}`: {why}"),
                 "an older report at that place is untouched; `--output PATH` writes elsewhere",
             ),
         };

@@ -11,6 +11,7 @@ use crate::wording::fill;
 use super::book::{Action, Assumption, Book, Cause, Sentences, Target};
 use super::facts;
 use super::formula::{Machine, Variables};
+use super::others;
 
 /// The recommendations, most urgent first.
 pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: Language) -> Vec<Recommendation> {
@@ -18,7 +19,8 @@ pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: L
     for anomaly in anomalies {
         groups.entry(anomaly.entity.as_deref()).or_default().push(anomaly);
     }
-    let mut decided = Vec::new();
+    let names = others::plain_names(anomalies);
+    let mut decided: Vec<Decided> = Vec::new();
     for (entity, mut group) in groups {
         group.sort_by(|a, b| urgency(a).compare(&urgency(b)).then_with(|| a.name.cmp(&b.name)));
         let host = Host { book, machine, language, entity, services: services(&group), anomalies: group };
@@ -28,6 +30,9 @@ pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: L
         let by_urgency = a.urgency.compare(&b.urgency).then(b.covered.cmp(&a.covered));
         by_urgency.then(a.position.cmp(&b.position)).then_with(|| a.recommendation.id.cmp(&b.recommendation.id))
     });
+    for Decided { recommendation, .. } in &mut decided {
+        recommendation.others = others::beside(recommendation, &names);
+    }
     distinct(decided.into_iter().map(|d| d.recommendation).collect())
 }
 
@@ -69,7 +74,8 @@ fn services(anomalies: &[&Anomaly]) -> Vec<ServiceState> {
     services.into_values().collect()
 }
 
-/// Ids name anomalies' answers everywhere, so no two are equal. They only are for names that themselves hold `:` or `@`.
+/// Ids name anomalies' answers everywhere, so no two are equal. They only are for names that themselves hold `:` or `@`,
+/// and for an action with several triggers, when these are of different times.
 fn distinct(mut recommendations: Vec<Recommendation>) -> Vec<Recommendation> {
     let mut seen = BTreeSet::new();
     for recommendation in &mut recommendations {
@@ -102,8 +108,9 @@ impl<'a> Host<'a> {
                 if !open.iter().any(|a| std::ptr::eq(*a, *subject)) {
                     continue;
                 }
-                let covered = covered(action, subject, &open);
-                if let Some(recommendation) = self.answer(action, subject, &covered) {
+                let service = self.service(action, subject);
+                let covered = covered(action, subject, service, &open);
+                if let Some(recommendation) = self.answer(action, subject, service, &covered) {
                     open.retain(|a| !covered.iter().any(|c| std::ptr::eq(*c, *a)));
                     let Some(worst) = covered.first() else { continue }; // never empty: the subject is in it
                     let urgency = urgency(worst);
@@ -115,8 +122,13 @@ impl<'a> Host<'a> {
 
     /// `None` when the action's condition does not hold or a figure that its sentence needs cannot be computed; then
     /// the anomalies go on to the next action.
-    fn answer(&self, action: &Action, subject: &Anomaly, covered: &[&'a Anomaly]) -> Option<Recommendation> {
-        let service = covered.iter().find(|a| a.service.is_some()).copied();
+    fn answer(
+        &self,
+        action: &Action,
+        subject: &Anomaly,
+        service: Option<&Anomaly>,
+        covered: &[&'a Anomaly],
+    ) -> Option<Recommendation> {
         if action.when.as_ref().is_some_and(|when| !when.holds(self.machine, &self.situation(service))) {
             return None;
         }
@@ -126,7 +138,7 @@ impl<'a> Host<'a> {
         let mut facts = vec![self.name("target", target, subject)];
         facts.extend(beside.map(|host| self.name("host", host, subject)));
         let mut variables = Variables::new();
-        for (cause, anomaly) in causes(action, covered) {
+        for (cause, anomaly) in causes(action, service, covered) {
             facts::add_numbers(&mut variables, cause.prefix(), anomaly);
             facts.extend(facts::measured(cause, anomaly, subject, self.language));
         }
@@ -146,7 +158,24 @@ impl<'a> Host<'a> {
             slots,
             words,
             wording: WordingSource::Template,
+            others: Vec::new(),
         })
+    }
+
+    /// The service that an action is about: the one that triggers it; else, if the action covers services, one that was
+    /// not online in the trigger's time. It may be answered already: a service that failed over is still where errors
+    /// come from.
+    fn service(&self, action: &Action, subject: &'a Anomaly) -> Option<&'a Anomaly> {
+        if subject.service.is_some() {
+            return Some(subject);
+        }
+        if !action.covers.iter().any(|cause| matches!(cause, Cause::Service(_))) {
+            return None;
+        }
+        let rank = |name: &str| action.prefer.iter().position(|glob| matches(glob, name)).unwrap_or(usize::MAX);
+        let then = self.anomalies.iter().copied().filter(|a| overlap(a, subject));
+        // Most urgent first, and of equals the first wins.
+        then.filter_map(|a| Some((rank(a.service.as_deref()?), a))).min_by_key(|(rank, _)| *rank).map(|(_, a)| a)
     }
 
     /// What conditions see: the worst anomaly of each metric, answered or not, and the service in question.
@@ -179,8 +208,11 @@ impl<'a> Host<'a> {
             return name;
         }
         let preferred = || action.prefer.iter().find_map(|glob| self.services.iter().find(|s| matches(glob, &s.name)));
+        let then = |name: &str| {
+            self.anomalies.iter().any(|a| a.service.as_deref() == Some(name) && overlap(a, subject)) // not online then
+        };
         // Sorted by name, and of equals the first wins.
-        let worst = || self.services.iter().rev().max_by_key(|s| (s.newest, s.worst));
+        let worst = || self.services.iter().rev().max_by_key(|s| (then(&s.name), s.newest, s.worst));
         preferred().or_else(worst).map(|s| s.name.as_str()).or(self.entity).unwrap_or("host")
     }
 
@@ -222,27 +254,40 @@ impl<'a> Host<'a> {
     }
 }
 
-/// What `action` answers when `subject` triggers it, most urgent first: every open anomaly of its metrics, and one
-/// service at most, since it is done to one.
-fn covered<'a>(action: &Action, subject: &'a Anomaly, open: &[&'a Anomaly]) -> Vec<&'a Anomaly> {
+/// What `action` answers when `subject` triggers it, most urgent first: every open anomaly of its metrics in the same
+/// time, and one service at most, since it is done to one.
+fn covered<'a>(
+    action: &Action,
+    subject: &'a Anomaly,
+    service: Option<&Anomaly>,
+    open: &[&'a Anomaly],
+) -> Vec<&'a Anomaly> {
     if action.is_catch_all() {
         return vec![subject];
     }
-    let all = || open.iter().copied().filter(|a| action.covers.iter().any(|cause| cause.matches(a)));
-    let rank = |name: &str| action.prefer.iter().position(|glob| matches(glob, name)).unwrap_or(usize::MAX);
-    let service = match subject.service {
-        Some(_) => Some(subject),
-        None => all().filter_map(|a| Some((rank(a.service.as_deref()?), a))).min_by_key(|(rank, _)| *rank).map(|s| s.1),
-    };
-    all().filter(|a| a.service.is_none() || service.is_some_and(|s| std::ptr::eq(s, *a))).collect()
+    let is_covered = |a: &&Anomaly| action.covers.iter().any(|cause| cause.matches(a)) && overlap(a, subject);
+    let is_it = |a: &&Anomaly| a.service.is_none() || service.is_some_and(|s| std::ptr::eq(s, *a));
+    open.iter().copied().filter(is_covered).filter(is_it).collect()
 }
 
-/// The worst covered anomaly of each cause of the action.
-fn causes<'a, 'b>(action: &'b Action, covered: &[&'a Anomaly]) -> Vec<(&'b Cause, &'a Anomaly)> {
+/// Whether there is a moment that lies from the first to the last record of both. Without one they have no common cause.
+fn overlap(a: &Anomaly, b: &Anomaly) -> bool {
+    a.first.time <= b.last.time && b.first.time <= a.last.time
+}
+
+/// The worst covered anomaly of each cause of the action; of a service the one that it is about.
+fn causes<'a, 'b>(
+    action: &'b Action,
+    service: Option<&'a Anomaly>,
+    covered: &[&'a Anomaly],
+) -> Vec<(&'b Cause, &'a Anomaly)> {
     let mut causes: Vec<(&Cause, &Anomaly)> = Vec::new();
     for cause in &action.covers {
         let known = causes.iter().any(|(other, _)| other.prefix() == cause.prefix());
-        let worst = covered.iter().copied().find(|a| cause.matches(a));
+        let worst = match cause {
+            Cause::Service(_) => service,
+            Cause::Any | Cause::Metric(_) => covered.iter().copied().find(|a| cause.matches(a)),
+        };
         causes.extend(worst.filter(|_| !known).map(|anomaly| (cause, anomaly)));
     }
     causes

@@ -1,14 +1,18 @@
 //! What a sentence may name: the facts' renderings and the names that occur in them.
 
+use std::collections::BTreeSet;
+
 use crate::domain::{Fact, FactValue, Language, Parameter, Recommendation};
 
-use super::lexicon;
+use super::{lexicon, others};
 use crate::wording::number;
 
 /// The vocabulary of one recommendation.
 pub(super) struct Known<'a> {
     pub facts: &'a [Fact],
     pub language: Language,
+    /// Names of the run that may not, folded.
+    pub others: BTreeSet<String>,
     /// Names that may stand in a sentence, longest first.
     names: Vec<&'a str>,
     /// Renderings of numbers and times, with plain spaces, longest first.
@@ -48,7 +52,9 @@ impl<'a> Known<'a> {
             .flat_map(|fact| renderings(fact, language).into_iter().map(move |r| (r, fact)))
             .collect();
         literals.sort_by_key(|(rendering, _)| std::cmp::Reverse(rendering.chars().count()));
-        Known { facts: &about.facts, language, names, literals }
+        let mut known = Known { facts: &about.facts, language, others: BTreeSet::new(), names, literals };
+        known.others = others::names(about, &known);
+        known
     }
 
     /// Bytes of the longest known name that the text starts with.
@@ -70,9 +76,8 @@ impl<'a> Known<'a> {
             let mut after = rest.chars();
             match (after.next(), after.next()) {
                 (None, _) => true,
-                (Some('.' | ',' | ':' | '\'' | '’' | '-' | '–' | '/'), Some(c)) => {
-                    !(c.is_alphanumeric() || c == '{')
-                }
+                (Some('/'), Some(c)) => c.is_ascii_digit() || c == '{', // `41/500`, if the other is a fact too
+                (Some('.' | ',' | ':' | '\'' | '’' | '-' | '–'), Some(c)) => !(c.is_alphanumeric() || c == '{'),
                 (Some(c), _) => c.is_whitespace() || ".,;:!?)»”\"'’-–—/…".contains(c),
             }
         };
@@ -88,7 +93,7 @@ fn renderings(fact: &Fact, language: Language) -> Vec<String> {
     let figure = match &fact.value {
         FactValue::Number(figure) => *figure,
         FactValue::Time(time) => return vec![time.to_string()],
-        FactValue::Name(_) => return Vec::new(),
+        FactValue::Name(_) | FactValue::Status(_) => return Vec::new(),
     };
     let mut numbers = vec![number(figure, language).replace('\u{202f}', " "), figure.to_string()];
     numbers.dedup();

@@ -1,4 +1,5 @@
-//! Figures in words, and units where a slot has its own.
+//! Figures in words, and units where a slot has its own. Slices are by spans of tokens
+//! or by places that a search of the same text gave.
 
 use std::ops::Range;
 
@@ -90,12 +91,15 @@ fn span_of_time(next: &str, after: &str, third: &str) -> Option<usize> {
 /// fault, since it would change what the figure means.
 pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) -> Vec<Range<usize>> {
     let mut doubled = Vec::new();
-    for (token, next) in tokens.iter().zip(tokens.iter().skip(1)) {
+    for (at, (token, next)) in tokens.iter().zip(tokens.iter().skip(1)).enumerate() {
         let Kind::Fact { fact, literal } = &token.kind else { continue };
         if !token.is_number() || !follows(text, token, next) {
             continue;
         }
         let written = &text[next.span.clone()];
+        if let Some(rate) = rate(text, tokens, at) {
+            reasons.push(Reason::Unit(rate));
+        }
         let is_unit = match &next.kind {
             Kind::Mark(c) => "%°".contains(*c),
             // `{uptime} s'élève`: an elided pronoun.
@@ -109,6 +113,13 @@ pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>)
         }
     }
     doubled
+}
+
+/// `per second` after the token at `at`.
+fn rate(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
+    let [per, unit] = tokens.get(at + 1..at + 3)? else { return None };
+    let is_rate = ["per", "par"].contains(&per.word()?.lower.as_str()) && lexicon::is_unit(&unit.word()?.folded);
+    is_rate.then(|| text[per.span.start..unit.span.end].to_string()) // tokens' spans rise
 }
 
 /// Where the fact's own unit ends, if it stands at `next`.

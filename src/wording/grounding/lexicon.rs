@@ -146,6 +146,30 @@ pub(super) const DRASTIC_STEMS: &[&str] = &[
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
 
+pub(super) const APPROXIMATELY: &[&str] = &["about", "around", "roughly", "nearly", "almost", "environ", "presque"];
+
+/// Beginnings of words that change a level; with `de` and a figure, by that much.
+pub(super) const CHANGE_STEMS: &[&str] =
+    &["baiss", "redui", "reduc", "diminu", "augment", "hauss", "gain", "gagn", "chut", "recul", "accroi", "amelior"];
+
+/// What makes an increment of a number before it.
+#[rustfmt::skip]
+pub(super) const MORE: &[&str] = &[
+    "more", "additional", "extra", "further", "other", "fewer", "less", "supplementaires", "supplementaire",
+    "additionnelles", "additionnels", "autres", "nouvelles", "nouveaux",
+];
+
+/// Not `ne` and `n`, which never negate alone.
+pub(super) const NEGATIONS: &[&str] =
+    &["not", "don", "dont", "never", "avoid", "cannot", "pas", "jamais", "eviter", "evitez"];
+
+/// What is done to something that is there.
+#[rustfmt::skip]
+pub(super) const OPERATIONS: &[&str] = &[
+    "restart", "reboot", "failover", "rollback", "flush", "purge", "reset", "shutdown", "upgrade", "update",
+    "migration", "restore", "redemarrage", "bascule", "reinitialisation", "vidage", "arret",
+];
+
 /// Frequent words that tell the languages apart.
 #[rustfmt::skip]
 pub(super) const ENGLISH: &[&str] = &[
@@ -163,6 +187,11 @@ pub(super) const FRENCH: &[&str] = &[
 pub(super) const NO_FUTURE: &[&str] = &[
     "camera", "opera", "agora", "infra", "extra", "para", "tera", "ultra", "intra",
 ];
+
+/// Words that sentences are held together by.
+pub(super) fn is_function_word(folded: &str) -> bool {
+    ENGLISH.contains(&folded) || FRENCH.contains(&folded)
+}
 
 /// A word without the accents of French.
 pub(super) fn fold(lower: &str) -> String {
@@ -204,6 +233,11 @@ mod tests {
             DENIALS,
             DRASTIC_STEMS,
             DRASTIC_PHRASES,
+            APPROXIMATELY,
+            CHANGE_STEMS,
+            MORE,
+            NEGATIONS,
+            OPERATIONS,
             ENGLISH,
             FRENCH,
             NO_FUTURE,

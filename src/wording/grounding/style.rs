@@ -1,5 +1,6 @@
 //! What a published sentence is made of: plain characters, the right language, no promise, no author, nothing more
-//! drastic than was planned.
+//! drastic than was planned. Slices are by spans of tokens
+//! or by places that a search of the same text gave.
 
 use crate::domain::{Language, Words};
 
@@ -29,6 +30,13 @@ pub(super) fn characters(text: &str, reasons: &mut Vec<Reason>) {
     }
     if let Some(at) = text.match_indices('/').map(|(at, _)| at).find(|&at| is_path(text, at)) {
         reasons.push(Reason::Markup(excerpt(&text[at..])));
+    }
+    let is_flag = |at: usize| {
+        let mut around = text[at..].chars().skip(1);
+        around.next() == Some('-') && around.next().is_some_and(char::is_alphabetic)
+    };
+    if let Some(at) = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).find(|&at| is_flag(at)) {
+        reasons.push(Reason::Markup(excerpt(&text[at..]))); // an option of a command
     }
     let entity = |(at, _): (usize, &str)| {
         let rest = &text[at + 1..];

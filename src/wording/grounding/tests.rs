@@ -60,6 +60,7 @@ fn scale_out(language: Language) -> Recommendation {
         words: slots.clone(),
         slots,
         wording: WordingSource::Template,
+        others: vec!["cache".into(), "database".into(), "humidity".into(), "payments".into()],
     }
 }
 
@@ -134,6 +135,34 @@ fn the_plans_own_words_pass() {
         assert_eq!(grounded.slots, scale_out(language).slots);
         assert!(grounded.ledger.is_empty());
     }
+}
+
+/// Whether a sentence may use the word `cache` when these are other names of the run and the plan says this.
+fn check_other(others: &[&str], planned: &str, action: &str, passes: bool) {
+    let mut about = scale_out(Language::En);
+    about.others = others.iter().map(ToString::to_string).collect();
+    about.slots.action = format!("Scale {{target}} to {{parameter.replicas}} replicas{planned}.");
+    let action = format!("Scale {{target}} out to {{parameter.replicas}} replicas{action}.");
+    let written = Wording { action, benefit_estimate: about.slots.benefit_estimate.clone() };
+    let faults = ground(&written, &about, Language::En).err().unwrap_or_default();
+    let reasons: Vec<&Reason> = faults.iter().map(|fault| &fault.reason).collect();
+    let told = reasons.iter().any(|reason| matches!(reason, Reason::Other(_)));
+    assert_eq!((told, reasons.is_empty()), (!passes, passes), "{others:?} {planned}: {reasons:?}");
+}
+
+#[test]
+fn other_names_are_the_runs_and_not_the_plans_words() {
+    check_other(&["cache"], "", " behind the cache", false);
+    check_other(&[], "", " behind the cache", true);
+    check_other(&["orders"], "", " behind the cache", true);
+    check_other(&["Cache"], "", " behind the cache", false);
+    // The playbook says it itself; a slot's name is no word of it.
+    check_other(&["cache"], " behind a response cache", " behind the cache", true);
+    check_other(&["cache"], " behind a Cache", " behind the cache", true);
+    check_other(&["latency"], " at {latency_ms.value}", " because latency is {latency_ms.value}", false);
+    check_other(&["replica", "replicas"], "", "", true);
+    // What no sentence can do without is no name.
+    check_other(&["a", "of", "the", "to"], "", " of the next release", true);
 }
 
 /// Slots and ledger of an action.

@@ -1,5 +1,6 @@
 //! A sentence as tokens: facts (as slots or as literals), known names, words, marks. What is no sentence's token,
-//! a figure or name that no fact has, is a fault found here.
+//! a figure or name that no fact has, is a fault found here. Slices are by spans of tokens, or by places that a search
+//! of the same text gave.
 
 use std::ops::Range;
 
@@ -12,6 +13,7 @@ use crate::wording::slots_in;
 #[derive(Debug, Clone)]
 pub(super) struct Token<'a> {
     pub kind: Kind<'a>,
+    /// Bytes of the text that was cut up, on boundaries of characters: the text may be sliced by it.
     pub span: Range<usize>,
 }
 
@@ -180,19 +182,18 @@ fn glue(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
         let signed = token.is_number()
             && left.is_some_and(|c| "-+–\u{2010}\u{2011}.,".contains(c))
             && !lefter.is_some_and(char::is_alphanumeric);
-        let composed = token.is_number()
-            && tokens.get(at + 1).is_some_and(|next| {
-                let between = &text[token.span.end..next.span.start];
-                next.is_number() && between.chars().all(char::is_whitespace)
-            });
-        if signed
-            || composed
-            || joins(left, "_-\u{2010}\u{2011}.@,", lefter)
-            || joins(right, "_-\u{2010}\u{2011}.@:,–'’", righter) && !possessive(&text[token.span.end..])
-        {
-            let from =
-                text[..token.span.start].char_indices().rev().take(3).last().map_or(token.span.start, |(i, _)| i);
-            reasons.push(Reason::Glued(excerpt(&text[from..])));
+        let composed = tokens.get(at + 1).filter(|next| {
+            let between = &text[token.span.end..next.span.start]; // tokens do not overlap
+            token.is_number() && next.is_number() && between.chars().all(char::is_whitespace)
+        });
+        let rate = token.is_number() && right == Some('/') && righter.is_some_and(char::is_alphabetic);
+        let left_joined = joins(left, "_-\u{2010}\u{2011}.@,", lefter);
+        let right_joined = joins(right, "_-\u{2010}\u{2011}.@:,–'’", righter) && !possessive(&text[token.span.end..]);
+        if let Some(next) = composed {
+            reasons.push(Reason::Glued(text[token.span.start..next.span.end].to_string()));
+        } else if signed || rate || left_joined || right_joined {
+            let lead = text[..token.span.start].rsplit(char::is_whitespace).next().unwrap_or_default();
+            reasons.push(Reason::Glued(excerpt(&text[token.span.start - lead.len()..]))); // `lead` ends at the token
         }
     }
 }

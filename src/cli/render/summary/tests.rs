@@ -110,7 +110,7 @@ fn one_screen_at_120_columns() {
     fits(&shown, 120);
     insta::assert_snapshot!(shown, @r#"
     Read       fixtures/infrastructure.json: 500 records of 3 hosts, 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z; 1 bad
-               record left out
+               record left out; 1 kind of fault noted
     Insights   average_latency_ms 156.018, max_cpu_usage 99 (in 498 of 500 records), fans no data
 
     Anomalies: 1 high, 1 medium, 1 low
@@ -148,7 +148,8 @@ fn figures_above_their_sentences_at_60_columns() {
     insta::assert_snapshot!(shown, @r#"
     Read       fixtures/infrastructure.json: 500 records of 3
                hosts, 2023-10-01T12:00:00Z to
-               2023-10-02T12:00:00Z; 1 bad record left out
+               2023-10-02T12:00:00Z; 1 bad record left out; 1
+               kind of fault noted
     Insights   average_latency_ms 156.018, max_cpu_usage 99 (in
                498 of 500 records), fans no data
 

@@ -1,0 +1,30 @@
+//! What else of the run is called by a plain word: grounding cannot tell such a name from a word by its shape.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{Anomaly, FactValue, Recommendation};
+
+/// Longest list that a recommendation carries.
+const MOST: usize = 200;
+
+/// Every service, host and metric of the run whose name is made of letters alone, in lower case.
+pub fn plain_names(anomalies: &[Anomaly]) -> BTreeSet<String> {
+    let names = anomalies.iter().flat_map(|anomaly| {
+        let own = [Some(anomaly.metric.as_str()), anomaly.service.as_deref(), anomaly.entity.as_deref()];
+        own.into_iter().flatten().chain(anomaly.services.iter().map(|service| service.name.as_str()))
+    });
+    names.filter(|name| name.chars().all(char::is_alphabetic)).map(str::to_lowercase).collect()
+}
+
+/// Those of `names` that this recommendation does not speak of, sorted.
+pub fn beside(recommendation: &Recommendation, names: &BTreeSet<String>) -> Vec<String> {
+    let mut own = BTreeSet::from([recommendation.target.to_lowercase()]);
+    for fact in &recommendation.facts {
+        own.insert(fact.subject.to_lowercase());
+        own.extend(fact.name.split_once('.').map(|(prefix, _)| prefix.to_lowercase()));
+        if let FactValue::Name(name) = &fact.value {
+            own.insert(name.to_lowercase());
+        }
+    }
+    names.difference(&own).take(MOST).cloned().collect()
+}
