@@ -51,6 +51,30 @@ fn a_recording_and_its_replays_write_the_same_bytes() {
 }
 
 #[test]
+fn the_shipped_cassette_words_the_default_report() {
+    let sandbox = Sandbox::new();
+    sandbox.agent(&["run", GRAPH, "-q", "--output", "templates.json"]).exits(0);
+    let ran = sandbox.agent(&["run", GRAPH, "--replay", "fixtures/cassettes/default.json"]).exits(0);
+    assert_eq!(ran.stderr, "", "nothing is left over");
+    assert!(ran.stdout.contains(" by synthetic-wordings (custom)\n"), "a model words all: {}", ran.stdout);
+    let header = &serde_json::from_str::<Value>(&sandbox.read("fixtures/cassettes/default.json")).unwrap()["header"];
+    assert_eq!(header["label"], "synthetic");
+
+    // Its words differ from the templates', and nothing else does.
+    let read = |path: &str| serde_json::from_str::<Value>(&sandbox.read(path)).unwrap();
+    let (mut worded, mut planned) = (read("output.json"), read("templates.json"));
+    assert_ne!(worded, planned);
+    for report in [&mut worded, &mut planned] {
+        for recommendation in report["recommendations"].as_array_mut().unwrap() {
+            for words in ["action", "benefit_estimate"] {
+                recommendation.as_object_mut().unwrap().remove(words).unwrap();
+            }
+        }
+    }
+    assert_eq!(worded, planned);
+}
+
+#[test]
 fn a_replay_that_was_cut_short_resumes_to_the_same_bytes() {
     let sandbox = recorded();
     let report = sandbox.read("output.json");

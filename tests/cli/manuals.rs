@@ -31,6 +31,18 @@ fn draw_in_three_formats() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let sandbox = Sandbox::new();
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let drawn = printed(&sandbox, &["draw", GRAPH, "--format", "mermaid"]);
+    assert!(readme.contains(&format!("```mermaid\n{drawn}```\n")), "the picture of the default graph: {drawn}");
+    sandbox.write("ops.toml", "[nodes.telemetry]\nkind = \"ingest.file\"\npth = \"telemetry.json\"\n");
+    let told = sandbox.agent(&["check", "ops.toml"]).exits(78).stderr;
+    let (_, unknown_key) = told.split_once("\n\nAG0003").unwrap();
+    assert!(readme.contains(&format!("```text\nAG0003{unknown_key}```\n")), "the example of a fault: {unknown_key}");
+}
+
+#[test]
 fn kinds_are_listed_with_whole_sentences() {
     let listed = printed(&Sandbox::new(), &["kinds"]);
     insta::assert_snapshot!(listed);
