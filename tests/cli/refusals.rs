@@ -111,6 +111,7 @@ fn a_run_that_another_process_works_on() {
 
       × another process works on the run `[run]`
     "#);
+    assert!(sandbox.agent(&["runs"]).stdout.contains("  running "));
     drop(child.stdin.take());
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert!(ran.exits(1).stderr.contains("AG0102"));
