@@ -213,7 +213,7 @@ mod tests {
             &[
                 "r.toml:8:2: AG0003: unknown key `metric` [did you mean `metrics`?]",
                 "r.toml:3:1: AG0003: unknown key `hihg` [did you mean `high`?]",
-                "r.toml:2:7: AG0005: invalid type: string \"x\", expected f64 []",
+                "r.toml:2:7: AG0005: invalid type: string \"x\", expected a number []",
                 "r.toml:5:7: AG0005: a figure must be a finite number []",
                 "r.toml:7:11: AG0005: `awful` is not known here [it is one of: low, medium, high]",
             ],

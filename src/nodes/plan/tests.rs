@@ -410,7 +410,7 @@ fn assumptions_of_the_graph_are_the_playbooks() {
     );
     assert_eq!(
         faults("assumptions.headroom = 'much'"),
-        ["graph.toml:2:24: AG0005: invalid type: string \"much\", expected f64 []"]
+        ["graph.toml:2:24: AG0005: invalid type: string \"much\", expected a number []"]
     );
 }
 
