@@ -210,8 +210,14 @@ mod tests {
     async fn what_fails_is_asked_again_then_the_template_words_it() {
         use WordingSource::{Model, Template};
         let figure = "the figure `7`";
-        let bad: &[&str] =
-            &[figure, "`will` promises", "{parameter.replicas}", "{assumed.replicas}", "{projected.cpu_usage}"];
+        let bad: &[&str] = &[
+            figure,
+            "`will` promises",
+            "`It will help a lot` has no slot",
+            "{parameter.replicas}",
+            "{assumed.replicas}",
+            "{projected.cpu_usage}",
+        ];
         let twice: Vec<&str> = [bad, bad].concat();
         let thrice: Vec<&str> = [bad, bad, bad].concat();
         check(draft(Some(reply(BAD))), Some(vec![Ok(reply(GOOD))]), (Model, 1, bad)).await;
