@@ -29,7 +29,7 @@ pub struct Merge;
 
 impl Task for Merge {
     const KIND: &'static str = "merge";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
     type Input = Input;
     type Output = Report;
