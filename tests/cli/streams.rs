@@ -118,7 +118,7 @@ fn set_overrides_any_key_of_any_node() {
         report["anomalies"].as_array().unwrap().iter().map(|a| a["metric"].as_str().unwrap()).collect();
     assert_eq!(anomalies, ["memory_usage"]);
     assert_eq!(report["anomalies"][0]["threshold"], 10);
-    let ran = sandbox.agent(&["run", GRAPH, "--set", "telemetri.path=x"]).exits(78);
+    let ran = sandbox.agent(&["run", GRAPH, "--set", "telemetri.path=x"]).exits(2);
     assert!(ran.stderr.contains("AG0017") && ran.stderr.contains("did you mean `telemetry`?"), "{}", ran.stderr);
 }
 
@@ -159,6 +159,7 @@ fn a_setting_of_the_model_that_is_wrong_costs_the_model_only() {
     let nobody = [("LLM_BASE_URL", "http://127.0.0.1:9/v1"), ("LLM_MODEL", "m"), ("LLM_DEADLINE", "1")];
     let ran = sandbox.agent_with(&nobody, &["run", GRAPH]).exits(0);
     assert!(sandbox.read("output.json") == committed, "a dead endpoint leaves the templates");
-    let reason = "the endpoint could not be used: ";
-    assert!(ran.stdout.contains(" by templates\n") && ran.stdout.contains(reason), "{}", ran.stdout);
+    // Which of the two depends on how much of the second the tries take.
+    let told = ["the endpoint could not be used: ", "no answer in time: "].iter().any(|why| ran.stdout.contains(why));
+    assert!(ran.stdout.contains(" by templates\n") && told, "{}", ran.stdout);
 }
