@@ -2,21 +2,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::series::Episode;
-use super::{Entities, Levels, Reading, Rule, Rules, Series, report_order};
+use super::{Entities, Levels, PerEntity, Rule, Rules, Series, report_order};
 use crate::domain::{Anomaly, Bands, Batch, Figure, ServiceState, Status};
 
 /// The metric of anomalies of services.
 const SERVICE_STATUS: &str = "service_status";
 
-/// Applies rules to batches. One series per (entity, metric) and (entity, service); constant time per value.
+/// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; constant time per value.
 #[derive(Debug, Clone)]
 pub struct Detector {
     rules: Arc<Rules>,
     entities: Entities,
-    /// By rule, then by entity.
+    /// By rule.
     metrics: Vec<Column>,
-    /// By service in the order of appearance, then by entity.
-    services: Vec<(Arc<str>, Column)>,
+    /// By service in the order of appearance.
+    services: Vec<(Arc<str>, PerEntity<Series>)>,
     service_numbers: HashMap<Arc<str>, usize>,
     status: Levels,
 }
@@ -24,12 +24,13 @@ pub struct Detector {
 #[derive(Debug, Clone)]
 struct Column {
     levels: Levels,
-    series: Vec<Series>,
+    series: PerEntity<Series>,
 }
 
 impl Detector {
     pub fn new(rules: Arc<Rules>) -> Detector {
-        let metrics = rules.metrics().iter().map(|rule| Column::new(Levels::new(&rule.bands))).collect();
+        let column = |rule: &Rule| Column { levels: Levels::new(&rule.bands), series: PerEntity::default() };
+        let metrics = rules.metrics().iter().map(column).collect();
         let status = Levels::new(rules.status());
         let (entities, services, service_numbers) = Default::default();
         Detector { rules, entities, metrics, services, service_numbers, status }
@@ -37,21 +38,21 @@ impl Detector {
 
     /// Names are looked up once per batch; what is done per record is indexed arithmetic.
     pub fn push(&mut self, batch: &Batch) {
-        let rows = self.entities.enter(batch);
+        let mut rows = self.entities.enter(batch);
         for metric in &batch.metrics {
             let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
-            if let Some(column) = column {
-                column.observe(rows.entities(), rows.metric(metric));
+            if let Some(Column { levels, series }) = column {
+                rows.metric(metric, series, |series, reading| series.observe(reading, levels));
             }
         }
         for service in &batch.services {
             let next = self.services.len();
             let at = *self.service_numbers.entry(service.name.clone()).or_insert(next);
             if at == next {
-                self.services.push((service.name.clone(), Column::new(self.status)));
+                self.services.push((service.name.clone(), PerEntity::default()));
             }
-            if let Some((_, column)) = self.services.get_mut(at) {
-                column.observe(rows.entities(), rows.service(service));
+            if let Some((_, series)) = self.services.get_mut(at) {
+                rows.service(service, series, |series, reading| series.observe(reading, &self.status));
             }
         }
     }
@@ -59,68 +60,55 @@ impl Detector {
     /// Everything that reached a band, in the order of a report. Descriptions are left empty: words are not the
     /// business of detection.
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        let mut found = Vec::new();
-        for (number, entity) in self.entities.names() {
-            let mut here: Vec<Anomaly> = Vec::new();
-            for (rule, column) in self.rules.metrics().iter().zip(&self.metrics) {
-                here.extend(column.series.get(number).and_then(|series| of_metric(rule, series)));
-            }
-            for (service, column) in &self.services {
-                here.extend(
-                    column.series.get(number).and_then(|series| of_service(service, self.rules.status(), series)),
-                );
-            }
-            if here.is_empty() {
-                continue;
-            }
-            let services = self.service_states(number);
-            for anomaly in &mut here {
-                anomaly.services.clone_from(&services);
-                if let Some(entity) = entity {
-                    anomaly.name = format!("{}@{entity}", anomaly.name);
-                    anomaly.entity = Some(entity.to_string());
-                }
-            }
-            found.append(&mut here);
+        let mut found: Vec<(u32, Anomaly)> = Vec::new();
+        for (rule, column) in self.rules.metrics().iter().zip(&self.metrics) {
+            let reached = |(entity, series)| Some((entity, of_metric(rule, &column.levels, series)?));
+            found.extend(column.series.iter().filter_map(reached));
         }
+        for (service, column) in &self.services {
+            let reached =
+                |(entity, series)| Some((entity, of_service(service, self.rules.status(), &self.status, series)?));
+            found.extend(column.iter().filter_map(reached));
+        }
+        // Empty lists for the entities in question: of the others nothing is gathered.
+        let mut states = found.iter().map(|(entity, _)| (*entity, Vec::new())).collect();
+        self.gather_states(&mut states);
+        for (number, anomaly) in &mut found {
+            if let Some(states) = states.get(number) {
+                anomaly.services.clone_from(states);
+            }
+            if let Some(entity) = self.entities.name(*number) {
+                anomaly.name = format!("{}@{entity}", anomaly.name);
+                anomaly.entity = Some(entity.to_string());
+            }
+        }
+        let mut found: Vec<Anomaly> = found.into_iter().map(|(_, anomaly)| anomaly).collect();
         found.sort_by(report_order);
         found
     }
 
-    /// The services that the records of one entity name.
-    fn service_states(&self, entity: usize) -> Vec<ServiceState> {
-        let mut states: Vec<ServiceState> = self
-            .services
-            .iter()
-            .filter_map(|(name, column)| {
-                let series = column.series.get(entity)?;
-                let (newest, worst) = (status(series.newest?.value)?, status(series.total.max()?)?);
-                Some(ServiceState { name: name.to_string(), newest, worst })
-            })
-            .collect();
-        states.sort_by(|a, b| a.name.cmp(&b.name));
-        states
-    }
-}
-
-impl Column {
-    fn new(levels: Levels) -> Column {
-        Column { levels, series: Vec::new() }
-    }
-
-    fn observe(&mut self, entities: usize, readings: impl Iterator<Item = (usize, Reading)>) {
-        self.series.resize(entities, Series::default());
-        for (entity, reading) in readings {
-            if let Some(series) = self.series.get_mut(entity) {
-                series.observe(reading, &self.levels);
+    /// The services that the records of each entity name: the worst as far as an anomaly carries them, by name.
+    fn gather_states(&self, states: &mut HashMap<u32, Vec<ServiceState>>) {
+        for (name, column) in &self.services {
+            for (entity, series) in column.iter() {
+                let Some(states) = states.get_mut(&entity) else { continue };
+                let Some(newest) = series.newest.and_then(|reading| status(reading.value)) else { continue };
+                let Some(worst) = series.total.max().and_then(status) else { continue };
+                states.push(ServiceState { name: name.to_string(), newest, worst });
             }
+        }
+        for states in states.values_mut() {
+            states.sort_by(|a, b| (b.newest, b.worst).cmp(&(a.newest, a.worst)).then_with(|| a.name.cmp(&b.name)));
+            states.truncate(Anomaly::MOST_SERVICES);
+            states.shrink_to_fit();
+            states.sort_by(|a, b| a.name.cmp(&b.name));
         }
     }
 }
 
 /// `None` where no record reached a band.
-fn of_metric(rule: &Rule, series: &Series) -> Option<Anomaly> {
-    let found = anomaly(series, &rule.bands)?;
+fn of_metric(rule: &Rule, levels: &Levels, series: &Series) -> Option<Anomaly> {
+    let found = anomaly(series, &rule.bands, levels)?;
     let threshold = rule.bands.get(found.severity)?;
     Some(Anomaly {
         name: rule.metric.clone(),
@@ -132,17 +120,17 @@ fn of_metric(rule: &Rule, series: &Series) -> Option<Anomaly> {
 }
 
 /// `None` where no record reached a band. The threshold of a service is its worst level.
-fn of_service(service: &str, bands: &Bands, series: &Series) -> Option<Anomaly> {
-    let found = anomaly(series, bands)?;
+fn of_service(service: &str, bands: &Bands, levels: &Levels, series: &Series) -> Option<Anomaly> {
+    let found = anomaly(series, bands, levels)?;
     let name = format!("{SERVICE_STATUS}.{service}");
     Some(Anomaly { name, metric: SERVICE_STATUS.to_string(), service: Some(service.to_string()), ..found })
 }
 
 /// What metrics and services have in common. `None` where no record reached a band; the other fallible steps hold for
 /// whatever a source lets through.
-fn anomaly(series: &Series, bands: &Bands) -> Option<Anomaly> {
+fn anomaly(series: &Series, bands: &Bands, levels: &Levels) -> Option<Anomaly> {
     let Episode { first, worst, last } = series.episode?;
-    let severity = Levels::new(bands).severity(worst.value)?;
+    let severity = levels.severity(worst.value)?;
     let value = Figure::new(worst.value)?;
     Some(Anomaly {
         name: String::new(),

@@ -11,8 +11,8 @@ pub(crate) mod testing;
 mod total;
 
 pub use detector::Detector;
-pub use entities::{Entities, Rows};
-pub use order::report_order;
+pub use entities::{Entities, PerEntity, Rows};
+pub use order::{one_per_series, report_order};
 pub use rules::{Label, Rule, Rules};
 pub use series::{Levels, Reading, Series};
 pub use total::Total;

@@ -21,7 +21,8 @@ impl Reading {
     }
 }
 
-/// Bands made ready for comparing: a band that is not set lies at infinity, where no finite value reaches it.
+/// Bands made ready for comparing: for each the least value that a report states as the band or more, so that no stated
+/// value contradicts its severity. A band that is not set lies at infinity, where no finite value reaches it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
     start: f64,
@@ -31,15 +32,15 @@ pub struct Levels {
 
 impl Levels {
     pub fn new(bands: &Bands) -> Levels {
-        let level = |severity| bands.get(severity).map_or(f64::INFINITY, |figure| figure.get());
+        let level = |severity| bands.get(severity).map_or(f64::INFINITY, least_stated_as);
         Levels {
-            start: bands.lowest().map_or(f64::INFINITY, |(_, figure)| figure.get()),
+            start: bands.lowest().map_or(f64::INFINITY, |(_, band)| least_stated_as(band)),
             medium: level(Severity::Medium),
             high: level(Severity::High),
         }
     }
 
-    /// The highest band that `value` reached, inclusively.
+    /// The highest band that `value`, as a report states it, reached, inclusively.
     pub fn severity(&self, value: f64) -> Option<Severity> {
         match value {
             v if v >= self.high => Some(Severity::High),
@@ -48,6 +49,36 @@ impl Levels {
             _ => None,
         }
     }
+}
+
+/// The least value whose `Figure` is `band` or more. Rounding keeps order, so every greater one's is too, and comparing
+/// with this value does without rounding.
+fn least_stated_as(band: Figure) -> f64 {
+    let band = band.get();
+    let reaches = |value: f64| Figure::new(value).is_some_and(|figure| figure.get() >= band);
+    // Half a unit of the ninth digit is a relative 5e-9 at most; the smallest numbers are too coarse for that.
+    let below = (band - band.abs() * 1e-8).min(band.next_down());
+    let (mut below, mut least) = (key(below), key(band));
+    while least - below > 1 {
+        let middle = below + (least - below) / 2;
+        if reaches(of_key(middle)) {
+            least = middle;
+        } else {
+            below = middle;
+        }
+    }
+    of_key(least)
+}
+
+/// A number per float, in the same order: neighbours have neighbouring numbers.
+fn key(value: f64) -> i64 {
+    let bits = value.to_bits() as i64;
+    if bits < 0 { i64::MIN - bits } else { bits }
+}
+
+/// The float of a number.
+fn of_key(key: i64) -> f64 {
+    f64::from_bits(if key < 0 { i64::MIN - key } else { key } as u64)
 }
 
 /// What detection remembers of one metric or one service of one entity.
@@ -98,6 +129,10 @@ impl Series {
 mod tests {
     use super::*;
 
+    fn figure(value: f64) -> Figure {
+        Figure::new(value).unwrap()
+    }
+
     fn bands(low: Option<f64>, medium: Option<f64>, high: Option<f64>) -> Bands {
         let figure = |v: Option<f64>| v.and_then(Figure::new);
         Bands { low: figure(low), medium: figure(medium), high: figure(high) }
@@ -115,6 +150,23 @@ mod tests {
         check(bands(None, Some(80.0), None), [None, None, medium, medium]);
         check(bands(None, None, Some(90.0)), [None, None, None, high]);
         check(bands(Some(70.0), None, None), [None, low, low, low]);
+    }
+
+    #[test]
+    fn what_is_stated_as_a_band_has_reached_it() {
+        let bits = |value: f64| value.to_bits();
+        for band in [90.0, 100.0, 0.05, 123_456_789.0, 1e9, 1e300, 1.79769313e308, 5e-324, 1e-310, 0.0, -0.5, -1e300] {
+            let least = least_stated_as(figure(band));
+            let stated = |value: f64| figure(value).get();
+            assert!(least <= band && stated(least) >= stated(band), "{band}: {least}");
+            assert!(stated(least.next_down()) < stated(band), "{band}: {least}");
+            assert_eq!(bits(of_key(key(least))), bits(least));
+        }
+        let levels = Levels::new(&bands(Some(70.0), Some(80.0), Some(90.0)));
+        assert_eq!(levels.severity(89.999_999_999_9), Some(Severity::High));
+        assert_eq!(levels.severity(89.999_999_94), Some(Severity::Medium));
+        assert_eq!(levels.severity(69.999_999_96), Some(Severity::Low));
+        assert_eq!(levels.severity(69.999_999_94), None);
     }
 
     #[test]

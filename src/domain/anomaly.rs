@@ -106,10 +106,17 @@ pub struct Anomaly {
     pub newest: Sample,
     /// Mean over `records`.
     pub mean: Figure,
-    /// The services that the same entity's records name, sorted by name.
+    /// The services that the same entity's records name, sorted by name: where there are more than 32, the ones with
+    /// the worst newest status, then with the worst status ever, then the first by name.
     pub services: Vec<ServiceState>,
     /// A full sentence in the run's language.
     pub description: String,
+}
+
+impl Anomaly {
+    /// How many services an anomaly carries at most: enough for a target, few enough that a host with very many
+    /// services does not multiply its anomalies by them.
+    pub const MOST_SERVICES: usize = 32;
 }
 
 #[cfg(test)]

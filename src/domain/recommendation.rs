@@ -78,6 +78,6 @@ pub struct Recommendation {
     pub words: Words,
     pub wording: WordingSource,
     /// Other services, hosts and metrics of the run that are called by a plain word (`cache`), which a wording must not
-    /// name: of letters only, in lower case, sorted, each once, the first 200. Not for the model.
+    /// name: of letters only, in lower case, sorted, each once, the first 50. Not for the model.
     pub others: Vec<String>,
 }

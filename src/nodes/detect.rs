@@ -12,7 +12,8 @@ use crate::wording::describe;
 /// Finds what reached a threshold: one anomaly per metric, or per metric and entity where records name one, and one
 /// per service that was not online.
 ///
-/// The rules file has a table per metric, with one to three bands that rise. A value that equals a band has reached it:
+/// The rules file has a table per metric, with one to three bands that rise. A value that equals a band has reached it;
+/// as everywhere in a report, nine significant digits count:
 ///
 /// ```toml
 /// [metrics.cpu_usage]
@@ -31,6 +32,9 @@ use crate::wording::describe;
 /// `service_status.NAME` stands for a service: its value and threshold are the worst level (online 0, degraded 1,
 /// offline 2). A status that `[status]` leaves out is no anomaly; `offline` is never milder than `degraded`, also where
 /// only `degraded` is named. Records without an entity are a series of their own.
+///
+/// An anomaly carries the services that its entity's records name, for the plan to choose a target from: 32 at most, the
+/// ones with the worst newest status first, then with the worst status ever, then by name.
 ///
 /// Order: severity, then |value − threshold| / |threshold|, both falling, then name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::detect::{Entities, Reading, Total};
+use crate::detect::{Entities, PerEntity, Reading, Total};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Batch, Coverage, Figure, Insights, ServiceSummary, Stat, Status, Summary};
 use crate::node::{Assets, Fold, Wanted, Window};
@@ -69,16 +69,28 @@ pub struct InsightTable {
     entities: Entities,
     /// By metric.
     metrics: Vec<Metric>,
-    /// By service, then by entity: the newest level.
-    services: HashMap<Arc<str>, Vec<Option<Reading>>>,
+    /// By service: the newest levels.
+    services: HashMap<Arc<str>, PerEntity<Newest>>,
 }
 
 #[derive(Debug, Clone)]
 struct Metric {
     name: String,
     total: Total,
-    /// By entity.
-    newest: Vec<Option<Reading>>,
+    newest: PerEntity<Newest>,
+}
+
+/// The newest reading of a series.
+#[derive(Debug, Clone, Copy, Default)]
+struct Newest(Option<Reading>);
+
+impl Newest {
+    /// Of readings of one time the later row is the newer.
+    fn observe(&mut self, reading: Reading) {
+        if self.0.is_none_or(|known| !reading.is_before(&known)) {
+            self.0 = Some(reading);
+        }
+    }
 }
 
 impl Fold for InsightTable {
@@ -96,21 +108,18 @@ impl Fold for InsightTable {
     }
 
     fn push(&mut self, batch: &Batch) {
-        let rows = self.entities.enter(batch);
+        let mut rows = self.entities.enter(batch);
         for column in &batch.metrics {
             let Some(metric) = self.metrics.iter_mut().find(|m| m.name == *column.name) else { continue };
-            metric.newest.resize(rows.entities(), None);
-            for (entity, reading) in rows.metric(column) {
-                metric.total.add(reading.value);
-                keep_newest(&mut metric.newest, entity, reading);
-            }
+            let Metric { total, newest, .. } = metric;
+            rows.metric(column, newest, |newest, reading| {
+                total.add(reading.value);
+                newest.observe(reading);
+            });
         }
         for column in &batch.services {
             let newest = self.services.entry(column.name.clone()).or_default();
-            newest.resize(rows.entities(), None);
-            for (entity, reading) in rows.service(column) {
-                keep_newest(newest, entity, reading);
-            }
+            rows.service(column, newest, Newest::observe);
         }
     }
 
@@ -137,7 +146,11 @@ impl InsightTable {
         let mut metrics: Vec<Metric> = Vec::new();
         for (_, value) in &values {
             if !metrics.iter().any(|m| m.name == value.metric) {
-                metrics.push(Metric { name: value.metric.clone(), total: Total::default(), newest: Vec::new() });
+                metrics.push(Metric {
+                    name: value.metric.clone(),
+                    total: Total::default(),
+                    newest: PerEntity::default(),
+                });
             }
         }
         InsightTable { values, metrics, entities: Entities::default(), services: HashMap::new() }
@@ -161,14 +174,15 @@ impl InsightTable {
             Stat::Max => total.max()?,
             Stat::Sum => total.sum()?,
             Stat::Count => return Some(Figure::count(total.count())),
-            Stat::Newest => metric.newest.iter().flatten().map(|r| r.value).min_by(f64::total_cmp)?,
+            Stat::Newest => metric.newest.iter().filter_map(|(_, n)| n.0).map(|r| r.value).min_by(f64::total_cmp)?,
         })
     }
 
     fn services(&self) -> ServiceSummary {
         let mut summary = ServiceSummary::default();
         for (name, newest) in &self.services {
-            let worst = newest.iter().flatten().map(|r| r.value as u8).max().and_then(Status::from_level);
+            let worst =
+                newest.iter().filter_map(|(_, n)| n.0).map(|r| r.value as u8).max().and_then(Status::from_level);
             match worst {
                 Some(Status::Online) => summary.online.push(name.to_string()),
                 Some(Status::Degraded) => summary.degraded.push(name.to_string()),
@@ -180,15 +194,6 @@ impl InsightTable {
             list.sort_unstable();
         }
         summary
-    }
-}
-
-/// Of readings of one time the later row is the newer.
-fn keep_newest(newest: &mut [Option<Reading>], entity: usize, reading: Reading) {
-    if let Some(slot) = newest.get_mut(entity)
-        && slot.is_none_or(|known| !reading.is_before(&known))
-    {
-        *slot = Some(reading);
     }
 }
 

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::detect::report_order;
+use crate::detect::one_per_series;
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Anomaly, Recommendation, Report, ReportAnomaly, ReportRecommendation, Summary};
 use crate::node::{Assets, Cx, Task, TaskError};
@@ -9,7 +9,7 @@ use crate::node::{Assets, Cx, Task, TaskError};
 /// Puts the report together.
 ///
 /// Anomalies are brought into the order of the report: severity, then |value − threshold| / |threshold|, both falling,
-/// then name. Recommendations keep theirs; an item that was skipped is left out.
+/// then name. There is one per name: where several nodes found the same one, the first in this order. Recommendations keep theirs; an item that was skipped is left out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "merge")]
@@ -44,12 +44,11 @@ impl Task for Merge {
 }
 
 fn report(input: Input) -> Report {
-    let Input { summary, mut anomalies, recommendations } = input;
-    anomalies.sort_by(report_order);
+    let Input { summary, anomalies, recommendations } = input;
     Report {
         timestamp: summary.timestamp,
         insights: summary.insights,
-        anomalies: anomalies.into_iter().map(anomaly).collect(),
+        anomalies: one_per_series(anomalies).into_iter().map(anomaly).collect(),
         recommendations: recommendations.into_iter().flatten().map(recommendation).collect(),
         service_status_summary: summary.services,
     }

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::detect::one_per_series;
 use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
 use crate::domain::{Anomaly, Figure, Language, Recommendation};
 use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
@@ -29,6 +30,9 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// ```toml
 /// [assumptions.replicas]               # a number that no telemetry states; sentences that rest on it say so
 /// value = 2
+/// min = 1                              # least and greatest value that make sense, and whether it is a whole number;
+/// max = 1000                           # each may be left out, and holds for the graph's own value too
+/// integer = true
 /// unit = "replicas"                    # written after the number; may be left out
 /// meaning = { en = "replicas that run today", fr = "réplicas en service" }
 ///
@@ -78,7 +82,8 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// no_estimate = "Aucun effet ne peut être déduit de la télémétrie."
 /// ```
 ///
-/// Actions are tried in their order, host by host; records that name no host count as one. An anomaly is answered once.
+/// Actions are tried in their order, host by host; records that name no host count as one. An anomaly is answered once;
+/// where several nodes found one of the same name, the worst of them counts.
 /// `trigger` and `covers` name metrics; `service_status` is a service that was not online, `service_status:degraded` and
 /// `service_status:offline` one whose worst status is that. An action answers one service at a time.
 ///
@@ -89,7 +94,8 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// action; for an action that covers services one that was not online in the trigger's time, though another action may
 /// have answered it (of several the first that `prefer` names, then the most severe); the first service that `prefer`
 /// names; one that was not online in the trigger's time; the one with the worst status, newest before earlier ones, then
-/// by name. Where the records name neither hosts nor services it is the word `host`.
+/// by name. Where the records name neither hosts nor services it is the word `host`. Of a
+/// host with more than 32 services only those count that its anomalies carry (see `agent kinds detect`).
 ///
 /// The id is `action:target`, `action:service@host` for a service of a named host (which then is the parameter `host`),
 /// and `investigate.metric:target` for what is left.
@@ -155,7 +161,8 @@ impl Task for Planner {
     }
 
     async fn run(&self, input: Input, _: &Cx) -> Result<Plan, TaskError> {
-        Ok(Plan { recommendations: decide::decide(&self.book, &self.machine, &input.anomalies, self.language) })
+        let anomalies = one_per_series(input.anomalies);
+        Ok(Plan { recommendations: decide::decide(&self.book, &self.machine, &anomalies, self.language) })
     }
 }
 
@@ -168,6 +175,11 @@ fn assume(
     let mut faults = Vec::new();
     for (name, value) in assumptions {
         if let Some(assumption) = book.assumptions.iter_mut().find(|a| a.name == *name.get_ref()) {
+            if !assumption.range.holds(*value) {
+                let message = format!("the assumption `{name}` cannot be {value}");
+                let help = format!("the playbook wants {}", assumption.range);
+                faults.push(Diagnostic::new(codes::graph::PLAYBOOK, message).at(graph, name.span()).help(help));
+            }
             assumption.value = *value;
             continue;
         }

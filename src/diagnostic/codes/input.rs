@@ -6,8 +6,8 @@ super::codes! {
         "The file, or standard input, holds nothing but blanks, so there is nothing to report on.",
         "Check that whatever writes the file has run, and that the path is the right one.";
     NO_RECORD = "AG0103", "the input has no valid record",
-        "Text was read, but not one record of it could be used: each is malformed or has no readable time.",
-        "Look at the example in the message. If the time has another name, name it under `[nodes.X.schema] timestamp`; if the format was mistaken, set `format`.";
+        "Text was read, but not one record of it could be used: there is none, or each is malformed or has no readable time.",
+        "If the message has an example, look at it. If the time has another name, name it under `[nodes.X.schema] timestamp`; if the format was mistaken, set `format`.";
     TOO_MANY_BAD = "AG0104", "too many bad records",
         "A larger share of the records than `max_bad_ratio` permits could not be used. A report on what is left could mislead.",
         "Mend the input, starting with the example in the message, or raise `max_bad_ratio` on the ingest node.";
@@ -18,13 +18,13 @@ super::codes! {
         "The file is compressed or in UTF-16. Only UTF-8 (or ASCII) text is read: JSON, NDJSON or CSV.",
         "Unpack or convert it first, for example `gunzip -c FILE | agent run GRAPH --input -` or `iconv -f UTF-16 -t UTF-8`.";
     HEADER = "AG0107", "a CSV header that cannot be used",
-        "The first line of a CSV file must name the columns: each once, one of them the time.",
-        "Correct the header, or name the time column under `[nodes.X.schema] timestamp`. Columns are separated by commas.";
+        "The first line of a CSV file must name the columns, one of them the time.",
+        "Correct the header, or name the time column under `[nodes.X.schema] timestamp`. Columns are separated by commas, semicolons or tabs, whichever the header has most of.";
     MALFORMED = "AG0108", "malformed or truncated record",
         "A line, or an element of an array, is not well-formed: cut off, a bracket or quote missing, or not an object. The record is left out and counts as bad.",
         "Mend or delete the record; its line or element number is in the run record.";
     NO_TIME = "AG0109", "record without a readable time",
-        "The time field is missing, or is neither ISO 8601 nor seconds, milliseconds, microseconds or nanoseconds since 1970. The record is left out and counts as bad.",
+        "The time field is missing, or is neither ISO 8601 nor seconds, milliseconds, microseconds or nanoseconds since 1970, or lies outside the years -9999 to 9999 (which ends a day early, so that the time can be written in every time zone). The record is left out and counts as bad.",
         "If the time has another name, name it under `[nodes.X.schema] timestamp`.";
     TOO_LONG = "AG0110", "record longer than 1 MiB",
         "A line or element is longer than any sensible record, and was skipped without being read into memory. It counts as bad.",
@@ -34,10 +34,10 @@ super::codes! {
         "Check what wrote it.";
     FIELD_COUNT = "AG0112", "CSV row with another number of fields than the header",
         "It cannot be told which field belongs to which column. The row is left out and counts as bad.",
-        "Mend the row; a comma inside a field needs quotes around the field.";
+        "Mend the row; a delimiter inside a field needs quotes around the field.";
     WRONG_TYPE = "AG0113", "field of the wrong type",
         "A metric that the graph reads is not a number (or the statuses are not an object). The field is left out, the rest of the record is kept.",
-        "Write metrics as JSON numbers without quotes and without units; in CSV with a decimal point.";
+        "Write metrics as JSON numbers without quotes and without units; in CSV with a decimal point, also where semicolons separate the columns.";
     NOT_FINITE = "AG0114", "number that is not finite",
         "A field is NaN or infinite, or too large for a 64-bit float. The field is left out, the rest of the record is kept.",
         "Leave a value that was not measured out, or write it as null.";
@@ -48,10 +48,10 @@ super::codes! {
         "A string has bytes that are not UTF-8, or half of a surrogate pair. They were replaced by U+FFFD, the record is kept.",
         "Have the producer write UTF-8.";
     DUPLICATE_KEY = "AG0117", "key that occurs twice in one record",
-        "One object has the same key more than once, or two fields that are renamed to one metric. The last one counts.",
+        "One object has the same key more than once, a CSV header the same column, or two fields are renamed to one metric. The last one counts.",
         "Have the producer write each key once.";
     NAME = "AG0118", "name that cannot be used",
-        "The name of an entity or a service is empty, longer than 256 bytes, holds control characters, or is no text. It is left out, the rest of the record is kept.",
+        "The name of an entity or a service is empty, no text, longer than 128 bytes (or than 64 characters if it has blanks in it), or holds what no name does: control and invisible characters, quotes, a backslash, `://`, or one of { } < > | and the back quote. Names are shown in reports, tickets and prompts, where such text could be taken for something else. It is left out, the rest of the record is kept.",
         "Correct the name, or list the field that has the right one under `[nodes.X.schema] entity`.";
     OUT_OF_ORDER = "AG0119", "record older than the one before",
         "The time of a record lies before the newest time of the same entity. The record is kept.",

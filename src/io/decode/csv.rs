@@ -1,8 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::cell::Cell;
+use super::dialect::Dialect;
 use super::fields::Fields;
 use super::sheet::Sheet;
 use super::text::{quote, trim, trim_start};
@@ -13,6 +14,8 @@ pub(super) struct Csv {
     /// What messages call the input.
     name: String,
     header: Option<Header>,
+    /// Known as soon as the header is.
+    dialect: Option<Dialect>,
     /// Lines that ended so far.
     lines: u64,
     /// In a line that is too long.
@@ -38,7 +41,7 @@ const MISSING: [&str; 4] = ["-", "NA", "N/A", "null"];
 
 impl Csv {
     pub fn new(name: String) -> Csv {
-        Csv { name, header: None, lines: 0, skipping: false, record: ByteRecord::new() }
+        Csv { name, header: None, dialect: None, lines: 0, skipping: false, record: ByteRecord::new() }
     }
 
     /// See `Decoder::push`. The last row of `data` is left for the next time, unless nothing follows: only what comes
@@ -47,16 +50,21 @@ impl Csv {
         let mut rest = data;
         // A turn of this loop reads on until a row has to be read again in another way.
         while !sheet.table.is_full() && !rest.is_empty() {
+            let Some(dialect) = self.dialect.or_else(|| Dialect::detect(trim_start(rest), end, sheet.longest)) else {
+                break;
+            };
+            self.dialect = Some(dialect);
             if self.skipping {
-                rest = self.skip_line(rest);
+                rest = self.skip_line(rest, dialect);
                 continue;
             }
-            let blank = leading_blanks(rest);
-            self.lines += count_lines(blank);
+            let blank = dialect.leading_blanks(rest);
+            self.lines += dialect.count_lines(blank);
             rest = rest.get(blank.len()..).unwrap_or_default();
-            let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(rest);
+            let mut reader =
+                ReaderBuilder::new().delimiter(dialect.delimiter).has_headers(false).flexible(true).from_reader(rest);
             let mut record = std::mem::take(&mut self.record);
-            let turn = self.rows(&mut reader, &mut record, rest, end, sheet);
+            let turn = self.rows(&mut reader, &mut record, dialect, rest, end, sheet);
             self.record = record;
             let turn = turn?;
             rest = rest.get(turn.used..).unwrap_or_default();
@@ -72,6 +80,7 @@ impl Csv {
         &mut self,
         reader: &mut ::csv::Reader<&[u8]>,
         record: &mut ByteRecord,
+        dialect: Dialect,
         text: &[u8],
         end: bool,
         sheet: &mut Sheet,
@@ -85,21 +94,21 @@ impl Csv {
             let is_row = reader.read_byte_record(record).unwrap_or(false);
             let stop = usize::try_from(reader.position().byte()).unwrap_or(text.len()).min(text.len());
             if !is_row {
-                self.lines += count_lines(text.get(used..).unwrap_or_default());
+                self.lines += dialect.count_lines(text.get(used..).unwrap_or_default());
                 return Ok(Turn { used: text.len(), again: false });
             }
             let raw = text.get(used..stop).unwrap_or_default();
-            let blank = leading_blanks(raw);
-            let row = self.lines + count_lines(blank) + 1;
-            let (start, lines, raw) = (used + blank.len(), count_lines(raw), trim(raw));
+            let blank = dialect.leading_blanks(raw);
+            let row = self.lines + dialect.count_lines(blank) + 1;
+            let (start, lines, raw) = (used + blank.len(), dialect.count_lines(raw), trim(raw));
             if raw.starts_with(b"\"") && blank.last().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
                 // The reader takes quotes after a blank literally; blanks around a row do not count here.
                 self.lines = row - 1;
                 return Ok(Turn { used: start, again: true });
             }
             let whole = end || stop < text.len();
-            if raw.len() > sheet.longest || (whole && is_run_on(raw, record, self.header.as_ref())) {
-                return Ok(self.give_up_line(raw, row, start, sheet));
+            if raw.len() > sheet.longest || (whole && self.is_run_on(raw, record, dialect)) {
+                return Ok(self.give_up_line(raw, row, start, dialect, sheet));
             }
             if !whole {
                 return Ok(Turn { used, again: false });
@@ -115,7 +124,7 @@ impl Csv {
             return Ok(());
         }
         let Some(header) = &self.header else {
-            self.header = Some(Header::read(record, row, &self.name, sheet)?);
+            self.header = Some(Header::read(record, raw, row, &self.name, sheet)?);
             return Ok(());
         };
         let Sheet { fields, table, .. } = sheet;
@@ -154,8 +163,8 @@ impl Csv {
     }
 
     /// Rejects the line that `raw` begins with. `from` is where it stands in the text.
-    fn give_up_line(&mut self, raw: &[u8], row: u64, from: usize, sheet: &mut Sheet) -> Turn {
-        let Some(newline) = memchr::memchr(b'\n', raw) else {
+    fn give_up_line(&mut self, raw: &[u8], row: u64, from: usize, dialect: Dialect, sheet: &mut Sheet) -> Turn {
+        let Some(newline) = memchr::memchr(dialect.newline, raw) else {
             sheet.table.reject(row, input::TOO_LONG, || quote(raw));
             self.skipping = true;
             self.lines = row - 1;
@@ -168,11 +177,18 @@ impl Csv {
     }
 
     /// What follows the end of this line.
-    fn skip_line<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
-        let Some(newline) = memchr::memchr(b'\n', text) else { return &[] };
+    fn skip_line<'a>(&mut self, text: &'a [u8], dialect: Dialect) -> &'a [u8] {
+        let Some(newline) = memchr::memchr(dialect.newline, text) else { return &[] };
         self.skipping = false;
         self.lines += 1;
         text.get(newline + 1..).unwrap_or_default()
+    }
+
+    /// Whether a row goes over several lines because a quote was not closed, rather than because a quoted text has
+    /// lines: then its quotes are not where they belong, or its fields do not fit the header.
+    fn is_run_on(&self, raw: &[u8], record: &ByteRecord, dialect: Dialect) -> bool {
+        memchr::memchr(dialect.newline, raw).is_some()
+            && (!dialect.is_well_quoted(raw) || self.header.as_ref().is_some_and(|header| header.width != record.len()))
     }
 }
 
@@ -184,32 +200,51 @@ struct Turn {
 }
 
 impl Header {
-    fn read(record: &ByteRecord, row: u64, name: &str, sheet: &mut Sheet) -> Result<Header, Diagnostic> {
+    fn read(record: &ByteRecord, raw: &[u8], row: u64, name: &str, sheet: &mut Sheet) -> Result<Header, Diagnostic> {
         let fields = &sheet.fields;
         let names: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(trim(cell)).into_owned()).collect();
         if std::str::from_utf8(record.as_slice()).is_err() {
             sheet.table.note_at(row, input::INVALID_TEXT, "in the header");
         }
+        // A column without a name is read by nobody. Of several with one name the last counts, as of keys in JSON.
+        let named = || names.iter().enumerate().filter(|(_, column)| !column.is_empty());
+        let last: BTreeMap<&str, usize> = named().map(|(place, column)| (column.as_str(), place)).collect();
         let mut columns = Vec::new();
-        let mut known = BTreeSet::new();
-        // A column without a name is read by nobody, so there may be several.
-        for (place, column) in names.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
-            if !known.insert(column.as_str()) {
-                let column = quote(column.as_bytes());
-                return Err(Diagnostic::new(input::HEADER, format!("{name}:{row}: the column {column} occurs twice"))
-                    .help("rename one of the two; it cannot be told which is meant"));
-            }
-            match (fields.child(Fields::ROOT, column), column.strip_prefix(fields.status_prefix.as_str())) {
-                (Some((id, _)), _) => columns.push((place, Column::Field(id))),
-                (None, Some(service)) => columns.push((place, Column::Status(service.to_string()))),
-                (None, None) => {}
+        let mut twice = BTreeSet::new();
+        for (place, column) in named() {
+            let column_of = match (fields.child(Fields::ROOT, column), column.strip_prefix(&fields.status_prefix)) {
+                (Some((id, _)), _) => Column::Field(id),
+                (None, Some(service)) => Column::Status(service.to_string()),
+                (None, None) => continue,
+            };
+            if last.get(column.as_str()) == Some(&place) {
+                columns.push((place, column_of));
+            } else if twice.insert(column) {
+                let detail = format!("the column {}", quote(column.as_bytes()));
+                sheet.table.note_at(row, input::DUPLICATE_KEY, &detail);
             }
         }
-        if !known.contains(fields.timestamp.as_str()) {
-            return Err(no_time(&known, row, name, &fields.timestamp));
+        if !last.contains_key(fields.timestamp.as_str()) {
+            let known = last.into_keys().collect();
+            return Err(match is_json(raw, name) {
+                true => no_object(raw, row, name),
+                false => no_time(&known, row, name, &fields.timestamp),
+            });
         }
         Ok(Header { columns, width: record.len() })
     }
+}
+
+/// Whether what should be a header was meant as JSON.
+fn is_json(raw: &[u8], name: &str) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(raw).is_ok() || name.to_ascii_lowercase().ends_with(".json")
+}
+
+fn no_object(raw: &[u8], row: u64, name: &str) -> Diagnostic {
+    let what =
+        format!("{name}:{row}: a record must be a JSON object, or a row of CSV under a header; found {}", quote(raw));
+    Diagnostic::new(input::NO_RECORD, what)
+        .help("write records as `{\"timestamp\": \"…\", …}`, one a line or in an array; or name the columns of the CSV")
 }
 
 fn no_time(columns: &BTreeSet<&str>, row: u64, name: &str, timestamp: &str) -> Diagnostic {
@@ -217,7 +252,9 @@ fn no_time(columns: &BTreeSet<&str>, row: u64, name: &str, timestamp: &str) -> D
     let more = if columns.len() > few.len() { ", …" } else { "" };
     let help = match did_you_mean(timestamp, columns.iter().copied().filter(|column| column.len() <= 64)) {
         Some(near) => format!("set `schema = {{ timestamp = \"{near}\" }}` on the ingest node"),
-        None if columns.len() == 1 => "columns are separated by commas; if this is no CSV, set `format`".to_string(),
+        None if columns.len() == 1 => {
+            "columns are separated by commas, semicolons or tabs; if this is no CSV, set `format`".to_string()
+        }
         None => "name the column that has the time: `schema = { timestamp = \"…\" }` on the ingest node".to_string(),
     };
     let what = format!(
@@ -225,26 +262,4 @@ fn no_time(columns: &BTreeSet<&str>, row: u64, name: &str, timestamp: &str) -> D
         few.join(", ")
     );
     Diagnostic::new(input::HEADER, what).help(help)
-}
-
-/// Whether a row goes over several lines because a quote was not closed, rather than because a quoted text has lines:
-/// then its quotes do not pair, its fields do not fit the header, or a field that is read has a newline in it.
-fn is_run_on(raw: &[u8], record: &ByteRecord, header: Option<&Header>) -> bool {
-    if memchr::memchr(b'\n', raw).is_none() {
-        return false;
-    }
-    let unpaired = memchr::memchr_iter(b'"', raw).count() % 2 == 1;
-    let unfit = |header: &Header| {
-        let has_lines = |place| record.get(place).is_some_and(|cell| memchr::memchr(b'\n', trim(cell)).is_some());
-        header.width != record.len() || header.columns.iter().any(|(place, _)| has_lines(*place))
-    };
-    unpaired || header.is_some_and(unfit)
-}
-
-fn leading_blanks(text: &[u8]) -> &[u8] {
-    text.get(..text.len() - trim_start(text).len()).unwrap_or_default()
-}
-
-fn count_lines(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
 }

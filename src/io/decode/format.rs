@@ -38,7 +38,8 @@ impl Format {
             (Some(b'{'), _) if whole => match (Scan::default().feed(first), second) {
                 (Some(length), _) if length == first.len() => Some(Format::Ndjson),
                 (Some(_), _) => Some(Format::Json),
-                (None, Some(b'{')) => Some(Format::Ndjson),
+                // An array that goes on over the lines is no record cut off.
+                (None, Some(b'{')) if !first.ends_with(b"[") => Some(Format::Ndjson),
                 (None, Some(_)) => Some(Format::Json),
                 (None, None) => end.then_some(Format::Json),
             },
@@ -84,6 +85,8 @@ mod tests {
             ("{\"a\":1}", Format::Ndjson),
             ("\r\n{\"a\":\"}\\\"\"} \r\nnonsense", Format::Ndjson),
             ("{\"a\":\n\n{\"a\":2}", Format::Ndjson),
+            ("{\"a\":[\n{\"a\":2}\n]}", Format::Json),
+            ("{\"a\":1}\r{\"a\":2}\r", Format::Json),
             ("# a log\n{\"a\":2}", Format::Ndjson),
             ("timestamp,cpu\n2023-10-01,5", Format::Csv),
             ("timestamp,cpu", Format::Csv),

@@ -11,6 +11,7 @@
 mod cell;
 mod csv;
 mod decoder;
+mod dialect;
 mod elements;
 mod entities;
 mod faults;
@@ -29,6 +30,7 @@ mod table;
 mod tests;
 mod text;
 mod time;
+mod wrapper;
 
 pub use format::Format;
 pub use schema::Schema;

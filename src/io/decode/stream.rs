@@ -3,7 +3,8 @@ use std::io::{self, Read};
 use super::Schema;
 use super::decoder::Decoder;
 use super::format::{Format, refuse_binary};
-use super::text::{BYTE_ORDER_MARK, trim};
+use super::text::{BYTE_ORDER_MARK, quote, trim, trim_start};
+use super::wrapper::wrapper_key;
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord};
 use crate::node::Wanted;
@@ -44,6 +45,8 @@ pub struct Stream {
     format: Format,
     decoder: Decoder,
     max_bad_ratio: f64,
+    /// Where the input begins as one object around an array of objects: its key. For messages only.
+    wrapper: Option<String>,
     block: Block,
     /// Nothing more to say.
     finished: bool,
@@ -90,8 +93,9 @@ impl Stream {
             block.decoded = block.bytes.len() - rest.len();
         }
         let decoder = Decoder::new(format, options.schema, options.wanted, &options.limits, name);
-        let name = name.to_string();
-        Ok(Stream { input, name, format, decoder, max_bad_ratio: options.max_bad_ratio, block, finished: false })
+        let wrapper = wrapper_key(trim_start(&block.bytes));
+        let (name, max_bad_ratio) = (name.to_string(), options.max_bad_ratio);
+        Ok(Stream { input, name, format, decoder, max_bad_ratio, wrapper, block, finished: false })
     }
 
     /// The next batch; `None` at the end. Never an empty one.
@@ -153,17 +157,24 @@ impl Stream {
         let all = records + bad;
         let name = &self.name;
         let Some(first) = table.first_bad() else {
-            let what = format!("{name} has no record (it was read as {})", self.format.name());
-            return if records > 0 {
-                Ok(())
-            } else {
-                Err(Diagnostic::new(input::NO_RECORD, what).help(input::NO_RECORD.remedy))
-            };
+            if records > 0 {
+                return Ok(());
+            }
+            let format = self.format.name();
+            return Err(Diagnostic::new(input::NO_RECORD, format!("{name} has no record (it was read as {format})"))
+                .help("there is nothing in it to report on; check that whatever writes it has run"));
         };
         let unit = if self.format == Format::Json { "element" } else { "line" };
         let example =
             format!("the first, {unit} {}: {} ({}): {}", first.row, first.code.title, first.code.id, first.detail);
-        let help = if first.code == input::NO_TIME {
+        let help = if let Some(key) = self.wrapper.as_ref().filter(|_| all == 1) {
+            format!(
+                "it is one object with an array of objects under {0}; records must be the elements of the array at the \
+                 top, or one a line: `jq -c '.[{1}][]' FILE | agent run GRAPH --input -`",
+                quote(key.as_bytes()),
+                serde_json::Value::from(key.as_str())
+            )
+        } else if first.code == input::NO_TIME {
             "if the time has another name, say so on the ingest node: `schema = { timestamp = \"…\" }`".to_string()
         } else {
             format!(

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::fields::{Field, Fields};
 use super::record::{FirstBad, Record, Tally};
 use super::text::quote;
-use super::time::TimeParser;
+use super::time::{TimeParser, describe_time};
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::{Batch, MetricColumn, NO_STATUS, Status, StatusColumn, Timestamp};
 
@@ -267,7 +267,7 @@ impl Table {
             Cell::Absent | Cell::Other(_) => None,
         };
         self.record.time = time;
-        self.record.unreadable_time = if time.is_none() { Some(cell.describe()) } else { None };
+        self.record.unreadable_time = if time.is_none() { Some(describe_time(cell)) } else { None };
     }
 
     fn put_entity(&mut self, field: &Field, rank: usize, cell: Cell<'_>) {

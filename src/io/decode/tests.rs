@@ -125,10 +125,17 @@ fn formats_and_their_harmless_variations() {
         format!("{A} \t\n {B}\0"),
         format!("[{A},{B}]"),
         format!("\u{feff}\r\n [\r\n{A}\r\n,\r\n{B}\r\n]\r\n\0"),
+        format!("[{A},{B},]"),
+        format!("[\n{A},\n{B},\n]\n"),
+        format!("{A}\r{B}\r"),
+        format!("[\r{A},\r{B}\r]\r"),
         format!("[\n  {},\n  {B}\n]", A.replace(',', ",\n    ")),
         format!("{}\n{}", A.replace(',', ",\n "), B.replace('{', "{\n")),
         format!("{A}{B}"),
         "timestamp,cpu\n2023-10-01T12:00:00Z,1\n2023-10-01T12:00:01Z,2".to_string(),
+        "timestamp;cpu\r\n2023-10-01T12:00:00Z;1\r\n2023-10-01T12:00:01Z;2\r\n".to_string(),
+        "timestamp\tcpu\n2023-10-01T12:00:00Z\t1\n2023-10-01T12:00:01Z\t2\n".to_string(),
+        "timestamp,cpu\r2023-10-01T12:00:00Z,1\r2023-10-01T12:00:01Z,2\r".to_string(),
     ] {
         let rows: &[&str] = match text.starts_with('t') {
             true => &["2 12:00:00Z cpu=1", "3 12:00:01Z cpu=2"],
@@ -202,7 +209,15 @@ fn a_record_that_cannot_be_used_is_left_out_and_counted() {
         (r#"{"timestamp":null}"#, "AG0109×1 2: no `timestamp`"),
         (r#"{"timestamp":"noon"}"#, "AG0109×1 2: `timestamp` is `noon`"),
         (r#"{"timestamp":[1]}"#, "AG0109×1 2: `timestamp` is an array"),
-        (r#"{"timestamp":1e30}"#, "AG0109×1 2: `timestamp` is 1000000000000000000000000000000"),
+        (
+            r#"{"timestamp":1e30}"#,
+            "AG0109×1 2: `timestamp` is 1000000000000000000000000000000, beyond the times from the year -9999 to 9999-12-30 that can be read",
+        ),
+        (
+            r#"{"timestamp":"9999-12-31T23:59:59Z"}"#,
+            "AG0109×1 2: `timestamp` is `9999-12-31T23:59:59Z`, beyond the times from the year -9999 to 9999-12-30 that can be read",
+        ),
+        (r#"{"timestamp":"2023-13-01T00:00:00Z"}"#, "AG0109×1 2: `timestamp` is `2023-13-01T00:00:00Z`"),
         (&long, &format!("AG0110×1 2: {quoted}")),
     ] {
         let good = r#"{"timestamp":"2023-10-01T12:00:01Z"}"#;
@@ -286,7 +301,9 @@ fn a_field_that_cannot_be_used_costs_the_field_only() {
     kept(r#""host":"x\ud800""#, "x\u{fffd} mem=7", &["AG0116×1 1: `\\ud800`"]);
     let mut roomy = case();
     roomy.limits.record = 1000;
-    let long = "n".repeat(257);
+    kept(r#""host":"{cpu.value}""#, "", &["AG0118×1 1: `{cpu.value}`"]);
+    kept(r#""service_status":{"<b>":"online","web 1":"online"}"#, "mem=7 web 1:online", &["AG0118×1 1: service `<b>`"]);
+    let long = "n".repeat(129);
     roomy.check(
         format!(r#"{{"timestamp":1696161600,"host":"{long}"}}"#),
         &["1 12:00:00Z", &format!("AG0118×1 1: `{}…`", &long[..64])],
@@ -365,6 +382,78 @@ fn csv_rows_that_do_not_fit() {
 }
 
 #[test]
+fn csv_as_spreadsheets_write_it() {
+    // A name with a quote and a line break in it costs the name only.
+    case().check(
+        "timestamp,host,cpu\n2023-10-01T12:00:00Z,\"we\"\"b\n1\",85\n2023-10-01T12:00:01Z,web-2,2\n",
+        &["2 12:00:00Z cpu=85", "4 12:00:01Z web-2 cpu=2", "AG0118×1 2: `we\"b\\n1`"],
+    );
+    case().check(
+        "timestamp,host,cpu\r2023-10-01T12:00:00Z,\"a\r1\",85\r2023-10-01T12:00:01Z,\"b,2\r2023-10-01T12:00:02Z,c,3\r",
+        &[
+            "2 12:00:00Z cpu=85",
+            "5 12:00:02Z c cpu=3",
+            "AG0108×1 4: a quote is not closed: `2023-10-01T12:00:01Z,\"b,2`",
+            "AG0118×1 2: `a\\r1`",
+        ],
+    );
+    // A quote that is not closed does not reach for those of later rows.
+    case().check(
+        "timestamp,host,cpu\n2023-10-01T12:00:00Z,\"a,1\n2023-10-01T12:00:01Z,\"b\",2\n2023-10-01T12:00:02Z,\"\",3\n",
+        &[
+            "3 12:00:01Z b cpu=2",
+            "4 12:00:02Z cpu=3",
+            "AG0108×1 2: a quote is not closed: `2023-10-01T12:00:00Z,\"a,1`",
+        ],
+    );
+    // Nor further than a record may be long.
+    let rows: String = (0..20).map(|second| format!("2023-10-01T12:00:{:02}Z,x,1\n", second + 10)).collect();
+    let got = case().lines(format!("timestamp,host,cpu\n2023-10-01T12:00:00Z,\"a,1\n{rows}x,\"").as_bytes(), 64);
+    assert_eq!(got.iter().filter(|line| line.ends_with(" x cpu=1")).count(), 20, "{got:?}");
+    // Empty fields at both ends of a row, and decimal points whatever the delimiter.
+    case().check(
+        "host\ttimestamp\tcpu\tmem\n\t2023-10-01T12:00:00Z\t1\t\n\t\n\"a, b; c\"\t2023-10-01T12:00:01Z\t\t2\n",
+        &["2 12:00:00Z cpu=1", "4 12:00:01Z a, b; c mem=2"],
+    );
+    case().check(
+        "timestamp;cpu;mem\n2023-10-01T12:00:00Z;1,5;2.5\n",
+        &["2 12:00:00Z mem=2.5", "AG0113×1 2: `cpu` is `1,5`"],
+    );
+    case().check(
+        "cpu,timestamp,cpu,x,x,service_status.db,cpu,service_status.db\n1,2023-10-01T12:00:00Z,2,,,online,3,offline",
+        &["2 12:00:00Z cpu=3 db:offline", "AG0117×2 1: the column `cpu`", "AG0117 1: the column `service_status.db`"],
+    );
+}
+
+#[test]
+fn the_help_fits_what_is_wrong_with_an_input() {
+    let help = |text: &str| {
+        let (_, record) = case().read(text.as_bytes(), 64);
+        let error = record.unwrap_err();
+        (error.to_string(), error.help.unwrap_or_default())
+    };
+    for text in ["[]", "timestamp,cpu\n", "[\n]\n"] {
+        assert!(help(text).1.contains("nothing in it to report on"), "{text}");
+    }
+    for (text, found) in [("null", "`null`"), ("42\n", "`42`"), ("\"x\"", "`\"x\"`"), ("true\nfalse", "`true`")] {
+        let expected =
+            format!("AG0103: input:1: a record must be a JSON object, or a row of CSV under a header; found {found}");
+        assert_eq!(help(text).0, expected);
+    }
+    let long = "x".repeat(500);
+    for text in [
+        format!("{{\"n\":2,\"records\":[{A},{B}]}}"),
+        format!("{{\"records\": [\n{A},\n{B}\n]}}"),
+        format!("{{\n  \"records\": [\n    {A},\n    {{\"x\":\"{long}\"}}\n  ]\n}}\n"),
+    ] {
+        let (error, help) = help(&text);
+        assert!(error.starts_with("AG0103") && help.contains("array of objects under `records`"), "{error} {help}");
+        assert!(help.contains("jq -c '.[\"records\"][]'"), "{help}");
+    }
+    assert!(help("{\"cpu\":1,\"list\":[{}]}\n{\"cpu\":1}").1.contains("schema"));
+}
+
+#[test]
 fn an_input_that_cannot_stand_for_anything_is_refused() {
     for (text, error) in [
         ("", "AG0102: input is empty"),
@@ -379,7 +468,6 @@ fn an_input_that_cannot_stand_for_anything_is_refused() {
             "{\"timestamp\":",
             "AG0103: input has no valid record; 1 could not be used, the first, element 1: malformed or truncated record (AG0108): EOF while parsing a value at `{\"timestamp\":`",
         ),
-        ("timestamp,cpu,cpu\n1,2,3", "AG0107: input:1: the column `cpu` occurs twice"),
         (
             "time,cpu\n1,2",
             "AG0107: input:1: read as CSV, and no column of the header is named `timestamp` (it has `cpu`, `time`)",

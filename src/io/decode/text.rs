@@ -27,9 +27,11 @@ pub(super) fn shorten(raw: &[u8]) -> String {
     short
 }
 
-/// Characters that move the cursor or turn the direction of writing: control characters and bidirectional marks.
+/// Characters that move the cursor, turn the direction of writing, or show as nothing at all: control characters,
+/// bidirectional marks, empty spaces and tags. Joiners stay, which some scripts are written with.
 pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,3 +1,4 @@
+use super::cell::Cell;
 use crate::domain::Timestamp;
 
 /// Reads times as text. Records come by the thousand with one date, so the day of the last one is kept, and of text in
@@ -25,6 +26,24 @@ impl TimeParser {
         }
         Some(time)
     }
+}
+
+/// What stands where a time should be, in words; says so if it would be one but for its size.
+pub(super) fn describe_time(cell: Cell<'_>) -> String {
+    let beyond = match cell {
+        Cell::Number(value) => value.is_finite(),
+        Cell::Whole(_) => true,
+        Cell::Text(text) => is_moment(text.trim()),
+        Cell::Absent | Cell::Other(_) => false,
+    };
+    let range = if beyond { ", beyond the times from the year -9999 to 9999-12-30 that can be read" } else { "" };
+    cell.describe() + range
+}
+
+/// Whether text that is no readable time is yet written like one: a number, or a date with a time of day.
+fn is_moment(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
+        || jiff::fmt::temporal::Pieces::parse(text).is_ok_and(|pieces| pieces.time().is_some())
 }
 
 /// Date and microseconds of the day, of text that is exactly `YYYY-MM-DDTHH:MM:SSZ`. The date is not checked.

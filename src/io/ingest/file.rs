@@ -23,7 +23,11 @@ use crate::node::{Assets, Pass, Reader, Source};
 ///
 /// Every number is a metric by the name of its field; nested ones have dots (`content.energy`). A CSV file has the
 /// same names as its columns (`service_status.database`); an empty field, `-`, `NA`, `N/A` and `null` mean that nothing
-/// was measured. Names are given under `schema` where they differ:
+/// was measured. Its columns are separated by commas, semicolons or tabs, whichever the header has most of; numbers
+/// have a decimal point in each. A quoted field may go over several lines. JSON is records one after the other or in
+/// an array, on one line or many, and a comma after the last does no harm; an object around the array is refused.
+///
+/// Names are given under `schema` where they differ:
 ///
 /// ```toml
 /// [nodes.telemetry]
@@ -38,9 +42,13 @@ use crate::node::{Assets, Pass, Reader, Source};
 /// status_words = { up = "online", down = "offline" }
 /// ```
 ///
+/// The name of an entity or a service has at most 128 bytes, or 64 characters if there are blanks in it. Letters of any
+/// script, digits and signs like `._:/@#+-()[]` may stand in it; quotes, a backslash, a back quote, `{ } < > |` and `://`
+/// may not, since names get into reports, tickets and prompts. Such a name is left out and noted.
+///
 /// What is wrong with the input is counted and noted in the run record with the first places: a malformed line or
 /// element is left out, and so is a record without a time; a field of the wrong type, a number that is not finite and
-/// an unknown status word cost the field only; times out of order and duplicate times are kept. The run fails if
+/// an unknown status word cost the field only; of keys or columns that occur twice the last counts; times out of order and duplicate times are kept. The run fails if
 /// nothing is left, or if more records than `max_bad_ratio` could not be used.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -284,6 +292,9 @@ mod tests {
         assert_eq!(error(&missing), format!("AG0101: cannot read `{missing}`: there is no such file"));
         std::fs::write(&missing, " \n").unwrap();
         assert_eq!(error(&missing), format!("AG0102: {missing} is empty"));
+        std::fs::write(&missing, "not, a, record\n").unwrap();
+        let found = "a record must be a JSON object, or a row of CSV under a header; found `not, a, record`";
+        assert_eq!(error(&missing), format!("AG0103: {missing}:1: {found}"));
     }
 
     #[test]

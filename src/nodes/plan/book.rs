@@ -1,6 +1,7 @@
 //! A playbook that was checked: nothing downstream validates again. Only `check` makes one.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::domain::{Anomaly, Figure, Status};
 
@@ -20,8 +21,37 @@ pub struct Book {
 pub struct Assumption {
     pub name: String,
     pub value: Figure,
+    pub range: Range,
     pub unit: Option<String>,
     pub meaning: String,
+}
+
+/// Which values of an assumption make sense.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    pub min: Option<Figure>,
+    pub max: Option<Figure>,
+    pub integer: bool,
+}
+
+impl Range {
+    pub fn holds(&self, value: Figure) -> bool {
+        let whole = !self.integer || value.get().fract() == 0.0;
+        whole && self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)
+    }
+}
+
+/// `a whole number from 1 to 100`.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.integer { "a whole number" } else { "a number" })?;
+        match (self.min, self.max) {
+            (None, None) => Ok(()),
+            (Some(min), None) => write!(f, " of {min} or more"),
+            (None, Some(max)) => write!(f, " of {max} or less"),
+            (Some(min), Some(max)) => write!(f, " from {min} to {max}"),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
 use crate::domain::{Language, Status};
 use crate::wording::slots_in;
 
-use super::book::{Action, Assumption, Book, Cause, Computed, SERVICE_STATUS, Sentences};
+use super::book::{self, Action, Assumption, Book, Cause, Computed, SERVICE_STATUS, Sentences};
 use super::facts;
 use super::formula::{Formula, Kind};
 use super::playbook::{self as written, Name, Playbook};
@@ -59,9 +59,16 @@ impl Checker<'_> {
         let mut assumptions = Vec::new();
         for (name, assumption) in &playbook.assumptions {
             self.identifier(name, "an assumption");
+            let value = *assumption.value.get_ref();
+            let range = book::Range { min: assumption.min, max: assumption.max, integer: assumption.integer };
+            if !range.holds(value) {
+                let message = format!("`{name}` cannot be {value}: it is to be {range}");
+                self.fault(assumption.value.span(), message, "change the value, or what the playbook allows");
+            }
             assumptions.push(Assumption {
                 name: name.get_ref().clone(),
-                value: assumption.value,
+                value,
+                range,
                 unit: assumption.unit.clone(),
                 meaning: assumption.meaning.get(language).to_string(),
             });

@@ -1,7 +1,7 @@
 //! Which actions answer a set of anomalies, on what, with which parameters and facts. A function of its arguments.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::domain::{
     Anomaly, Fact, FactValue, Figure, Language, Parameter, Recommendation, ServiceState, Severity, WordingSource, Words,
@@ -13,7 +13,7 @@ use super::facts;
 use super::formula::{Machine, Variables};
 use super::others;
 
-/// The recommendations, most urgent first.
+/// The recommendations, most urgent first. The names of `anomalies` differ.
 pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: Language) -> Vec<Recommendation> {
     let mut groups: BTreeMap<Option<&str>, Vec<&Anomaly>> = BTreeMap::new();
     for anomaly in anomalies {
@@ -22,8 +22,9 @@ pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: L
     let names = others::plain_names(anomalies);
     let mut decided: Vec<Decided> = Vec::new();
     for (entity, mut group) in groups {
-        group.sort_by(|a, b| urgency(a).compare(&urgency(b)).then_with(|| a.name.cmp(&b.name)));
-        let host = Host { book, machine, language, entity, services: services(&group), anomalies: group };
+        group.sort_by(|a, b| by_urgency(a, b));
+        let metrics = group.iter().copied().filter(|a| a.service.is_none()).collect();
+        let host = Host { book, machine, language, entity, services: services(&group), metrics, anomalies: group };
         host.decide(&mut decided);
     }
     decided.sort_by(|a, b| {
@@ -47,6 +48,10 @@ impl Urgency {
     fn compare(&self, other: &Urgency) -> Ordering {
         other.severity.cmp(&self.severity).then(other.excess.total_cmp(&self.excess))
     }
+}
+
+fn by_urgency(a: &Anomaly, b: &Anomaly) -> Ordering {
+    urgency(a).compare(&urgency(b)).then_with(|| a.name.cmp(&b.name))
 }
 
 fn urgency(anomaly: &Anomaly) -> Urgency {
@@ -97,27 +102,42 @@ struct Host<'a> {
     entity: Option<&'a str>,
     services: Vec<ServiceState>,
     anomalies: Vec<&'a Anomaly>,
+    /// Those that are not of services: no more than there are rules, while a host may have any number of services.
+    metrics: Vec<&'a Anomaly>,
 }
 
 impl<'a> Host<'a> {
     /// Actions in the playbook's order: each answers what is not yet answered.
     fn decide(&self, decided: &mut Vec<Decided>) {
-        let mut open = self.anomalies.clone();
+        let mut answered: HashSet<&str> = HashSet::new();
         for (position, action) in self.book.actions.iter().enumerate() {
             for subject in self.anomalies.iter().filter(|a| action.trigger.iter().any(|cause| cause.matches(a))) {
-                if !open.iter().any(|a| std::ptr::eq(*a, *subject)) {
+                if answered.contains(subject.name.as_str()) {
                     continue;
                 }
                 let service = self.service(action, subject);
-                let covered = covered(action, subject, service, &open);
+                let mut covered = self.covered(action, subject, service);
+                covered.retain(|a| !answered.contains(a.name.as_str()));
                 if let Some(recommendation) = self.answer(action, subject, service, &covered) {
-                    open.retain(|a| !covered.iter().any(|c| std::ptr::eq(*c, *a)));
+                    answered.extend(covered.iter().map(|a| a.name.as_str()));
                     let Some(worst) = covered.first() else { continue }; // never empty: the subject is in it
                     let urgency = urgency(worst);
                     decided.push(Decided { recommendation, urgency, covered: covered.len(), position });
                 }
             }
         }
+    }
+
+    /// What `action` answers when `subject` triggers it, most urgent first: every anomaly of its metrics in the same
+    /// time, and one service at most, since it is done to one.
+    fn covered(&self, action: &Action, subject: &'a Anomaly, service: Option<&'a Anomaly>) -> Vec<&'a Anomaly> {
+        if action.is_catch_all() {
+            return vec![subject];
+        }
+        let is_covered = |a: &&Anomaly| action.covers.iter().any(|cause| cause.matches(a)) && overlap(a, subject);
+        let mut covered: Vec<&Anomaly> = self.metrics.iter().copied().chain(service).filter(is_covered).collect();
+        covered.sort_by(|a, b| by_urgency(a, b));
+        covered
     }
 
     /// `None` when the action's condition does not hold or a figure that its sentence needs cannot be computed; then
@@ -182,7 +202,7 @@ impl<'a> Host<'a> {
     fn situation(&self, service: Option<&Anomaly>) -> Variables {
         let mut variables = Variables::new();
         self.assume(&mut variables);
-        for anomaly in self.anomalies.iter().rev().filter(|a| a.service.is_none()) {
+        for anomaly in self.metrics.iter().rev() {
             facts::add_numbers(&mut variables, &anomaly.metric, anomaly);
         }
         let worst = || self.anomalies.iter().find(|a| a.service.is_some()).copied();
@@ -252,22 +272,6 @@ impl<'a> Host<'a> {
             meaning: meaning.into(),
         }
     }
-}
-
-/// What `action` answers when `subject` triggers it, most urgent first: every open anomaly of its metrics in the same
-/// time, and one service at most, since it is done to one.
-fn covered<'a>(
-    action: &Action,
-    subject: &'a Anomaly,
-    service: Option<&Anomaly>,
-    open: &[&'a Anomaly],
-) -> Vec<&'a Anomaly> {
-    if action.is_catch_all() {
-        return vec![subject];
-    }
-    let is_covered = |a: &&Anomaly| action.covers.iter().any(|cause| cause.matches(a)) && overlap(a, subject);
-    let is_it = |a: &&Anomaly| a.service.is_none() || service.is_some_and(|s| std::ptr::eq(s, *a));
-    open.iter().copied().filter(is_covered).filter(is_it).collect()
 }
 
 /// Whether there is a moment that lies from the first to the last record of both. Without one they have no common cause.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::{Anomaly, FactValue, Recommendation};
 
 /// Longest list that a recommendation carries.
-const MOST: usize = 200;
+const MOST: usize = 50;
 
 /// Every service, host and metric of the run whose name is made of letters alone, in lower case.
 pub fn plain_names(anomalies: &[Anomaly]) -> BTreeSet<String> {

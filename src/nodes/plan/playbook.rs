@@ -23,7 +23,13 @@ pub struct Playbook {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assumption {
-    pub value: Figure,
+    pub value: Spanned<Figure>,
+    /// Least and greatest value that make sense, both included.
+    pub min: Option<Figure>,
+    pub max: Option<Figure>,
+    /// Whether only whole numbers make sense.
+    #[serde(default)]
+    pub integer: bool,
     pub unit: Option<String>,
     pub meaning: Texts,
 }

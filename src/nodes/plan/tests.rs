@@ -167,7 +167,8 @@ fn assumptions_show_in_the_sentences() {
 #[test]
 fn what_cannot_be_computed_is_not_claimed() {
     // Without a target utilisation there is no number of replicas: the anomaly goes on to the last action.
-    let planner = build(PLAYBOOK, "assumptions.target_utilisation = 0", Language::En).unwrap();
+    let lax = PLAYBOOK.replace("value = 70\nmin = 1\n", "value = 0\n");
+    let planner = build(&lax, "", Language::En).unwrap();
     let decided = decide(&planner, &anomalies("cpu_usage=93", SERVICES));
     assert_eq!(ids(&decided), ["investigate.cpu_usage:api_gateway"]);
     // A benefit that needs such a figure is not estimated.
@@ -358,6 +359,10 @@ fn broken_playbooks_are_explained() {
         ("covers = [", "cover = ["),
         ("formula = \"service_status.reached\"\n", ""),
         ("value = 70", "value = nan"),
+        ("value = 70", "value = 0.5"),
+        ("value = 1\n", "value = 1.5\n"),
+        ("value = 20\nmin = 0\n", "value = -20\nmin = 0\n"),
+        ("max = 1_000_000", "max = 0"),
         ("id = \"fail-over\"", "id = "),
     ];
     let page: Vec<String> =
@@ -412,6 +417,17 @@ fn assumptions_of_the_graph_are_the_playbooks() {
         faults("assumptions.headroom = 'much'"),
         ["graph.toml:2:24: AG0005: invalid type: string \"much\", expected a number []"]
     );
+    assert_eq!(
+        faults("assumptions = { current_replicas = -4, headroom = 10, target_utilisation = 100.5 }"),
+        [
+            "graph.toml:2:17: AG0015: the assumption `current_replicas` cannot be -4 [the playbook wants a whole number from 1 to 1000000]",
+            "graph.toml:2:55: AG0015: the assumption `target_utilisation` cannot be 100.5 [the playbook wants a number from 1 to 100]",
+        ]
+    );
+    assert_eq!(faults("assumptions.current_replicas = 1.5").len(), 1);
+    assert!(build(PLAYBOOK, "assumptions = { current_replicas = 1, target_utilisation = 100 }", Language::En).is_ok());
+    let open = PLAYBOOK.replace("min = 1\nmax = 1_000_000\ninteger = true\n", "");
+    assert!(build(&open, "assumptions.current_replicas = -4.5", Language::En).is_ok());
 }
 
 #[tokio::test]
@@ -422,6 +438,25 @@ async fn runs_as_a_task() {
     assert_eq!(ids(&plan.recommendations), ["scale-out:api_gateway"]);
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+/// Two nodes that judge one stream find the same series, perhaps by other rules.
+#[tokio::test]
+async fn what_several_nodes_found_is_answered_once() {
+    let input = Input { anomalies: anomalies("cpu_usage=75 cache:offline cpu_usage=93 cache:offline", SERVICES) };
+    let cx = Cx::new("plan".into(), Language::En, None);
+    let plan = planner(Language::En).run(input, &cx).await.unwrap();
+    assert_eq!(ids(&plan.recommendations), ["scale-out:api_gateway", "fail-over:cache"]);
+    assert_eq!(plan.recommendations[0].parameters["observed_peak"], Parameter::Number(figure(93.0)));
+}
+
+/// Far more than the rules of one host: time must not grow with the square, nor must a recommendation carry them all.
+#[test]
+fn a_host_of_very_many_services() {
+    let found: Vec<Anomaly> = (0..3000).map(|i| anomaly(&format!("s{i}:offline@web-1"))).collect();
+    let decided = decide(&planner(Language::En), &found);
+    assert_eq!(decided.len(), found.len());
+    assert!(decided.iter().all(|r| r.anomalies.len() == 1));
 }
 
 proptest! {

@@ -81,6 +81,7 @@ proptest! {
                 prop::sample::select(vec![
                     A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
                     "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n", " ", " \"",
+                    "timestamp;cpu\r", "timestamp\tcpu\r\n", "host,timestamp,host\r", ";", "\t", "\r", "\",", ",\"",
                 ]).prop_map(|piece| piece.as_bytes().to_vec()),
             ],
             0..40,
