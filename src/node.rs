@@ -86,7 +86,7 @@ pub trait Fold: Sized + Send + 'static {
     /// Name of the port that takes the stream.
     const PORT: &'static str = "telemetry";
     type Config: DeserializeOwned + JsonSchema;
-    type Output: Serialize + DeserializeOwned + JsonSchema + Send;
+    type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 
     /// # Errors
     /// What is wrong with the config or its assets.
@@ -116,10 +116,12 @@ pub trait Task: Sized + Send + Sync + 'static {
     const VERSION: u32;
     /// Whether `Cx::model` is there for it. Only `draft` and `validate` may say so.
     const USES_MODEL: bool = false;
+    /// Whether `fallback` has a stand-in; `on_error = "fallback"` is refused for a kind that has none.
+    const HAS_FALLBACK: bool = false;
     type Config: DeserializeOwned + JsonSchema;
     /// A struct: its properties are the ports.
     type Input: DeserializeOwned + JsonSchema + Send;
-    type Output: Serialize + DeserializeOwned + JsonSchema + Send;
+    type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 
     /// # Errors
     /// What is wrong with the config or its assets.
@@ -129,6 +131,11 @@ pub trait Task: Sized + Send + Sync + 'static {
 
     /// What stands in for the output when the task failed and its node says `on_error = "fallback"`.
     fn fallback(&self, _input: Self::Input) -> Option<Self::Output> {
+        None
+    }
+
+    /// The place in the world that it writes to. No two nodes of a graph may write to one.
+    fn writes(&self) -> Option<&str> {
         None
     }
 }

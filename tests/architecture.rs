@@ -6,10 +6,13 @@
 #[path = "architecture/rust.rs"]
 mod rust;
 
+use std::any::TypeId;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use agent::io::output::file::Written;
+use agent::node::{Kind, Role};
 use rust::{Code, Used};
 
 /// Every module of the crate and the modules that it may use, besides itself.
@@ -191,6 +194,23 @@ fn the_pure_core_reaches_nothing_of_the_world() {
 #[test]
 fn files_are_short() {
     hold(length);
+}
+
+/// `--input` and `--output` find their nodes by role and by name, before the graph is compiled, and set their `path`.
+#[test]
+fn kinds_that_read_or_write_reports_have_a_path_and_are_named_so() {
+    let is_output = |kind: &Kind| kind.output_type.is_some_and(|of| of() == TypeId::of::<Written>());
+    let mut found = 0;
+    for kind in agent::nodes::KINDS.iter().chain(agent::io::KINDS) {
+        assert_eq!(kind.name.starts_with("output."), is_output(kind), "{}", kind.name);
+        assert_eq!(kind.name.starts_with("ingest."), kind.role == Role::Source, "{}", kind.name);
+        if is_output(kind) || kind.role == Role::Source {
+            let config = (kind.config)(&mut schemars::SchemaGenerator::default()).to_value();
+            assert!(config["properties"]["path"].is_object(), "{}", kind.name);
+            found += 1;
+        }
+    }
+    assert!(found >= 2);
 }
 
 #[test]

@@ -120,10 +120,40 @@ fn every_fault_has_a_code_a_place_and_a_remedy() {
         "each = 'item'\ntimeout = 'soon'",
         &["t.toml:11:11: AG0005: `soon` is not a length of time such as \"30s\" or \"1m 30s\""],
     );
+    for (key, value) in [("retry", "0"), ("timeout", "'1s'"), ("on_error", "'skip'")] {
+        let fault = |line: u32, column: usize, kind: &str| {
+            let why = "delete it: sources and folds are one pass over the input, which fails or succeeds as a whole";
+            format!("t.toml:{line}:{column}: AG0003: `{key}` is for tasks, and `{kind}` is none [{why}]")
+        };
+        let column = key.len() + 4;
+        check("[1]", &format!("[1]\n{key} = {value}"), &[&fault(5, column, "test.numbers")]);
+        check("'test.sum'", &format!("'test.sum'\n{key} = {value}"), &[&fault(7, column, "test.sum")]);
+    }
+    check("each = 'item'", "each = 'item'\non_error = 'fallback'", &[]);
+    check(
+        "'test.collect'",
+        "'test.collect'\non_error = 'fallback'",
+        &["t.toml:14:12: AG0005: `test.collect` has nothing to fall back to [write \"fail\" or \"skip\"]"],
+    );
+    check(
+        "telemetry = 'n'",
+        "telemetry = ['n', 'n']",
+        &[
+            "t.toml:7:24: AG0005: `telemetry` lists `n` more than once [name each source once: its records would count once per mention]",
+        ],
+    );
+    check(
+        "item = 's.items'",
+        "item = []",
+        &["t.toml:11:19: AG0009: the list of input `item` names no node [write `item = \"node\"`]"],
+    );
     check(
         "[nodes.sq]",
         "[nodes.'s q']",
-        &["t.toml:8:8: AG0005: `s q` cannot name a node [use letters, digits, `_` and `-`]"],
+        &[
+            "t.toml:8:8: AG0005: `s q` cannot name a node [use letters, digits, `_` and `-`]",
+            "t.toml:14:20: AG0007: no node is named `sq` [did you mean `s`?]",
+        ],
     );
     check(
         "name = 'g'",
@@ -143,6 +173,68 @@ fn all_faults_of_a_file_are_reported_together_in_its_order() {
         .replace("items = 'sq'", "itms = 'sq'");
     let codes: Vec<String> = faults(&text, &[]).iter().map(|f| f.split(": ").nth(1).unwrap().to_string()).collect();
     assert_eq!(codes, ["AG0004", "AG0003", "AG0006", "AG0009", "AG0008"]);
+}
+
+#[test]
+fn a_fault_of_form_hides_no_other_and_blames_no_other_node() {
+    let check = |edits: &[(&str, &str)], expected: &[&str]| {
+        let text = edits.iter().fold(GOOD.to_string(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let found = faults(&text, &[]);
+        let found: Vec<&str> = found.iter().map(|f| f.split(" [").next().unwrap()).collect();
+        assert_eq!(found, expected, "{text}");
+    };
+    // A key of the file, a wire, a kind, a config and a name, all at once.
+    check(
+        &[
+            ("name = 'g'", "nam = 'g'"),
+            ("values = [1]", "values = 'high'"),
+            ("kind = 'test.sum'", "kind = 'test.sum'\ninputs.telemetry = 3"),
+            ("inputs = { telemetry = 'n' }", ""),
+            ("[nodes.sq]", "[nodes.'s q']"),
+            ("'sq'", "'s q'"),
+            ("test.collect", "test.colect"),
+        ],
+        &[
+            "t.toml:1:1: AG0003: unknown key `nam`",
+            "t.toml:4:10: AG0005: invalid type: string \"high\", expected a list",
+            "t.toml:7:20: AG0005: invalid type: integer `3`, expected a string or a list of strings",
+            "t.toml:9:8: AG0005: `s q` cannot name a node",
+            "t.toml:14:8: AG0006: no node kind is named `test.colect`",
+        ],
+    );
+    // A node with a malformed key: its config is looked at, its consumer is not blamed.
+    check(
+        &[("each = 'item'", "each = 3\nrefuses = 'two'")],
+        &[
+            "t.toml:10:8: AG0005: invalid type: integer `3`, expected a string or a list of strings",
+            "t.toml:11:11: AG0005: invalid type: string \"two\", expected a number",
+        ],
+    );
+    check(&[("kind = 'test.square'\n", "")], &["t.toml:8:8: AG0004: the key `kind` is missing"]);
+    check(
+        &[("kind = 'test.square'", "kind = 3")],
+        &["t.toml:9:8: AG0005: invalid type: integer `3`, expected a string"],
+    );
+    check(&[("[nodes.sq]", "[nodes.'s.q']"), ("'sq'", "'s.q'")], &["t.toml:8:8: AG0005: `s.q` cannot name a node"]);
+    check(
+        &[("name = 'g'", "nodes.sq = 3"), ("[nodes.sq]", "[other]")],
+        &["t.toml:1:7: AG0005: node `sq` must be a table", "t.toml:8:2: AG0003: unknown key `other`"],
+    );
+}
+
+#[test]
+fn outputs_are_found_by_their_type_and_not_by_its_name() {
+    mod namesake {
+        pub struct Total;
+    }
+    let plan = try_compile(GOOD, &[]).unwrap().plan;
+    let found: Vec<&str> = plan.yielding::<support::Total>().map(|n| plan.nodes[n].name.as_str()).collect();
+    assert_eq!(found, ["s", "end"]);
+    assert_eq!(plan.yielding::<namesake::Total>().count(), 0);
+    assert_eq!(plan.yielding::<support::Item>().count(), 0, "`sq` gives a list");
 }
 
 #[test]
@@ -192,5 +284,10 @@ fn values_of_variables_stay_out_of_messages() {
         [
             "t.toml:11:7: AG0013: the environment variable `NOPE` is not set [set `NOPE`, or write a default: `${NOPE:-…}`]"
         ]
+    );
+    let open = GOOD.replace("each = 'item'", "each = 'item'\ntag = '${NOPE X'");
+    assert_eq!(
+        faults(&open, &[]),
+        ["t.toml:11:7: AG0013: `${NOPE X` has no closing `}` [write `${NAME}`, or `$${` for a literal `${`]"]
     );
 }

@@ -35,6 +35,20 @@ pub struct Settings {
     pub verbose: u8,
 }
 
+impl Settings {
+    /// # Errors
+    /// AG0315: `--fail-on` would never be heard, since the graph makes no report.
+    pub fn fit(&self, plan: &Plan) -> Result<(), Failure> {
+        if self.fail_on.is_none() || plan.yielding::<Report>().next().is_some() {
+            return Ok(());
+        }
+        let message = "--fail-on looks at the report, and no node of the graph makes one";
+        Err(Failure::usage(
+            Diagnostic::new(codes::run::USAGE, message).help("add a `merge` node, or leave the flag out"),
+        ))
+    }
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum FailOn {
     Low,
@@ -111,9 +125,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let ended = run.ended.is_some().then(|| WallClock.now());
     let mut record = run_record(&run, started, ended);
     record.model = identity;
-    let values = |type_name: &'static str| plan.yielding(type_name).filter_map(|n| run.value(n));
-    let summaries = values("Summary").filter_map(|v| serde_json::from_str::<Summary>(v.get()).ok());
-    record.coverage = summaries.flat_map(|s| s.coverage).collect();
+    record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
     match outcome {
         Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {
@@ -124,6 +136,12 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         Outcome::Failed(fault) => ending.failed(*fault),
         Outcome::Interrupted => ending.interrupted(),
     }
+}
+
+/// The outputs of this type that are there; one that was skipped is not.
+fn outputs<T: serde::de::DeserializeOwned + 'static>(plan: &Plan, run: &Run) -> Vec<T> {
+    let values = plan.yielding::<T>().filter_map(|n| run.value(n));
+    values.filter_map(|v| serde_json::from_str(v.get()).ok()).collect()
 }
 
 fn fault(message: String) -> Failure {
@@ -216,8 +234,8 @@ struct Ending<'a> {
 
 impl Ending<'_> {
     fn done(self, leftovers: &[String]) -> Result<Exit, Failure> {
-        let reports: Vec<Report> = self.outputs("Report");
-        let mut places: Vec<String> = self.outputs::<Written>("Written").into_iter().map(|w| w.path).collect();
+        let reports: Vec<Report> = outputs(self.plan, self.run);
+        let mut places: Vec<String> = outputs::<Written>(self.plan, self.run).into_iter().map(|w| w.path).collect();
         let to_stdout = places.iter().any(|p| p == "-");
         places.retain(|p| p != "-");
         if let (Some(folder), Some(report)) = (self.folder, reports.first()) {
@@ -252,15 +270,14 @@ impl Ending<'_> {
     fn interrupted(self) -> Result<Exit, Failure> {
         self.keep_record();
         terminal::err(&match self.folder {
+            _ if !self.run.can_be_resumed() => {
+                "interrupted while reading standard input, which cannot be read again: it cannot be resumed\n"
+                    .to_string()
+            }
             Some(folder) => format!("interrupted; `agent resume {}` goes on from here\n", folder.id()),
             None => "interrupted; without a journal it cannot be resumed\n".to_string(),
         });
         Ok(Exit::Interrupted)
-    }
-
-    fn outputs<T: serde::de::DeserializeOwned>(&self, type_name: &str) -> Vec<T> {
-        let values = self.plan.yielding(type_name).filter_map(|n| self.run.value(n));
-        values.filter_map(|v| serde_json::from_str(v.get()).ok()).collect()
     }
 
     /// Writes the run record beside the journal and where it was asked for; returns the latter.
@@ -280,7 +297,8 @@ impl Ending<'_> {
 
     /// How to go on, told with what is to be mended. A run that came no further than its input has nothing to keep.
     fn with_way_on(&self, fault: Diagnostic) -> Diagnostic {
-        let Some(folder) = self.folder.filter(|_| !self.record.tasks.is_empty()) else { return fault };
+        let goes_on = !self.record.tasks.is_empty() && self.run.can_be_resumed();
+        let Some(folder) = self.folder.filter(|_| goes_on) else { return fault };
         let way_on = format!("once the cause is mended, `agent resume {}` goes on from here", folder.id());
         let help = fault.help.as_ref().map_or_else(|| way_on.clone(), |help| format!("{help}; {way_on}"));
         fault.help(help)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::graph::{Compiled, Override, Surroundings, compile};
 use crate::io::files::{GraphFolder, read_text};
@@ -32,7 +32,7 @@ pub fn read(path: &Path) -> Result<SourceFile, Failure> {
 /// Compiles a graph file.
 ///
 /// # Errors
-/// Exit 78: all that is wrong with it and its files.
+/// Exit 78: all that is wrong with it and its files. Exit 2 when only a `--set` is, which names what is not there.
 pub fn compiled(
     path: &Path,
     source: &SourceFile,
@@ -43,7 +43,10 @@ pub fn compiled(
     let kinds = kinds();
     let variables = |name: &str| environment.get(name).map(str::to_string);
     let around = Surroundings { kinds: &kinds, files: &GraphFolder::of(path), variables: &variables };
-    compile(source, &stem, overrides, &around).map_err(Failure::config)
+    compile(source, &stem, overrides, &around).map_err(|faults| {
+        let exit = if faults.iter().all(|f| f.code == codes::graph::OVERRIDE) { Exit::Usage } else { Exit::Config };
+        Failure { exit, diagnostics: faults }
+    })
 }
 
 /// The environment, with what is wrong in `.env` as warnings.

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
@@ -8,7 +8,7 @@ use crate::domain::RunStatus;
 use crate::engine::{Entry, Event, Header, JOURNAL_VERSION, Run};
 use crate::graph::{Override, Plan};
 use crate::io::journal::FileJournal;
-use crate::io::state::StateDir;
+use crate::io::state::{RunDir, StateDir};
 
 /// Go on with a run that was killed, interrupted or failed, without repeating a finished task.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,7 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?;
     let folder = state.resolve(&arguments.run).map_err(Failure::run)?;
     let lock = folder.lock().map_err(Failure::run)?;
+    journal_of(&folder)?; // opening it would make one
     let (journal, text) = FileJournal::open(&folder.events()).map_err(unreadable)?;
     let entries = read(&text)?;
     let Some((started, header)) = entries.first().and_then(|e| Some((e.at, header(&e.event)?))) else {
@@ -37,12 +38,12 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let source = load::read(path)?;
     let compiled = load::compiled(path, &source, &overrides, &environment)?;
     same_graph(header, &compiled.plan)?;
+    arguments.settings.fit(&compiled.plan)?;
     let run = replay(&compiled.plan, &entries)?;
     if let Some((RunStatus::Done, _)) = run.ended {
         return Err(refused(format!("run {} is done already", folder.id())));
     }
-    let cut = entries.iter().any(|e| matches!(e.event, Event::Cut { .. }));
-    if !cut && !compiled.stream.sources.iter().all(|s| s.source.can_be_reread()) {
+    if !run.can_be_resumed() {
         return Err(refused(format!("run {} was reading standard input, which cannot be read again", folder.id())));
     }
     let job = Job {
@@ -55,6 +56,19 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         started,
     };
     execute(job, &arguments.settings, &environment)
+}
+
+/// Where the journal of a run lies.
+///
+/// # Errors
+/// AG0318: it is not there.
+pub fn journal_of(folder: &RunDir) -> Result<PathBuf, Failure> {
+    let path = folder.events();
+    if path.try_exists().unwrap_or(true) {
+        return Ok(path);
+    }
+    let message = format!("the journal of run {} is gone: its folder has no events.ndjson", folder.id());
+    Err(Failure::run(Diagnostic::new(codes::run::NO_JOURNAL, message).help("start a new run with `agent run`")))
 }
 
 fn refused(message: String) -> Failure {

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
+use super::render::safe;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
@@ -44,7 +45,7 @@ pub struct RunArguments {
     /// Keep no journal: the run cannot be resumed nor asked about later.
     #[arg(long)]
     no_journal: bool,
-    /// Write the run record here too.
+    /// Write the run record to this file too.
     #[arg(long, value_name = "PATH")]
     run_record: Option<PathBuf>,
     #[command(flatten)]
@@ -54,9 +55,20 @@ pub struct RunArguments {
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
     let source = load::read(&arguments.graph)?;
-    let texts = override_texts(&arguments, &source)?;
-    let overrides = texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
+    named(&arguments)?;
+    let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
+    let sets = parse(&arguments.set).map_err(Failure::usage)?;
+    let texts = match override_texts(&arguments, &source) {
+        Ok(texts) => texts,
+        // What is wrong with the graph comes first: it may be why the flag fits no node.
+        Err(usage) => {
+            load::compiled(&arguments.graph, &source, &sets, &environment)?;
+            return Err(usage);
+        }
+    };
+    let overrides = parse(&texts).map_err(Failure::usage)?;
     let compiled = load::compiled(&arguments.graph, &source, &overrides, &environment)?;
+    arguments.settings.fit(&compiled.plan)?;
     let invocation = Invocation {
         path: absolute(&arguments.graph),
         overrides: texts,
@@ -78,11 +90,26 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         graph: plan.name.clone(),
         fingerprint: plan.fingerprint.clone(),
         nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+        can_be_reread: compiled.stream.sources.iter().all(|s| s.source.can_be_reread()),
         invocation: invocation.clone(),
     };
     let first = Event::Started(header);
     let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started };
     execute(job, &arguments.settings, &environment)
+}
+
+/// Refuses paths that name no file. An empty one of the other flags is refused when they are parsed.
+fn named(arguments: &RunArguments) -> Result<(), Failure> {
+    let usage = |message: String| Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
+    for (flag, path) in [("--input", &arguments.input), ("--output", &arguments.output)] {
+        if path.as_ref().is_some_and(String::is_empty) {
+            return usage(format!("{flag} needs a path, and it is empty"));
+        }
+    }
+    if arguments.run_record.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return usage("--run-record takes the path of a file; standard output is the report's".to_string());
+    }
+    Ok(())
 }
 
 /// Absolute, so that a run can be resumed from any folder.
@@ -136,11 +163,20 @@ fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result
     }
 }
 
+fn kept_runs(environment: &Environment) -> usize {
+    let Some(text) = environment.get("AGENT_KEEP_RUNS").filter(|text| !text.is_empty()) else { return KEPT_RUNS };
+    text.trim().parse().unwrap_or_else(|_| {
+        let text = safe(text);
+        terminal::err(&format!("warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs are kept\n"));
+        KEPT_RUNS
+    })
+}
+
 /// A folder for a new run and its journal; without one the run goes on all the same.
 fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJournal)> {
     let opened = (|| {
         let state = StateDir::open(environment.get("AGENT_STATE_DIR"))?;
-        let keep = environment.get("AGENT_KEEP_RUNS").and_then(|n| n.parse().ok()).unwrap_or(KEPT_RUNS);
+        let keep = kept_runs(environment);
         let now = WallClock.now();
         // The fraction of the second, so that ids sort as the runs began; the next one where that is taken.
         let mut suffix = (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16;

@@ -24,7 +24,20 @@ fn row(folder: &RunDir) -> Option<RunRow> {
     let report: Option<Report> = read_json(&folder.report());
     let record: RunRecord = read_json(&folder.record()).or_else(|| journaled(folder))?;
     // The folder's name is the one that commands take.
-    Some(RunRow { run: folder.id().to_string(), ..RunRow::new(&record, report.as_ref(), folder.is_locked()) })
+    Some(RunRow {
+        run: folder.id().to_string(),
+        ..RunRow::new(&record, report.as_ref(), folder.is_locked(), resumable(folder))
+    })
+}
+
+/// Whether its journal lets another process go on: what cannot be read again has been read to its end.
+fn resumable(folder: &RunDir) -> bool {
+    let Ok(text) = std::fs::read_to_string(folder.events()) else { return false };
+    let mut events = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()).map(|entry| entry.event);
+    match events.next() {
+        Some(Event::Started(header)) => header.can_be_reread || events.any(|e| matches!(e, Event::Cut { .. })),
+        _ => false,
+    }
 }
 
 fn journaled(folder: &RunDir) -> Option<RunRecord> {

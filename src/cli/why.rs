@@ -3,11 +3,11 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::exit::{Exit, Failure};
-use super::render::why as view;
-use super::resume::read;
+use super::render::why::{self as view, Place};
+use super::resume::{journal_of, read};
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::domain::{Anomaly, InputRecord};
+use crate::domain::{Anomaly, InputRecord, Report, ReportAnomaly};
 use crate::engine::{Entry, Event};
 use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
@@ -27,7 +27,8 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     let unreadable = |why: String| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why));
     let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?;
     let folder = state.resolve(&arguments.run).map_err(Failure::run)?;
-    let text = std::fs::read_to_string(folder.events()).map_err(|e| unreadable(e.to_string()))?;
+    let journal = journal_of(&folder)?;
+    let text = std::fs::read_to_string(journal).map_err(|e| unreadable(e.to_string()))?;
     let entries = read(&text)?;
     let found = anomalies(&entries);
     let meant: Vec<&Found> = found.iter().filter(|(_, a)| a.name == arguments.anomaly).collect();
@@ -41,13 +42,29 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
         let message = format!("run {} has no anomaly `{}`", folder.id(), arguments.anomaly);
         return Err(Failure::usage(Diagnostic::new(codes::run::UNKNOWN_ANOMALY, message).help(help)));
     }
+    let report: Option<Report> =
+        std::fs::read(folder.report()).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let plan = plan_of(&entries, &environment);
     let pages = meant.into_iter().map(|(node, anomaly)| {
         let origin = plan.as_ref().map(|plan| Origin::of(plan, node)).unwrap_or_default();
-        view::why(anomaly, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
+        let place = place_of(anomaly, report.as_ref());
+        view::why(anomaly, place, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
     });
     terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
+}
+
+/// Whether the run's report has the anomaly: a later node may have left it out.
+fn place_of(anomaly: &Anomaly, report: Option<&Report>) -> Place {
+    let is_it = |reported: &ReportAnomaly| {
+        (reported.metric == anomaly.name, reported.value, reported.severity, &reported.description)
+            == (true, anomaly.value, anomaly.severity, &anomaly.description)
+    };
+    match report {
+        None => Place::NoReport,
+        Some(report) if report.anomalies.iter().any(is_it) => Place::Reported,
+        Some(_) => Place::LeftOut,
+    }
 }
 
 /// An anomaly, and the node that gave it.

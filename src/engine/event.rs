@@ -75,6 +75,8 @@ pub struct Header {
     pub fingerprint: String,
     /// Fingerprint of each node, by name.
     pub nodes: BTreeMap<String, String>,
+    /// Whether a later process can read the sources again. If not, the run can be resumed only after its cut.
+    pub can_be_reread: bool,
     pub invocation: Invocation,
 }
 

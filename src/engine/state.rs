@@ -68,6 +68,11 @@ impl Run {
         self.nodes.get(node)?.value.as_deref()
     }
 
+    /// Whether another process could go on from here: nothing is left to read, or it can be read again.
+    pub fn can_be_resumed(&self) -> bool {
+        !self.pass || self.header.as_ref().is_none_or(|header| header.can_be_reread)
+    }
+
     /// What is still to be done, in the order of the plan.
     pub fn pending(&self) -> Vec<Action> {
         if self.ended.is_some() {

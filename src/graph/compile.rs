@@ -1,5 +1,7 @@
 //! Text → plan. Collects every fault of the file before it gives up.
 
+use std::collections::BTreeMap;
+
 use schemars::SchemaGenerator;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -33,14 +35,14 @@ pub fn compile(
     overrides: &[Override],
     around: &Surroundings<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    let file = file::parse(source, overrides)?;
+    let (file, mut faults) = file::parse(source, overrides)?;
     let mut generator = SchemaGenerator::default();
-    let mut faults = Vec::new();
     let candidates: Vec<Candidate> = file
         .nodes
         .iter()
         .map(|written| {
-            let kind = find_kind(written, source, around.kinds).map_err(|fault| faults.push(fault)).ok();
+            let found = written.kind.as_ref().map(|kind| find_kind(kind, source, around.kinds));
+            let kind = found.and_then(|found| found.map_err(|fault| faults.push(fault)).ok());
             let ports = kind.map(|k| ports(k, &mut generator)).unwrap_or_default();
             Candidate { written, kind, ports }
         })
@@ -53,10 +55,11 @@ pub fn compile(
     for (written, kind) in file.nodes.iter().zip(&kinds) {
         let Some(kind) = kind else { continue };
         match build(written, kind, file.language, source, around) {
-            Ok(node) => built.push((*kind, node)),
+            Ok(node) => built.push((written.name.as_str(), *kind, node)),
             Err(found) => faults.extend(found),
         }
     }
+    faults.extend(written_twice(&file, &built, source));
     if faults.is_empty() {
         return Ok(assemble(&file, stem, wires, built));
     }
@@ -78,12 +81,28 @@ fn name_override(fault: &mut Diagnostic, file: &GraphFile<'_>, source: &SourceFi
     }
 }
 
+/// Two nodes that write to one place: the later one would undo what the earlier has done.
+fn written_twice(file: &GraphFile<'_>, built: &[(&str, &'static Kind, Built)], source: &SourceFile) -> Vec<Diagnostic> {
+    let mut writers: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, _, node) in built {
+        let Body::Task(task) = &node.body else { continue };
+        let Some(place) = task.writes() else { continue };
+        let Some(earlier) = writers.insert(place, name) else { continue };
+        let span = file.nodes.iter().find(|n| n.name == *name).map_or(0..0, |n| n.span.clone());
+        let message = format!("`{earlier}` and `{name}` both write to `{place}`");
+        faults.push(
+            Diagnostic::new(codes::graph::WRONG_TYPE, message).at(source, span).help("give each a place of its own"),
+        );
+    }
+    faults
+}
+
 fn find_kind(
-    node: &WrittenNode<'_>,
+    written: &Spanned<String>,
     source: &SourceFile,
     kinds: &[&'static Kind],
 ) -> Result<&'static Kind, Diagnostic> {
-    let written = &node.wiring.kind;
     if let Some(kind) = kinds.iter().find(|k| k.name == written.get_ref()) {
         return Ok(kind);
     }
@@ -119,12 +138,13 @@ fn build(
     let mut print = blake3::Hasher::new();
     print.update(format!("{} {} {}\n", kind.name, kind.version, language.code()).as_bytes());
     print.update(written(&node.config).as_bytes());
-    let wiring = &node.wiring;
-    for (port, from) in &wiring.inputs {
-        print.update(format!("\n{} = {:?}", port.get_ref(), from.get_ref().0).as_bytes());
+    if let Some(wiring) = &node.wiring {
+        for (port, from) in &wiring.inputs {
+            print.update(format!("\n{} = {:?}", port.get_ref(), from.get_ref().0).as_bytes());
+        }
+        let each = wiring.each.as_ref().map(|e| e.get_ref());
+        print.update(format!("\n{each:?} {:?} {} {:?}\n", wiring.timeout, wiring.retry, wiring.on_error).as_bytes());
     }
-    let each = wiring.each.as_ref().map(|e| e.get_ref());
-    print.update(format!("\n{each:?} {:?} {} {:?}\n", wiring.timeout, wiring.retry, wiring.on_error).as_bytes());
     let files = assets.into_read();
     for file in &files {
         print.update(file.text.len().to_string().as_bytes());
@@ -144,13 +164,14 @@ fn suggest_reserved(fault: Diagnostic) -> Diagnostic {
     fault.maybe_help(near)
 }
 
-fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&'static Kind, Built)>) -> Compiled {
+/// Only after no fault was found.
+fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'static Kind, Built)>) -> Compiled {
     let mut stream = Stream { sources: Vec::new(), folds: Vec::new() };
     let mut nodes = Vec::new();
     let mut print = blake3::Hasher::new();
     let Wires { inputs, outputs, dag } = wires;
     let wired = inputs.into_iter().zip(outputs).zip(&file.nodes).zip(built);
-    for (node, (((inputs, output), written), (kind, Built { body, fingerprint, assets }))) in wired.enumerate() {
+    for (node, (((inputs, output), written), (_, kind, Built { body, fingerprint, assets }))) in wired.enumerate() {
         print.update(format!("{} {fingerprint}\n", written.name).as_bytes());
         let task = match body {
             Body::Source(source) => {
@@ -164,14 +185,15 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&'static
             }
             Body::Task(task) => Some(task),
         };
+        let wiring = written.wiring.as_ref(); // `None` only after a fault, as with `output`
         nodes.push(PlanNode {
             name: written.name.clone(),
             kind,
             each: inputs.iter().any(|i| i.each),
             inputs,
-            timeout: written.wiring.timeout.map(|t| t.0),
-            retry: written.wiring.retry,
-            on_error: written.wiring.on_error,
+            timeout: wiring.and_then(|w| w.timeout).map(|t| t.0),
+            retry: wiring.map_or(0, |w| w.retry),
+            on_error: wiring.map(|w| w.on_error).unwrap_or_default(),
             output: output.unwrap_or(super::types::Type::Stream), // `None` only after a fault, and there was none
             fingerprint,
             assets,

@@ -30,18 +30,37 @@ pub struct WrittenNode<'a> {
     pub name: String,
     /// Place of the name.
     pub span: Range<usize>,
-    pub wiring: Wiring,
+    /// `None` when it is missing or no name, which is reported already.
+    pub kind: Option<Spanned<String>>,
+    /// `None` when one of its keys is malformed, which is reported already.
+    pub wiring: Option<Wiring>,
+    /// Places of the values of the engine's keys that are written.
+    pub places: Vec<(&'static str, Range<usize>)>,
     /// The keys of the kind.
     pub config: Spanned<DeValue<'a>>,
 }
 
-/// The keys of a node that the engine reads.
+impl WrittenNode<'_> {
+    /// Place of the value of one of the engine's keys, if it is written.
+    pub fn place(&self, key: &str) -> Option<Range<usize>> {
+        self.places.iter().find(|(written, _)| *written == key).map(|(_, span)| span.clone())
+    }
+
+    pub fn kind_name(&self) -> Option<&str> {
+        self.kind.as_ref().map(|kind| kind.get_ref().as_str())
+    }
+}
+
+/// The key of a node that says what it is.
+#[derive(Deserialize)]
+struct OfKind {
+    kind: Spanned<String>,
+}
+
+/// The other keys of a node that the engine reads.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wiring {
-    /// Name of the node kind; `agent kinds` lists them.
-    #[schemars(with = "String")]
-    pub kind: Spanned<String>,
     /// Port = `"node"`, `"node.field"`, or a list of these, joined in order.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, OneOrMany>")]
@@ -70,7 +89,7 @@ pub enum OnError {
     Fail,
     /// The output is `null`.
     Skip,
-    /// The kind's stand-in is the output; a kind without one fails.
+    /// The kind's stand-in is the output; refused for a kind that has none.
     Fallback,
 }
 
@@ -180,11 +199,14 @@ impl Override {
     }
 }
 
-/// Reads a graph file and lays the overrides over it.
+/// Reads a graph file and lays the overrides over it: the file as far as it can be read, and every fault of form.
 ///
 /// # Errors
-/// Syntax errors alone, else every fault of form.
-pub fn parse<'a>(source: &'a SourceFile, overrides: &'a [Override]) -> Result<GraphFile<'a>, Vec<Diagnostic>> {
+/// Syntax errors alone, or that there are no nodes: there is no file to speak of.
+pub fn parse<'a>(
+    source: &'a SourceFile,
+    overrides: &'a [Override],
+) -> Result<(GraphFile<'a>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let document = parse_toml(source)?;
     let span = document.span();
     let mut head = document.into_inner();
@@ -208,43 +230,47 @@ pub fn parse<'a>(source: &'a SourceFile, overrides: &'a [Override]) -> Result<Gr
     }
     let mut entries: Vec<_> = table.into_iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
-    let mut nodes = Vec::new();
-    for (name, value) in entries {
-        match node(name, value, source) {
-            Ok(node) => nodes.push(node),
-            Err(found) => faults.extend(found),
-        }
-    }
-    if faults.is_empty() { Ok(GraphFile { name: head.name, language: head.language, nodes }) } else { Err(faults) }
+    let nodes = entries.into_iter().map(|(name, value)| node(name, value, source, &mut faults)).collect();
+    Ok((GraphFile { name: head.name, language: head.language, nodes }, faults))
 }
 
+/// One node, as far as it can be read: other nodes must not be blamed for what is wrong here.
 fn node<'a>(
     name: Spanned<std::borrow::Cow<'a, str>>,
     value: Spanned<DeValue<'a>>,
     source: &SourceFile,
-) -> Result<WrittenNode<'a>, Vec<Diagnostic>> {
+    faults: &mut Vec<Diagnostic>,
+) -> WrittenNode<'a> {
     let (span, name) = (name.span(), name.into_inner().into_owned());
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-        return Err(vec![
+        faults.push(
             Diagnostic::new(codes::graph::WRONG_TYPE, format!("`{name}` cannot name a node"))
-                .at(source, span)
+                .at(source, span.clone())
                 .help("use letters, digits, `_` and `-`"),
-        ]);
+        );
     }
     let at = value.span();
     let DeValue::Table(mut config) = value.into_inner() else {
-        return Err(vec![
-            Diagnostic::new(codes::graph::WRONG_TYPE, format!("node `{name}` must be a table")).at(source, span),
-        ]);
+        faults.push(
+            Diagnostic::new(codes::graph::WRONG_TYPE, format!("node `{name}` must be a table"))
+                .at(source, span.clone())
+                .help(format!("write `[nodes.{name}]` with a `kind` below it")),
+        );
+        let config = Spanned::new(at, DeValue::Table(DeTable::new()));
+        return WrittenNode { name, span, kind: None, wiring: None, places: Vec::new(), config };
     };
-    let mut wiring = DeTable::new();
-    for key in RESERVED {
-        if let Some((key, value)) = take(&mut config, key) {
-            wiring.insert(key, value);
+    let (mut kind, mut wiring, mut places) = (DeTable::new(), DeTable::new(), Vec::new());
+    for reserved in RESERVED {
+        if let Some((key, value)) = take(&mut config, reserved) {
+            places.push((reserved, value.span()));
+            if reserved == "kind" { &mut kind } else { &mut wiring }.insert(key, value);
         }
     }
-    let wiring = decode(Spanned::new(span.clone(), DeValue::Table(wiring)), source)?;
-    Ok(WrittenNode { name, span, wiring, config: Spanned::new(at, DeValue::Table(config)) })
+    let kind = decode::<OfKind>(Spanned::new(span.clone(), DeValue::Table(kind)), source);
+    let wiring = decode(Spanned::new(span.clone(), DeValue::Table(wiring)), source);
+    let kind = kind.map_err(|found| faults.extend(found)).ok().map(|of| of.kind);
+    let wiring = wiring.map_err(|found| faults.extend(found)).ok();
+    WrittenNode { name, span, kind, wiring, places, config: Spanned::new(at, DeValue::Table(config)) }
 }
 
 fn take<'a>(table: &mut DeTable<'a>, key: &str) -> Option<(Spanned<std::borrow::Cow<'a, str>>, Spanned<DeValue<'a>>)> {
@@ -313,8 +339,8 @@ fn relocate(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) {
 
 /// Name and kind of each node, as far as the file can be read at all.
 pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
-    let Ok(file) = parse(source, &[]) else { return Vec::new() };
-    file.nodes.into_iter().map(|n| (n.name, n.wiring.kind.into_inner())).collect()
+    let Ok((file, _)) = parse(source, &[]) else { return Vec::new() };
+    file.nodes.into_iter().filter_map(|n| Some((n.name, n.kind?.into_inner()))).collect()
 }
 
 /// The configs of the nodes of one kind, as written.
@@ -322,6 +348,10 @@ pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
 /// # Errors
 /// What is wrong with the file or one of them.
 pub fn configs_of<C: serde::de::DeserializeOwned>(source: &SourceFile, kind: &str) -> Result<Vec<C>, Vec<Diagnostic>> {
-    let nodes = parse(source, &[])?.nodes.into_iter().filter(|n| n.wiring.kind.get_ref() == kind);
+    let (file, faults) = parse(source, &[])?;
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let nodes = file.nodes.into_iter().filter(|n| n.kind_name() == Some(kind));
     nodes.map(|n| decode(n.config, source)).collect()
 }

@@ -24,6 +24,8 @@ pub fn interpolate(
     if walk.faults.is_empty() { Ok(walk.used) } else { Err(walk.faults) }
 }
 
+const OPEN: &str = "${";
+
 struct Walk<'a> {
     source: &'a SourceFile,
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -35,7 +37,7 @@ impl Walk<'_> {
     fn value(&mut self, value: &mut Spanned<DeValue<'_>>) {
         let span = value.span();
         match value.get_mut() {
-            DeValue::String(text) if text.contains("${") => *text = self.text(text, span).into(),
+            DeValue::String(text) if text.contains(OPEN) => *text = self.text(text, span).into(),
             DeValue::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             DeValue::Table(table) => table.iter_mut().for_each(|(_, entry)| self.value(entry)),
             _ => {}
@@ -45,18 +47,22 @@ impl Walk<'_> {
     fn text(&mut self, text: &str, span: Range<usize>) -> String {
         let mut out = String::new();
         let mut rest = text;
-        while let Some(at) = rest.find("${") {
+        while let Some(at) = rest.find(OPEN) {
             let (before, from) = rest.split_at(at);
             if let Some(literal) = before.strip_suffix('$') {
                 out.push_str(literal);
                 out.push_str("${");
-                rest = from.trim_start_matches("${");
+                rest = from.strip_prefix(OPEN).unwrap_or_default(); // `find` found it
                 continue;
             }
             out.push_str(before);
-            let Some((inside, after)) = from.trim_start_matches("${").split_once('}') else {
-                rest = from;
-                break;
+            let Some((inside, after)) = from.strip_prefix(OPEN).unwrap_or_default().split_once('}') else {
+                self.faults.push(
+                    Diagnostic::new(codes::graph::VARIABLE, format!("`{from}` has no closing `}}`"))
+                        .at(self.source, span.clone())
+                        .help("write `${NAME}`, or `$${` for a literal `${`"),
+                );
+                return out; // not used any more
             };
             let (name, default) = inside.split_once(":-").map_or((inside, None), |(n, d)| (n, Some(d)));
             match (self.lookup)(name).or(default.map(str::to_string)) {
@@ -92,7 +98,10 @@ mod tests {
                 .map_err(|faults| faults[0].message.clone())
         };
         assert_eq!(check("x${A}y${B:-z}"), Ok(("x1yz".into(), 2)));
-        assert_eq!(check("$${A} ${"), Ok(("${A} ${".into(), 0)));
+        assert_eq!(check("$${A} $"), Ok(("${A} $".into(), 0)));
+        assert_eq!(check("$${${A}${A}"), Ok(("${11".into(), 2)));
+        assert_eq!(check("$${A ${"), Err("`${` has no closing `}`".into()));
+        assert_eq!(check("x${A ${B:-z"), Err("`${A ${B:-z` has no closing `}`".into()));
         assert_eq!(check("${B}"), Err("the environment variable `B` is not set".into()));
     }
 }

@@ -1,5 +1,6 @@
 //! What a graph file compiles to: names resolved, types proved, nodes built. Nothing downstream checks again.
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,9 +88,9 @@ impl Plan {
         self.nodes.iter().position(|n| n.name == name)
     }
 
-    /// Nodes whose output is of the named type (`Report`).
-    pub fn yielding<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = usize> + 'a {
-        let of_type = move |n: &PlanNode| n.output.name() == Some(type_name);
+    /// Nodes whose output is a `T`: the very type, whatever else has its name. Where one may be skipped, it may be `null`.
+    pub fn yielding<T: 'static>(&self) -> impl Iterator<Item = usize> + '_ {
+        let of_type = |n: &PlanNode| !n.each && n.kind.output_type.is_some_and(|of| of() == TypeId::of::<T>());
         self.nodes.iter().enumerate().filter(move |(_, n)| of_type(n)).map(|(i, _)| i)
     }
 

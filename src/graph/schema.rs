@@ -57,6 +57,9 @@ pub fn kind_schema(kind: &Kind) -> Schema {
             properties.remove(key);
         }
     }
+    if let (false, Some(on_error)) = (kind.has_fallback, properties.get_mut("on_error")) {
+        drop_choice(on_error, "fallback");
+    }
     // Port names, so that an editor completes them; their types are the compiler's to prove.
     let inputs = properties.remove("inputs");
     let ports = ports(kind, &mut generator);
@@ -112,6 +115,15 @@ pub fn file_schema(kinds: &[&'static Kind]) -> Schema {
     schema.insert("required".into(), json!(["nodes"]));
     schema.insert("title".into(), json!("Graph file of agent"));
     schema
+}
+
+/// Takes a value out of an enum, however its schema is written.
+fn drop_choice(schema: &mut Value, choice: &str) {
+    for list in ["oneOf", "anyOf", "enum"] {
+        if let Some(Value::Array(choices)) = schema.get_mut(list) {
+            choices.retain(|c| c != choice && c.get("const").is_none_or(|c| c != choice));
+        }
+    }
 }
 
 fn object(schema: &mut Schema, key: &str) -> Map<String, Value> {

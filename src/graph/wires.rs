@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use schemars::SchemaGenerator;
 use toml::Spanned;
 
-use super::file::{OnError, WrittenNode};
+use super::file::{OnError, OneOrMany, WrittenNode};
 use super::plan::{PlanInput, Reference};
 use super::schema::Port;
 use super::types::Type;
@@ -19,7 +19,7 @@ use crate::node::{Kind, Role};
 /// What the compiler knows of a node before its types are.
 pub struct Candidate<'w, 'a> {
     pub written: &'w WrittenNode<'a>,
-    /// `None` when the kind is unknown, which is reported already.
+    /// `None` when the kind is not known, which is reported already.
     pub kind: Option<&'static Kind>,
     pub ports: Vec<Port>,
 }
@@ -55,7 +55,7 @@ pub fn wire<'w, 'a>(
         .map(|node| {
             let before = wiring.faults.len();
             let inputs = wiring.resolve(node);
-            if wiring.faults.len() > before {
+            if wiring.faults.len() > before || nodes[node].written.wiring.is_none() {
                 wiring.broken.insert(node);
             }
             inputs
@@ -86,17 +86,18 @@ impl Wiring<'_, '_> {
     /// The references of one node. Unknown names are reported and left out.
     fn resolve(&mut self, node: usize) -> Vec<PlanInput> {
         let Candidate { written, kind, ports } = &self.nodes[node]; // an index of `nodes`
-        let wiring = &written.wiring;
+        let Some(wiring) = &written.wiring else { return Vec::new() };
         let each = wiring.each.as_ref().map(|e| e.get_ref().0.as_slice()).unwrap_or_default();
         let mut inputs = Vec::new();
         for (port, references) in &wiring.inputs {
             let from: Vec<Reference> =
                 references.get_ref().0.iter().filter_map(|text| self.reference(text, references.span())).collect();
             self.places.insert((node, port.get_ref().clone()), references.span());
-            if let Some(kind) = kind
-                && !ports.iter().any(|p| p.name == *port.get_ref())
-            {
-                self.unknown_port(kind, ports, port);
+            let known = ports.iter().find(|p| p.name == *port.get_ref());
+            match (kind, known) {
+                (Some(kind), None) => self.unknown_port(kind, ports, port),
+                (_, Some(known)) => self.filled(known, references, &from),
+                (None, None) => {}
             }
             let each = each.contains(port.get_ref());
             if !from.is_empty() {
@@ -114,12 +115,9 @@ impl Wiring<'_, '_> {
                     .help("name a port that stands in this node's `inputs`"),
                 );
             }
-            if kind.is_some_and(|k| k.role != Role::Task) {
-                self.faults.push(
-                    Diagnostic::new(codes::graph::UNKNOWN_PORT, "only tasks can run once per item")
-                        .at(self.source, spanned.span()),
-                );
-            }
+        }
+        if let Some(kind) = kind {
+            self.keys_of_tasks(written, kind);
         }
         for port in ports.iter().filter(|p| p.required) {
             if !wiring.inputs.keys().any(|k| *k.get_ref() == port.name) {
@@ -137,6 +135,51 @@ impl Wiring<'_, '_> {
         inputs
     }
 
+    /// A port must be filled with something, and a stream with each of its sources once.
+    fn filled(&mut self, port: &Port, references: &Spanned<OneOrMany>, from: &[Reference]) {
+        let name = &port.name;
+        if references.get_ref().0.is_empty() {
+            self.faults.push(
+                Diagnostic::new(codes::graph::MISSING_INPUT, format!("the list of input `{name}` names no node"))
+                    .at(self.source, references.span())
+                    .label(format!("takes {}", port.ty))
+                    .help(match port.required {
+                        true => format!("write `{name} = \"node\"`"),
+                        false => format!("write `{name} = \"node\"`, or leave it out: the port is optional"),
+                    }),
+            );
+        }
+        let twice = from.iter().enumerate().find(|(at, reference)| from.iter().take(*at).any(|r| r == *reference));
+        if let (Type::Stream, Some((_, reference))) = (&port.ty, twice) {
+            let source = &self.nodes[reference.node].written.name; // an index of `nodes`
+            self.faults.push(
+                Diagnostic::new(codes::graph::WRONG_TYPE, format!("`{name}` lists `{source}` more than once"))
+                    .at(self.source, references.span())
+                    .help("name each source once: its records would count once per mention"),
+            );
+        }
+    }
+
+    /// What the engine does only for tasks, or only for kinds with a stand-in, is refused elsewhere, not ignored.
+    fn keys_of_tasks(&mut self, written: &WrittenNode<'_>, kind: &Kind) {
+        let mut refuse = |key: &str, code, message: String, help: &str| {
+            if let Some(place) = written.place(key) {
+                self.faults.push(Diagnostic::new(code, message).at(self.source, place).help(help));
+            }
+        };
+        if kind.role != Role::Task {
+            let help = "delete it: sources and folds are one pass over the input, which fails or succeeds as a whole";
+            refuse("each", codes::graph::UNKNOWN_PORT, "only tasks can run once per item".to_string(), help);
+            for key in ["timeout", "retry", "on_error"] {
+                let message = format!("`{key}` is for tasks, and `{}` is none", kind.name);
+                refuse(key, codes::graph::UNKNOWN_KEY, message, help);
+            }
+        } else if !kind.has_fallback && written.wiring.as_ref().is_some_and(|w| w.on_error == OnError::Fallback) {
+            let message = format!("`{}` has nothing to fall back to", kind.name);
+            refuse("on_error", codes::graph::WRONG_TYPE, message, "write \"fail\" or \"skip\"");
+        }
+    }
+
     fn unknown_port(&mut self, kind: &Kind, ports: &[Port], port: &Spanned<String>) {
         let names = || ports.iter().map(|p| p.name.as_str());
         let help = match did_you_mean(port.get_ref(), names()) {
@@ -152,6 +195,10 @@ impl Wiring<'_, '_> {
     }
 
     fn reference(&mut self, text: &str, span: Range<usize>) -> Option<Reference> {
+        // A node whose name has a dot is refused already, where it is named.
+        if let Some(node) = self.nodes.iter().position(|n| n.written.name == text) {
+            return Some(Reference { node, field: None });
+        }
         let (name, field) = text.split_once('.').map_or((text, None), |(n, f)| (n, Some(f.to_string())));
         if let Some(node) = self.nodes.iter().position(|n| n.written.name == name) {
             return Some(Reference { node, field });
@@ -172,7 +219,7 @@ impl Wiring<'_, '_> {
     /// Types of one node, after those of everything upstream.
     fn check(&mut self, node: usize, wires: &mut Wires) {
         let Candidate { written, kind, ports } = &self.nodes[node]; // an index of `nodes`
-        let Some(kind) = kind else { return };
+        let (Some(kind), Some(wiring)) = (kind, &written.wiring) else { return };
         let mut skips_items = false;
         let mut sound = !self.broken.contains(&node);
         for at in 0..wires.inputs[node].len() {
@@ -198,7 +245,7 @@ impl Wiring<'_, '_> {
             None => Type::Stream,
             Some(schema) => Type::of(schema(self.generator)),
         };
-        let skips = written.wiring.on_error == OnError::Skip;
+        let skips = wiring.on_error == OnError::Skip;
         let output = match wires.inputs[node].iter().any(|i| i.each) {
             true if skips || skips_items => Type::List(Box::new(output.nullable())),
             true => Type::List(Box::new(output)),
@@ -241,7 +288,7 @@ impl Wiring<'_, '_> {
             Type::List(item) if !input.each && port.ty.takes(item) => {
                 format!("to run once per item, add `each = \"{}\"`", input.port)
             }
-            Type::Nullable(_) if producer.wiring.on_error == OnError::Skip => format!(
+            Type::Nullable(_) if producer.wiring.as_ref().is_some_and(|w| w.on_error == OnError::Skip) => format!(
                 "`{}` may be skipped (`on_error = \"skip\"`), and this port cannot do without: use \"fail\" or \"fallback\" there",
                 producer.name
             ),

@@ -1,6 +1,7 @@
 //! Kinds without their types: function pointers in a const slice, and trait objects whose inputs and outputs are JSON
 //! text. This is the one place where values lose their types; text, not a tree, so that bytes survive the journal.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -28,6 +29,7 @@ pub struct Kind {
     pub version: u32,
     pub role: Role,
     pub uses_model: bool,
+    pub has_fallback: bool,
     /// Name of a fold's stream port; `None` for other roles.
     pub stream_port: Option<&'static str>,
     /// Schema of the config; its description is the manual.
@@ -36,6 +38,8 @@ pub struct Kind {
     pub input: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// `None` for sources: a stream is no value.
     pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// The Rust type of the output; `None` for sources.
+    pub output_type: Option<fn() -> TypeId>,
     pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
 }
 
@@ -46,10 +50,12 @@ impl Kind {
             version: S::VERSION,
             role: Role::Source,
             uses_model: false,
+            has_fallback: false,
             stream_port: None,
             config: |g| S::Config::json_schema(g),
             input: None,
             output: None,
+            output_type: None,
             build: |setup| Ok(Body::Source(Box::new(S::new(setup.config()?, setup.assets)?))),
         }
     }
@@ -60,10 +66,12 @@ impl Kind {
             version: F::VERSION,
             role: Role::Fold,
             uses_model: false,
+            has_fallback: false,
             stream_port: Some(F::PORT),
             config: |g| F::Config::json_schema(g),
             input: None,
             output: Some(|g| g.subschema_for::<F::Output>()),
+            output_type: Some(TypeId::of::<F::Output>),
             build: |setup| Ok(Body::Fold(Box::new(F::new(setup.config()?, setup.assets)?))),
         }
     }
@@ -74,10 +82,12 @@ impl Kind {
             version: T::VERSION,
             role: Role::Task,
             uses_model: T::USES_MODEL,
+            has_fallback: T::HAS_FALLBACK,
             stream_port: None,
             config: |g| T::Config::json_schema(g),
             input: Some(T::Input::json_schema),
             output: Some(|g| g.subschema_for::<T::Output>()),
+            output_type: Some(TypeId::of::<T::Output>),
             build: |setup| Ok(Body::Task(Arc::new(T::new(setup.config()?, setup.assets)?))),
         }
     }
@@ -160,7 +170,10 @@ impl<F: Fold> AnyFold for F {
 pub trait AnyTask: Send + Sync {
     /// `input` is a JSON object with a key per port.
     fn run<'a>(&'a self, input: &'a RawValue, cx: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>>;
+    /// See [`Task::fallback`].
     fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>>;
+    /// See [`Task::writes`].
+    fn writes(&self) -> Option<&str>;
 }
 
 impl<T: Task> AnyTask for T {
@@ -175,6 +188,10 @@ impl<T: Task> AnyTask for T {
     fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>> {
         let typed = serde_json::from_str(input.get()).ok()?;
         to_raw_value(&Task::fallback(self, typed)?).ok()
+    }
+
+    fn writes(&self) -> Option<&str> {
+        Task::writes(self)
     }
 }
 

@@ -70,6 +70,7 @@ impl Task for Drafting {
     const KIND: &'static str = "draft";
     const VERSION: u32 = 1;
     const USES_MODEL: bool = true;
+    const HAS_FALLBACK: bool = true;
     type Config = Config;
     type Input = Input;
     type Output = Draft;
@@ -99,6 +100,11 @@ impl Task for Drafting {
             }
         }
         Ok(draft)
+    }
+
+    fn fallback(&self, input: Input) -> Option<Draft> {
+        let failure = Some("the task that asks the model failed".to_string()); // the run record has why
+        Some(Draft { recommendation: input.recommendation, prompt: None, reply: None, failure })
     }
 }
 
@@ -218,6 +224,13 @@ mod tests {
         let replay = Scripted::new([Err(ModelError::Replay("no such request".into()))]);
         let (draft, _) = run(recommendation(), Language::En, Some(replay)).await;
         assert_eq!(draft, Err(TaskError::Permanent("no such request".into())));
+    }
+
+    #[test]
+    fn the_stand_in_is_a_draft_without_words() {
+        let draft = build(PROMPT).unwrap().fallback(Input { recommendation: recommendation() }).unwrap();
+        assert_eq!((draft.recommendation, draft.prompt, draft.reply), (recommendation(), None, None));
+        assert!(draft.failure.is_some());
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::endpoint::Endpoint;
+use crate::sandbox::{Ran, Sandbox, repository};
 
 const GRAPH: &str = "graphs/default.toml";
 
@@ -70,6 +71,11 @@ fn usage() {
         &["run", GRAPH, "-q", "-v"],
         &["run", GRAPH, "--fail-on", "awful"],
         &["run", GRAPH, "--set", "telemetry"],
+        &["run", GRAPH, "--set", "telemetri.path=x"],
+        &["run", GRAPH, "--input", ""],
+        &["run", GRAPH, "--output", ""],
+        &["run", GRAPH, "--record", ""],
+        &["run", GRAPH, "--run-record", "-"],
         &["schema", "detect", GRAPH],
         &["schema", "reprot"],
         &["kinds", "detct"],
@@ -96,8 +102,65 @@ fn one_flag_for_several_nodes_names_them_and_how_to_say_which() {
     sandbox.agent(&["run", GRAPH, "-q", "--set", "copy.path=../other.json"]).exits(0);
     assert!(sandbox.read("other.json") == sandbox.read("output.json") && !sandbox.at("copy.json").exists());
 
-    sandbox.write("bare.toml", "[nodes.report]\nkind = \"merge\"\n");
-    assert!(shown(&sandbox, &["run", "bare.toml", "--input", "new.json"], 2).contains("the graph has none"));
+    sandbox.write("bare.toml", BARE);
+    assert!(shown(&sandbox, &["run", "bare.toml", "--output", "new.json"], 2).contains("the graph has none"));
+}
+
+/// A graph that reports nothing.
+const BARE: &str = "[nodes.telemetry]\nkind = \"ingest.file\"\npath = \"fixtures/sample.json\"\n\n\
+                    [nodes.insights]\nkind = \"insights\"\ninputs = { telemetry = \"telemetry\" }\n";
+
+#[test]
+fn a_broken_graph_is_told_of_whatever_the_flags() {
+    let sandbox = Sandbox::new();
+    for (from, to, code) in [
+        ("kind = \"ingest.file\"", "kind = \"ingest.fil\"", "AG0006"),
+        ("kind = \"output.file\"", "kind = \"output.fil\"", "AG0006"),
+        ("language = \"en\"", "language = \"de\"", "AG0005"),
+        ("[nodes.insights]", "[nodes.insights", "AG0001"),
+    ] {
+        let text = sandbox.read(GRAPH).replacen(from, to, 1);
+        sandbox.write("graphs/broken.toml", &text);
+        for flags in [&["--input", "fixtures/sample.json"][..], &["--output", "new.json"], &["--set", "nope.path=x"]] {
+            let told = shown(&sandbox, &[&["run", "graphs/broken.toml"], flags].concat(), 78);
+            assert!(told.contains(code) && !told.contains("AG0315"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_graph_without_a_report_is_fine_until_one_is_asked_about() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bare.toml", BARE);
+    sandbox.agent(&["run", "bare.toml"]).exits(0);
+    let told = shown(&sandbox, &["run", "bare.toml", "--fail-on", "low"], 2);
+    assert!(told.contains("AG0315") && told.contains("no node of the graph makes one"), "{told}");
+}
+
+#[test]
+fn two_nodes_do_not_write_to_one_place() {
+    let sandbox = Sandbox::new();
+    let more =
+        "\n[nodes.copy]\nkind = \"output.file\"\ninputs = { report = \"report\" }\npath = \"./../output.json\"\n";
+    sandbox.write(GRAPH, &(sandbox.read(GRAPH) + more));
+    let told = shown(&sandbox, &["check", GRAPH], 78);
+    assert!(told.contains("AG0005") && told.contains("`output` and `copy` both write to `output.json`"), "{told}");
+    sandbox.agent(&["run", GRAPH, "-q", "--set", "copy.path=../copy.json"]).exits(0);
+}
+
+#[test]
+fn a_draft_that_takes_too_long_falls_back_to_the_template() {
+    let (sandbox, endpoint) = (Sandbox::new(), Endpoint::start(std::time::Duration::from_secs(5)));
+    let slow = ["run", GRAPH, "-q", "--set", "wording.timeout=100ms", "--set", "wording.on_error=fallback"];
+    sandbox.agent_with(&endpoint.variables(), &slow).exits(0);
+    let record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(sandbox.run_folder().join("run.json")).unwrap()).unwrap();
+    let drafts = record["tasks"].as_array().unwrap().iter().filter(|task| task["node"] == "wording");
+    assert!(drafts.clone().count() > 1 && drafts.clone().all(|task| task["outcome"] == "fallback"), "{record:#}");
+    assert!(drafts.clone().all(|task| task["error"].as_str().unwrap().contains("its timeout of 100ms")));
+    assert!(sandbox.read("output.json") == fs::read_to_string(repository().join("output.json")).unwrap());
+    let told = shown(&sandbox, &["run", GRAPH, "--set", "plan.on_error=fallback"], 78);
+    assert!(told.contains("AG0005") && told.contains("`plan` has nothing to fall back to"), "{told}");
 }
 
 #[test]

@@ -124,6 +124,8 @@ fn old_runs_are_deleted_and_no_journal_leaves_nothing() {
     let kept = sandbox.runs();
     let ran = sandbox.agent(&[&sample[..], &["--no-journal"]].concat()).exits(0);
     assert!(ran.stderr.is_empty() && sandbox.runs() == kept);
+    let ran = sandbox.agent_with(&[("AGENT_KEEP_RUNS", "abc")], &sample).exits(0);
+    assert_eq!(ran.stderr, "warning: AGENT_KEEP_RUNS is no whole number: `abc`; 50 runs are kept\n");
 }
 
 #[test]

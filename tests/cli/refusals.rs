@@ -98,6 +98,52 @@ fn standard_input_that_was_not_read_to_its_end() {
 }
 
 #[test]
+#[cfg(unix)]
+fn an_interrupted_run_that_cannot_go_on_is_not_said_to() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox.command(&["run", GRAPH, "--input", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let pipe = child.stdin.take(); // open until it has ended
+    let journal = || sandbox.runs().first().map(|id| sandbox.state().join("runs").join(id).join("events.ndjson"));
+    while journal().and_then(|path| fs::read_to_string(path).ok()).is_none_or(|text| text.is_empty()) {
+        assert!(child.try_wait().unwrap().is_none(), "it waits");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let ran = Ran::from(child.wait_with_output().unwrap()).exits(130);
+    drop(pipe);
+    assert!(
+        ran.stderr.contains("which cannot be read again") && !ran.stderr.contains("agent resume"),
+        "{}",
+        ran.stderr
+    );
+    let listed = sandbox.agent(&["runs"]).stdout;
+    assert!(listed.contains("  interrupted ") && !listed.contains("agent resume"), "{listed}");
+    assert!(refusal(&sandbox, &["resume", "last"]).contains("AG0314"));
+    // One that was killed after its cut can go on.
+    let sandbox = cut_short(3, &["--input", "-"]);
+    fs::remove_file(sandbox.run_folder().join("run.json")).unwrap();
+    let listed = sandbox.agent(&["runs"]).stdout;
+    assert!(listed.contains("1 run interrupted: `agent resume RUN` continues"), "{listed}");
+}
+
+#[test]
+fn a_run_whose_journal_is_gone() {
+    let sandbox = cut_short(3, &[]);
+    let journal = sandbox.run_folder().join("events.ndjson");
+    fs::remove_file(&journal).unwrap();
+    let told = refusal(&sandbox, &["resume", "last"]);
+    insta::assert_snapshot!(told, @r#"
+    AG0318 (agent explain AG0318)
+
+      × the journal of run [run] is gone: its folder has no events.ndjson
+      help: start a new run with `agent run`
+    "#);
+    assert_eq!(refusal(&sandbox, &["why", "last", "cpu_usage"]), told);
+    assert!(!journal.exists(), "asking makes none");
+}
+
+#[test]
 fn a_run_that_another_process_works_on() {
     let sandbox = Sandbox::new();
     // It waits for its input for as long as the pipe is open.

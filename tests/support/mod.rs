@@ -203,6 +203,7 @@ pub struct Square(SquareConfig);
 impl Task for Square {
     const KIND: &'static str = "test.square";
     const VERSION: u32 = 1;
+    const HAS_FALLBACK: bool = true;
     type Config = SquareConfig;
     type Input = SquareInput;
     type Output = Item;
@@ -326,6 +327,7 @@ pub fn header(plan: &Plan) -> Header {
         graph: plan.name.clone(),
         fingerprint: plan.fingerprint.clone(),
         nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+        can_be_reread: true,
         invocation: Invocation {
             path: "t.toml".into(),
             overrides: vec![],

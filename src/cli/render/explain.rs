@@ -24,12 +24,14 @@ mod tests {
     #[test]
     fn a_page_says_what_why_and_what_to_do() {
         insta::assert_snapshot!(page(codes::graph::VARIABLE, Style { color: false, width: 60 }), @r#"
-        AG0013: an environment variable is not set
+        AG0013: an environment variable that cannot be put in
 
         Cause   A string of the file refers to `${NAME}`, and
-                neither the environment nor `.env` has it.
-        Remedy  Set the variable, or give a default as in
-                `${NAME:-value}`. `$${` stands for a literal `${`.
+                neither the environment nor `.env` has it; or the
+                closing `}` is missing.
+        Remedy  Set the variable or close the brace, or give a
+                default as in `${NAME:-value}`. `$${` stands for a
+                literal `${`.
         "#);
     }
 

@@ -15,12 +15,14 @@ pub struct RunRow {
     pub status: RunStatus,
     /// Whether a process works on it now.
     pub alive: bool,
+    /// Whether `agent resume` would go on with it, were it interrupted.
+    pub resumable: bool,
     /// Anomalies of its report, low, medium, high; `None` where there is no report.
     pub anomalies: Option<[usize; 3]>,
 }
 
 impl RunRow {
-    pub fn new(record: &RunRecord, report: Option<&Report>, alive: bool) -> RunRow {
+    pub fn new(record: &RunRecord, report: Option<&Report>, alive: bool, resumable: bool) -> RunRow {
         let count =
             |severity| move |report: &Report| report.anomalies.iter().filter(|a| a.severity == severity).count();
         RunRow {
@@ -30,6 +32,7 @@ impl RunRow {
             graph: record.graph.clone(),
             status: record.status,
             alive,
+            resumable,
             anomalies: report.map(|report| Severity::ALL.map(|severity| count(severity)(report))),
         }
     }
@@ -75,7 +78,7 @@ pub fn runs(rows: &[RunRow]) -> String {
     space(&mut table);
     align_right(&mut table, 4..8);
     let mut printed = print(&table, 0, Style { color: false, width: usize::MAX }, |_| None);
-    let interrupted = rows.iter().filter(|row| row.interrupted()).count() as u64;
+    let interrupted = rows.iter().filter(|row| row.interrupted() && row.resumable).count() as u64;
     if interrupted > 0 {
         let what = counted(interrupted, "run");
         printed.push_str(&format!(
@@ -104,6 +107,7 @@ mod tests {
             graph: "infrastructure".into(),
             status,
             alive: false,
+            resumable: true,
             anomalies,
         }
     }
@@ -134,6 +138,10 @@ mod tests {
 
         1 run interrupted: `agent resume RUN` continues without repeating finished tasks
         "#);
+        let mut lost = row("20231001-120030-beef", RunStatus::Running, None, None);
+        lost.resumable = false;
+        let listed = runs(&[lost]);
+        assert!(listed.contains("  interrupted  ") && !listed.contains("agent resume"), "{listed}");
         assert_eq!(runs(&[]), "no runs are kept\n");
     }
 }

@@ -8,14 +8,29 @@ use crate::domain::{Anomaly, Figure, InputRecord, Sample, Severity, Status};
 const PAGE: Style = Style { color: false, width: 100 };
 const LABEL: usize = 9;
 
+/// Where an anomaly stands, now that its run has gone as far as it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Reported,
+    /// A later node did not hand it on to the report.
+    LeftOut,
+    /// The run has written none.
+    NoReport,
+}
+
 /// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
 /// was found in.
-pub fn why(anomaly: &Anomaly, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
+pub fn why(anomaly: &Anomaly, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
     let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
-    let mut printed = format!("{}: {}\n\n", safe(&anomaly.name), anomaly.severity.word());
+    let remark = match place {
+        Place::Reported => "",
+        Place::LeftOut => " (not in the report: a later node of the graph left it out)",
+        Place::NoReport => " (the run has no report)",
+    };
+    let mut printed = format!("{}: {}{remark}\n\n", safe(&anomaly.name), anomaly.severity.word());
     printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, inputs))]));
     printed.push('\n');
-    printed.push_str(&samples(anomaly));
+    printed.push_str(&samples(anomaly, place));
     printed.push('\n');
     let reached = format!(
         "{} reaches {} ({} band; a value equal to a band has reached it)",
@@ -63,12 +78,16 @@ fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
 }
 
 /// The records that the sentence speaks of, with their places in the input.
-fn samples(anomaly: &Anomaly) -> String {
+fn samples(anomaly: &Anomaly, place: Place) -> String {
     let mut table = grid(PAGE.columns());
     table.set_header(["", "record", "time", "value", ""]);
+    let worst = match place {
+        Place::Reported => "the value of the report",
+        Place::LeftOut | Place::NoReport => "the value of the anomaly",
+    };
     let rows: [(&str, &Sample, &str); 4] = [
         ("first", &anomaly.first, "first to reach a band"),
-        ("worst", &anomaly.worst, "the value of the report"),
+        ("worst", &anomaly.worst, worst),
         ("last", &anomaly.last, "last to reach a band"),
         ("newest", &anomaly.newest, "newest that has it, reached or not"),
     ];
@@ -139,7 +158,7 @@ mod tests {
 
     #[test]
     fn from_the_rule_over_the_records_to_the_sentence() {
-        insta::assert_snapshot!(why(&cpu(), Some("rules/infrastructure.toml"), &[input()]), @r#"
+        insta::assert_snapshot!(why(&cpu(), Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
         cpu_usage@web-1: high
 
         Rule       cpu_usage (rules/infrastructure.toml)
@@ -157,6 +176,14 @@ mod tests {
         Sentence   CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and
                    worst at 12:07 with 99.5%.
         "#);
+    }
+
+    #[test]
+    fn one_that_is_not_in_the_report_is_not_said_to_be() {
+        for (place, remark) in [(Place::LeftOut, "not in the report"), (Place::NoReport, "has no report")] {
+            let page = why(&cpu(), place, None, &[input()]);
+            assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
+        }
     }
 
     #[test]
@@ -179,7 +206,7 @@ mod tests {
             ..cpu()
         };
         let input = InputRecord { path: "-".into(), ..input() };
-        insta::assert_snapshot!(why(&service, None, &[input]), @r#"
+        insta::assert_snapshot!(why(&service, Place::Reported, None, &[input]), @r#"
         service_status.cache: high
 
         Rule       status of the service cache

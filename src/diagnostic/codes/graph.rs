@@ -6,13 +6,13 @@ super::codes! {
         "The graph file itself, or a prompt, rules file or playbook that it names, is missing, is not readable, or is not UTF-8.",
         "Paths inside a graph file are relative to that file. Check the path and its permissions.";
     UNKNOWN_KEY = "AG0003", "unknown key",
-        "A table has a key that nothing reads. It is refused, since a mistyped key would otherwise be ignored silently.",
+        "A table has a key that nothing reads there. It is refused, since a mistyped key would otherwise be ignored silently.",
         "Correct the spelling or delete the key. `agent kinds NAME` lists the keys of a node kind, `agent schema graph` makes editors complete them.";
     MISSING_KEY = "AG0004", "missing key",
         "A table lacks a key without which it has no meaning.",
         "Add the key. `agent kinds NAME` lists the keys of a node kind.";
     WRONG_TYPE = "AG0005", "wrong type or value",
-        "A key has a value of another type than is expected there, or one outside the permitted range.",
+        "A key has a value of another type than is expected there, or one that is not permitted there: out of range, twice the same, not for this kind.",
         "Write a value as the message describes.";
     UNKNOWN_KIND = "AG0006", "unknown node kind",
         "`kind` names no node kind of this build.",
@@ -35,9 +35,9 @@ super::codes! {
     EMPTY_GRAPH = "AG0012", "a graph that does nothing",
         "The file has no nodes.",
         "Add nodes; graphs/default.toml is an example.";
-    VARIABLE = "AG0013", "an environment variable is not set",
-        "A string of the file refers to `${NAME}`, and neither the environment nor `.env` has it.",
-        "Set the variable, or give a default as in `${NAME:-value}`. `$${` stands for a literal `${`.";
+    VARIABLE = "AG0013", "an environment variable that cannot be put in",
+        "A string of the file refers to `${NAME}`, and neither the environment nor `.env` has it; or the closing `}` is missing.",
+        "Set the variable or close the brace, or give a default as in `${NAME:-value}`. `$${` stands for a literal `${`.";
     RULES = "AG0014", "a rule that cannot be applied",
         "Bands must rise from low to medium to high, a rule needs at least one of them, `offline` cannot be milder than `degraded`, and a file needs at least one rule.",
         "Correct the rule that is underlined; the manual of `detect` (`agent kinds detect`) describes rules.";

@@ -35,4 +35,7 @@ super::codes! {
     UNKNOWN_ANOMALY = "AG0317", "no such anomaly",
         "The run's report has no anomaly of this name.",
         "Write the anomaly's `metric` as the report has it, with its host: `cpu_usage@web-1`.";
+    NO_JOURNAL = "AG0318", "a run without its journal",
+        "The folder of the run has no events.ndjson: it was deleted, or the process ended before it could be made.",
+        "Start a new run with `agent run`; what the run wrote elsewhere is not touched.";
 }

@@ -70,9 +70,16 @@ impl Task for OutputFile {
             path => write_atomic(Path::new(path), &text),
         };
         match written {
-            Ok(()) => Ok(Written { path: self.path.clone(), bytes: text.len() as u64 }),
-            Err(error) => Err(TaskError::Diagnosed(Box::new(self.unwritable(&error)))),
+            // A reader that has had enough (`| head`) is no failure.
+            Err(error) if self.path == "-" && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
         }
+        .map(|()| Written { path: self.path.clone(), bytes: text.len() as u64 })
+        .map_err(|error| TaskError::Diagnosed(Box::new(self.unwritable(&error))))
+    }
+
+    fn writes(&self) -> Option<&str> {
+        Some(&self.path)
     }
 }
 
