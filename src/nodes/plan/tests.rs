@@ -8,7 +8,7 @@ use super::*;
 use crate::diagnostic::{decode, parse_toml};
 use crate::domain::{Bands, Counts, FactValue, Parameter, Sample, ServiceState, Severity, Status, Timestamp, Words};
 use crate::port::Files;
-use crate::wording::grounding::ground;
+use crate::wording::grounding::{Reason, ground};
 use crate::wording::{Wording, slots_in};
 
 const PLAYBOOK: &str = include_str!("../../../graphs/playbooks/infrastructure.toml");
@@ -259,7 +259,7 @@ fn every_sentence() {
     }
 }
 
-/// A model that repeats the plan's words must not be refused for them. They may be longer than its may.
+/// A model that repeats the plan's words must not be refused for them, nor for their length.
 #[test]
 fn every_sentence_is_grounded() {
     for language in Language::ALL {
