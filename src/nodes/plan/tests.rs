@@ -8,7 +8,7 @@ use super::*;
 use crate::diagnostic::{decode, parse_toml};
 use crate::domain::{Bands, Counts, FactValue, Parameter, Sample, ServiceState, Severity, Status, Timestamp, Words};
 use crate::port::Files;
-use crate::wording::grounding::ground;
+use crate::wording::grounding::{Reason, ground};
 use crate::wording::{Wording, slots_in};
 
 const PLAYBOOK: &str = include_str!("../../../graphs/playbooks/infrastructure.toml");
