@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// What stands before the planned action in every answer.
-pub const SIGN: &str = "Soon: ";
+pub const SIGN: &str = "Soon, ";
 /// Requests about this are answered with a figure at first, which is rejected, and properly when asked again.
 pub const STUBBORN: &str = "raise-memory-limit";
 
