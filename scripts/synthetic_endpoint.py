@@ -27,13 +27,13 @@ EN = {
         "Run {parameter.replicas} replicas of {target} and balance the load across them, since CPU usage went up to"
         " {cpu_usage.value} at {cpu_usage.worst_at}.",
         "Assuming an even spread over {parameter.replicas} replicas, with {assumed.current_replicas} in service today,"
-        " CPU usage would peak near {parameter.projected_peak}, under the {assumed.target_utilisation} aimed for.",
+        " CPU usage would peak near {parameter.projected_peak}, within the {assumed.target_utilisation} aimed for.",
     ),
     "raise-memory-limit": (
         "Raise the memory limit of {target} by {parameter.limit_increase} and check it for leaks: usage climbed to"
         " {memory_usage.value} at {memory_usage.worst_at}.",
         "With an unchanged working set, memory usage would peak at about {parameter.projected_peak} of the new limit,"
-        " under the {assumed.target_utilisation} aimed for.",
+        " within the {assumed.target_utilisation} aimed for.",
     ),
     "fail-over": (
         "Let a standby instance take over automatically for the {target} service, which was {service_status.value} at"
@@ -51,7 +51,7 @@ EN = {
         "Add {parameter.capacity_increase} to the storage of {target}, or clear old data; disk usage stands at"
         " {disk_usage.newest} in the newest record.",
         "If the data does not grow, disk usage would peak at about {parameter.projected_peak} of the larger volume,"
-        " under the {assumed.target_utilisation} aimed for.",
+        " within the {assumed.target_utilisation} aimed for.",
     ),
 }
 FR = {

@@ -259,6 +259,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_grows_with_what_occurs() {
+        // Each host has a service of its own: a table of services by hosts would have nine million places.
+        let rules = Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap());
+        let mut detector = Detector::new(rules);
+        let hosts: Vec<String> = (0..3000).map(|i| format!("{} h{i} cpu=95 s{i}=offline", i % 60)).collect();
+        hosts.chunks(100).for_each(|chunk| detector.push(&batch(&records(&chunk.join("\n")))));
+        assert_eq!(detector.services.iter().map(|(_, series)| series.iter().count()).sum::<usize>(), 3000);
+        assert_eq!(detector.metrics.iter().map(|column| column.series.iter().count()).sum::<usize>(), 3000);
+        let found = detector.anomalies();
+        assert_eq!(found.len(), 6000);
+        assert!(found.iter().all(|anomaly| anomaly.services.len() == 1));
+    }
+
+    #[test]
+    fn of_very_many_services_an_anomaly_carries_the_worst() {
+        let service = |i: usize| match i {
+            30 => format!("s{i:03}=offline"),
+            40 => format!("s{i:03}=degraded"),
+            _ => format!("s{i:03}=online"),
+        };
+        let all: Vec<String> = (0..200).map(service).collect();
+        let found = detect(RULES, &format!("0 - s050=offline \n 1 - cpu=95 {}", all.join(" ")));
+        let mut expected: Vec<String> = (0..29).map(|i| format!("s{i:03}")).collect();
+        expected.extend(["s030", "s040", "s050"].map(str::to_string));
+        for anomaly in &found {
+            let names: Vec<&str> = anomaly.services.iter().map(|s| s.name.as_str()).collect();
+            assert_eq!(names, expected, "{}", anomaly.name);
+        }
+        assert_eq!((found.len(), expected.len()), (4, Anomaly::MOST_SERVICES));
+    }
+
+    #[test]
     fn the_status_table_says_which_statuses_count() {
         let check = |status: &str, expected: &[&str]| {
             let found = detect(&format!("[metrics.x]\nlow = 1\n{status}"), "0 - s=degraded \n 1 - s=offline");

@@ -25,7 +25,7 @@ use crate::wording::{BadPrompt, Prompt, PromptTemplate, legible};
 /// - `id` and `target` of the recommendation
 /// - `facts`: a list of `slot` (`{cpu_usage.value}`), `value` with its unit, `meaning`, `subject` and `time` (or none)
 /// - `template.action` and `template.benefit_estimate`: the playbook's sentences, with slots
-/// - `schema`: the JSON Schema of the answer
+/// - `schema`: the JSON Schema of the answer; every request ends its system message with it already
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!((request.asked_by.as_str(), request.max_tokens), ("wording[0]", 400));
         assert_eq!(draft.prompt.as_ref().map(|p| (&p.system, &p.user)), Some((&request.system, &request.user)));
         assert!(request.system.contains("sentences in French"));
-        assert!(request.system.contains(r#""required":["action","benefit_estimate"]"#));
+        assert!(!request.system.contains("\"required\""), "every request carries the schema anyway");
         assert!(request.system.contains("slots such as {cpu_usage.value} instead"));
         assert_eq!(
             request.user,

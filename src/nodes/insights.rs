@@ -310,6 +310,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_grows_with_what_occurs() {
+        let mut insights = build("values = {}").unwrap();
+        let hosts: Vec<String> = (0..2000).map(|i| format!("0 h{i} s{i}=online")).collect();
+        hosts.chunks(100).for_each(|chunk| insights.push(&batch(&records(&chunk.join("\n")))));
+        assert_eq!(insights.services.values().map(|newest| newest.iter().count()).sum::<usize>(), 2000);
+    }
+
+    #[test]
     fn coverage_says_how_many_records_have_the_metric() {
         let config = "[values]\nb = { metric = 'x', stat = 'max' }\na = { metric = 'y', stat = 'max' }";
         let got = summary(config, "0 - x=1 \n 1 - x=2 \n 2 - z=3", 2);

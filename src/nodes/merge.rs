@@ -29,7 +29,7 @@ pub struct Merge;
 
 impl Task for Merge {
     const KIND: &'static str = "merge";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
     type Input = Input;
     type Output = Report;
@@ -191,5 +191,17 @@ mod tests {
                 "low tie b"
             ]
         );
+    }
+
+    #[test]
+    fn one_series_that_several_detectors_found_is_one_anomaly() {
+        let found = json!([
+            anomaly("cpu@a", Severity::Medium, 85.0, 80.0),
+            anomaly("cpu@b", Severity::Medium, 85.0, 80.0),
+            anomaly("cpu@a", Severity::High, 85.0, 84.0),
+        ]);
+        let report = report(input(found, json!([])));
+        let got: Vec<_> = report.anomalies.iter().map(|a| (a.metric.as_str(), a.threshold.get())).collect();
+        assert_eq!(got, [("cpu@a", 84.0), ("cpu@b", 80.0)]);
     }
 }

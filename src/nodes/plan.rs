@@ -147,7 +147,7 @@ pub struct Planner {
 
 impl Task for Planner {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
     type Input = Input;
     type Output = Plan;

@@ -1,7 +1,7 @@
 //! The sentence that describes an anomaly.
 
-use super::{number, quantity};
-use crate::domain::{Anomaly, Figure, Language, Severity, Status};
+use super::{count, quantity};
+use crate::domain::{Anomaly, Language, Severity, Status};
 
 /// A full sentence: what was worst, how bad that is, in how many records, since when and until when. `label` is what
 /// the language calls the metric, in French with its article; without one the metric's name stands for it.
@@ -109,7 +109,7 @@ fn spells(anomaly: &Anomaly, began: Status, language: Language) -> String {
 
 /// The two counts, the noun with the one that the language puts it after: `3 of 240 records`, `3 relevés sur 240`.
 fn counts(anomaly: &Anomaly, language: Language) -> (String, String) {
-    let text = |count: u64| number(Figure::count(count), language);
+    let text = |of: u64| count(of, language);
     let (reached, records) = (anomaly.reached.total(), anomaly.records);
     match language {
         Language::En => {
@@ -135,7 +135,7 @@ fn moments(anomaly: &Anomaly, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Counts, Sample, Timestamp};
+    use crate::domain::{Bands, Counts, Figure, Sample, Timestamp};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -240,6 +240,13 @@ mod tests {
         The metric cpu_usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
         La mesure cpu_usage a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
         ");
+    }
+
+    #[test]
+    fn counts_are_exact_however_large() {
+        let many = Counts { low: 1_000_000_000, medium: 234_567_891, high: 0 };
+        let text = describe(&Anomaly { records: 9_876_543_219, reached: many, ..cpu() }, None, Language::En);
+        assert!(text.contains("1,234,567,891 of 9,876,543,219 records were"), "{text}");
     }
 
     #[test]

@@ -1,27 +1,35 @@
 //! Grounding: what a model wrote is held to the facts of its recommendation, word by word. What passes states no
 //! figure, name or certainty that the facts do not have. Knows one recommendation, and nothing of how the text came.
 //!
-//! The rules are lexical: they see which facts, names, figures and strong words a sentence uses, not what it claims
-//! about them. That a sentence keeps to the point is asked of it through the slots that it may not leave out.
+//! The rules are lexical: they see which facts, names, figures and strong words a sentence uses, and compare these with
+//! the sentence that was planned; they do not understand it. They would rather refuse an honest sentence than let a false
+//! one pass, since the planned words are there instead. That a sentence keeps to the point is asked of it through
+//! the verb and the slots that it may not leave out.
 
+mod claims;
+mod decision;
 mod facts;
 mod figures;
+mod levels;
 mod lexicon;
 mod others;
 mod sense;
 mod style;
 mod tokens;
+mod verbs;
 
 use std::fmt;
 
 use crate::domain::{Language, Recommendation, Words};
 
-use super::{MAX_CHARACTERS, Slot, Wording, fill, slots_in};
+use super::{Slot, Wording, fill, slots_in};
 use facts::Known;
 use tokens::{Kind, Token, tokenize};
 
-/// Longest sentence with its slots filled, in characters.
-const MAX_FILLED: usize = 2 * MAX_CHARACTERS;
+/// Longest sentence that may stand for this planned one, in characters, slots unfilled; filled it may be as long again.
+fn longest(planned: &str) -> usize {
+    (planned.chars().count() + 100).max(400)
+}
 
 /// A wording that may be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +47,15 @@ pub struct Grounded {
 pub enum Field {
     Action,
     Benefit,
+}
+
+impl Field {
+    fn of(self, words: &Words) -> &str {
+        match self {
+            Field::Action => &words.action,
+            Field::Benefit => &words.benefit_estimate,
+        }
+    }
 }
 
 impl fmt::Display for Field {
@@ -63,8 +80,8 @@ pub struct Fault {
 pub enum Reason {
     #[error("the sentence is empty or no sentence")]
     NoSentence,
-    #[error("the sentence is longer than {MAX_CHARACTERS} characters, or than {MAX_FILLED} once its slots are filled")]
-    TooLong,
+    #[error("the sentence is longer than {0} characters, or than twice that once its slots are filled")]
+    TooLong(usize),
     #[error("no fact is named `{0}`; use only the slots of the list")]
     UnknownSlot(String),
     #[error("a brace belongs to no slot; write slots as {{name}}, with single braces")]
@@ -93,6 +110,16 @@ pub enum Reason {
     Change(String),
     #[error("`{0}` turns the planned action around")]
     Negation(String),
+    #[error("`{0}` is the opposite of the planned action; keep to what is planned")]
+    Opposite(String),
+    #[error("`{0}` is planned, and the sentence does not say it; say it, or the same in another verb, of the target")]
+    Lead(String),
+    #[error("`{word}` beside {{{slot}}} contradicts the planned sentence; say of the slot what is planned")]
+    Beside { word: String, slot: String },
+    #[error("`{0}` has no slot, so no fact backs it; leave it out")]
+    Slotless(String),
+    #[error("`{0}` speaks of all or none of something, and no fact does; leave it out")]
+    Sweeping(String),
     #[error("`{0}` goes beyond the planned action")]
     Drastic(String),
     #[error("`{0}` speaks of the author; write only the recommendation")]
@@ -124,10 +151,11 @@ pub fn ground(written: &Wording, about: &Recommendation, language: Language) -> 
         benefit_estimate: sentence(Field::Benefit, &written.benefit_estimate),
     };
     faults.extend(left_out(&slots, about));
-    let mut filled = |field, text: &str| {
+    let mut filled = |field: Field, text: &str| {
         let filled = fill(text, &about.facts, language).unwrap_or_default(); // an unknown slot is a fault already
-        if filled.chars().count() > MAX_FILLED {
-            faults.push(Fault { field, reason: Reason::TooLong });
+        let longest = longest(field.of(&about.slots));
+        if filled.chars().count() > 2 * longest {
+            faults.push(Fault { field, reason: Reason::TooLong(longest) });
         }
         filled
     };
@@ -147,8 +175,9 @@ fn check_sentence(
     reasons: &mut Vec<Reason>,
     ledger: &mut Vec<String>,
 ) -> String {
-    if text.chars().count() > MAX_CHARACTERS {
-        reasons.push(Reason::TooLong);
+    let planned = field.of(&about.slots);
+    if text.chars().count() > longest(planned) {
+        reasons.push(Reason::TooLong(longest(planned)));
         return text.to_string(); // bounded work on hostile text
     }
     let tokens = tokenize(text, known, reasons);
@@ -158,11 +187,14 @@ fn check_sentence(
     style::characters(text, reasons);
     style::language(&tokens, known.language, reasons);
     style::authors(text, &tokens, reasons);
-    style::promises(field, text, &tokens, known.language, reasons);
+    style::promises(text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, reasons);
     others::named(text, &tokens, &known.others, known.language, reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
-    sense::negation(field, text, &tokens, &about.slots, reasons);
+    if field == Field::Action {
+        decision::kept(text, &tokens, planned, known, reasons);
+    }
+    claims::backed(field, text, &tokens, planned, known, reasons);
     figures::counting(text, &tokens, reasons);
     let doubled = figures::units(text, &tokens, reasons);
     bind(field, text, &tokens, &doubled, ledger)

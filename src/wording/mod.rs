@@ -15,5 +15,5 @@ pub use describe::{describe, severity_word, status_word};
 pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
 pub use reply::{Rejection, judge, legible};
-pub use schema::{MAX_CHARACTERS, Wording, misfits, portable, wording_schema};
-pub use slots::{Slot, UnknownSlot, fill, number, quantity, render, slots_in};
+pub use schema::{Wording, misfits, portable, wording_schema};
+pub use slots::{Slot, UnknownSlot, count, fill, number, quantity, render, slots_in};

@@ -73,25 +73,45 @@ pub fn quantity(figure: Figure, unit: Option<&str>, language: Language) -> Strin
     }
 }
 
-/// A number in a language's notation: `1,258,200.5`; in French `1 258 200,5` with narrow no-break spaces.
+/// A number in a language's notation: `1,258,200.5`; in French `1 258 200,5` with narrow no-break spaces. From 1e15 on,
+/// and below 1e-6, in scientific notation (`1.5e300`, `1,5e300`): nobody counts zeros.
 pub fn number(figure: Figure, language: Language) -> String {
-    let (group, point) = match language {
-        Language::En => (',', '.'),
-        Language::Fr => ('\u{202f}', ','),
+    let point = match language {
+        Language::En => '.',
+        Language::Fr => ',',
     };
+    let size = figure.get().abs();
+    if size >= 1e15 || (size > 0.0 && size < 1e-6) {
+        return format!("{:e}", figure.get()).replace('.', &point.to_string());
+    }
     let plain = figure.to_string();
     let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut written = String::from(sign);
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            written.push(group);
-        }
-        written.push(digit);
-    }
+    let mut written = format!("{sign}{}", grouped(whole, language));
     if !fraction.is_empty() {
         written.push(point);
         written.push_str(fraction);
+    }
+    written
+}
+
+/// A count, every digit of it: unlike a figure it is exact.
+pub fn count(count: u64, language: Language) -> String {
+    grouped(&count.to_string(), language)
+}
+
+/// Digits in groups of three from the right.
+fn grouped(digits: &str, language: Language) -> String {
+    let group = match language {
+        Language::En => ',',
+        Language::Fr => '\u{202f}',
+    };
+    let mut written = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            written.push(group);
+        }
+        written.push(digit);
     }
     written
 }
@@ -131,5 +151,29 @@ mod tests {
             [text(999.0), text(1000.0), text(-1234567.25), text(0.03158)],
             ["999", "1,000", "-1,234,567.25", "0.03158"]
         );
+    }
+
+    #[test]
+    fn numbers_too_long_to_read_are_scientific() {
+        let both = |v| [Language::En, Language::Fr].map(|language| number(Figure::new(v).unwrap(), language));
+        for (value, expected) in [
+            (1.5e300, ["1.5e300", "1,5e300"]),
+            (-1e308, ["-1e308", "-1e308"]),
+            (1e15, ["1e15", "1e15"]),
+            (5e-324, ["5e-324", "5e-324"]),
+            (9.99e-7, ["9.99e-7", "9,99e-7"]),
+            (1e-6, ["0.000001", "0,000001"]),
+            (0.0, ["0", "0"]),
+            (999_999_999e6, ["999,999,999,000,000", "999\u{202f}999\u{202f}999\u{202f}000\u{202f}000"]),
+        ] {
+            assert_eq!(both(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn counts_keep_every_digit() {
+        assert_eq!(count(1_234_567_891, Language::En), "1,234,567,891");
+        assert_eq!(count(u64::MAX, Language::Fr).chars().filter(char::is_ascii_digit).count(), 20);
+        assert_eq!(count(0, Language::En), "0");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use compare::differences;
 use read::read;
-use reckon::{BANDS, mean, reckon};
+use reckon::{BANDS, mean, reckon, stated};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -59,6 +59,34 @@ fn the_sample_record() {
         .collect();
     let expected = [("cpu_usage", "medium"), ("latency_ms", "medium"), ("service_status.api_gateway", "medium")];
     assert_eq!(found, BTreeSet::from(expected));
+}
+
+/// What is written as 90 is at 90, and what is written as 89.9999999 is not.
+#[test]
+fn values_within_a_rounding_of_their_band() {
+    let home = tempfile::tempdir().unwrap();
+    let input = home.path().join("near.ndjson");
+    let line = |minute: usize, host: &str, fields: &str| {
+        format!(r#"{{"timestamp":"2024-01-01T00:{minute:02}:00Z","host":"{host}",{fields},"service_status":{{}}}}"#)
+    };
+    let lines = [
+        line(0, "a", r#""network_in_kbps":2999.9999999999,"disk_usage":94.9999999999"#),
+        line(1, "b", r#""network_in_kbps":2999.99999,"disk_usage":94.9999999"#),
+        line(2, "c", r#""network_in_kbps":1999.999999999,"disk_usage":74.9999999"#),
+        line(3, "d", r#""io_wait":7.99999999999,"thread_count":169.999999"#),
+    ];
+    std::fs::write(&input, lines.join("\n")).unwrap();
+    let report = check(input.to_str().unwrap());
+    let found = |name: &str| {
+        let anomalies = report["anomalies"].as_array().unwrap();
+        anomalies.iter().find(|a| a["metric"] == name).map(|a| (a["value"].to_string(), a["severity"].clone()))
+    };
+    assert_eq!(found("disk_usage@a"), Some(("95".into(), json!("high"))));
+    assert_eq!(found("disk_usage@b"), Some(("94.9999999".into(), json!("medium"))));
+    assert_eq!(found("network_in_kbps@c"), Some(("2000".into(), json!("low"))));
+    assert_eq!(found("disk_usage@c"), None);
+    assert_eq!(found("io_wait@d"), Some(("8".into(), json!("low"))));
+    assert_eq!(found("thread_count@d"), None);
 }
 
 #[test]
@@ -109,6 +137,21 @@ fn by_hand() -> (Vec<Value>, Value) {
         "service_status_summary": { "online": ["web"], "degraded": ["db"], "offline": [] },
     });
     (records, report)
+}
+
+#[test]
+fn figures_are_stated_to_nine_digits() {
+    for (text, expected) in [
+        ("89.9999999999", 90.0),
+        ("89.9999999", 89.9999999),
+        ("0.0499999999999", 0.05),
+        ("-1234567894", -1234567890.0),
+        ("1.2345678951e20", 1.2345679e20),
+        ("12", 12.0),
+        ("0", 0.0),
+    ] {
+        assert_eq!(stated(&serde_json::from_str(text).unwrap()), expected, "{text}");
+    }
 }
 
 #[test]

@@ -57,11 +57,28 @@ fn host(record: &Value) -> &str {
     record["host"].as_str().unwrap_or("")
 }
 
-/// Millionths, exactly, from the digits as written.
-fn millionths(number: &Value) -> i128 {
+/// Billionths, exactly, from the digits as written.
+fn billionths(number: &Value) -> i128 {
     let text = number.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    format!("{whole}{fraction:0<6}").parse().unwrap()
+    assert!(fraction.len() <= 9 && !text.contains('e'), "{text} has more than billionths");
+    format!("{whole}{fraction:0<9}").parse().unwrap()
+}
+
+/// As a report states it: nine significant digits, the tenth rounded half up. By hand on the digits as written.
+pub fn stated(number: &Value) -> f64 {
+    let text = number.to_string();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let sign = if whole.starts_with('-') { "-" } else { "" };
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let digits = digits.trim_start_matches('0');
+    let Some((kept, rest)) = digits.split_at_checked(9).filter(|(_, rest)| !rest.is_empty()) else {
+        return number.as_f64().unwrap();
+    };
+    let up = u64::from(rest.as_bytes()[0] >= b'5');
+    let exponent = exponent.parse::<i64>().unwrap() + rest.len() as i64 - fraction.len() as i64;
+    format!("{sign}{}e{exponent}", kept.parse::<u64>().unwrap() + up).parse().unwrap()
 }
 
 fn values<'a>(records: &'a [Value], metric: &str) -> Vec<&'a Value> {
@@ -71,12 +88,12 @@ fn values<'a>(records: &'a [Value], metric: &str) -> Vec<&'a Value> {
 /// To nine significant digits, by integer division.
 pub fn mean(records: &[Value], metric: &str) -> Option<f64> {
     let values = values(records, metric);
-    let sum: i128 = values.iter().map(|v| millionths(v)).sum();
+    let sum: i128 = values.iter().map(|v| billionths(v)).sum();
     let count = values.len() as i128;
     if count == 0 || sum == 0 {
         return (count > 0).then_some(0.0);
     }
-    let mut exponent = -6;
+    let mut exponent = -9;
     let (mut over, mut under) = (sum, count);
     while over / under >= 1_000_000_000 {
         (under, exponent) = (under * 10, exponent + 1);
@@ -88,20 +105,20 @@ pub fn mean(records: &[Value], metric: &str) -> Option<f64> {
 }
 
 fn largest(records: &[Value], metric: &str) -> Option<f64> {
-    values(records, metric).into_iter().max_by_key(|v| millionths(v)).and_then(Value::as_f64)
+    values(records, metric).into_iter().max_by_key(|v| billionths(v)).and_then(Value::as_f64)
 }
 
 /// Of each host the newest, of those the smallest.
 fn newest(records: &[Value], metric: &str) -> Option<f64> {
     let mut newest: BTreeMap<&str, (&str, i128, f64)> = BTreeMap::new();
     for record in records.iter().filter(|r| r.get(metric).is_some_and(Value::is_number)) {
-        let reading = (time(record), millionths(&record[metric]), record[metric].as_f64().unwrap());
+        let reading = (time(record), billionths(&record[metric]), record[metric].as_f64().unwrap());
         let known = newest.entry(host(record)).or_insert(reading);
         if reading.0 >= known.0 {
             *known = reading;
         }
     }
-    newest.values().min_by_key(|(_, millionths, _)| *millionths).map(|(_, _, value)| *value)
+    newest.values().min_by_key(|(_, billionths, _)| *billionths).map(|(_, _, value)| *value)
 }
 
 pub fn reckon(records: &[Value]) -> Expected {
@@ -111,7 +128,7 @@ pub fn reckon(records: &[Value]) -> Expected {
         let here: Vec<&Value> = records.iter().filter(|r| host(r) == host_name).collect();
         anomalies.extend(BANDS.iter().filter_map(|(metric, unit, bands)| {
             let series: Vec<(&str, f64)> =
-                here.iter().filter_map(|r| Some((time(r), r.get(metric)?.as_f64()?))).collect();
+                here.iter().filter_map(|r| Some((time(r), stated(r.get(metric).filter(|v| v.is_number())?)))).collect();
             let mut found = worst_of(&series, bands, named(metric, host_name))?;
             found.threshold = bands[found.severity];
             found.phrases = vec![
@@ -137,7 +154,7 @@ pub fn reckon(records: &[Value]) -> Expected {
     }
     // Distances are fractions, compared exactly: a/b > c/d as a·d > c·b.
     let distance = |f: &Found| {
-        let (value, threshold) = (millionths(&json!(f.value)), millionths(&json!(f.threshold)));
+        let (value, threshold) = (billionths(&json!(f.value)), billionths(&json!(f.threshold)));
         ((value - threshold).abs(), threshold.abs())
     };
     anomalies.sort_by(|a, b| {

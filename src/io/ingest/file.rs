@@ -132,7 +132,7 @@ pub struct IngestFile {
 
 impl Source for IngestFile {
     const KIND: &'static str = "ingest.file";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn new(mut config: Config, assets: &Assets<'_>) -> Result<IngestFile, Vec<Diagnostic>> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::complaint::Complaint;
 use super::exchange::Answer;
+use super::retry;
 use crate::port::ModelError;
 
 /// The part of a reply that is used.
@@ -61,13 +62,21 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserialize
 pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
     let status = answer.meant_status();
     if status != 200 {
-        return Err(ModelError::Declined(declined(status, Complaint::read(&answer.body).unwrap_or_default())));
+        let mut why = declined(status, Complaint::read(&answer.body).unwrap_or_default());
+        if let Some(asked) = retry::asked_too_long(answer) {
+            why.push_str("; ");
+            why.push_str(&asked);
+        }
+        return Err(ModelError::Declined(why));
     }
     let body: Body = match &answer.body {
         Value::Object(_) => serde_json::from_value(answer.body.clone()).unwrap_or_default(),
         Value::String(_) => {
             let kind = answer.headers.get("content-type").map_or("text", String::as_str);
-            return Err(ModelError::Transport(format!("the answer is not JSON but {kind}")));
+            return Err(ModelError::Transport(match kind.contains("json") {
+                true => "the answer calls itself JSON and cannot be read as such".to_string(),
+                false => format!("the answer is not JSON but {kind}"),
+            }));
         }
         _ => Body::default(),
     };
@@ -211,6 +220,31 @@ mod tests {
         ] {
             assert_eq!(check(status, body), format!("the endpoint declined: {expected}"));
         }
+    }
+
+    #[test]
+    fn what_stands_in_the_headers_is_told_where_it_is_the_cause() {
+        let check = |status, (header, value): (&str, &str), body, expected: &str| {
+            let headers = BTreeMap::from([(header.to_string(), value.to_string())]);
+            assert_eq!(read(&Answer { status, headers, body }).unwrap_err().to_string(), expected);
+        };
+        let busy = "the endpoint declined: status 429: no explanation; too many requests, at the last try too";
+        let long =
+            |asked: &str| format!("{busy}; the endpoint asks to wait {asked}, and no wait here is longer than 20 s");
+        check(429, ("retry-after", "3600"), json!(""), &long("3600 s"));
+        check(429, ("retry-after-ms", "60000"), json!(""), &long("60 s"));
+        check(
+            429,
+            ("retry-after", "Thu, 01 Jan 2026 01:00:00 GMT"),
+            json!(""),
+            &long("until Thu, 01 Jan 2026 01:00:00 GMT"),
+        );
+        check(429, ("retry-after", "20"), json!(""), busy);
+        check(429, ("retry-after", "soon"), json!(""), busy);
+        let unusable = "the endpoint could not be used: the answer";
+        check(200, ("content-type", "text/html"), json!("<p>"), &format!("{unusable} is not JSON but text/html"));
+        let json = format!("{unusable} calls itself JSON and cannot be read as such");
+        check(200, ("content-type", "application/json; charset=utf-8"), json!("{\"choices\":"), &json);
     }
 
     proptest::proptest! {

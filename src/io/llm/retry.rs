@@ -60,6 +60,25 @@ fn asked_wait(answer: &Answer, now: jiff::Timestamp) -> Option<Duration> {
     Some(Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
+/// What to say of an endpoint that asks for a longer wait than it gets. A date is only quoted: whether it is far off
+/// depends on the clock, and a replay has to say what the recorded run said.
+pub(super) fn asked_too_long(answer: &Answer) -> Option<String> {
+    let header = |name: &str| answer.headers.get(name).map(|value| value.trim());
+    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+    let seconds = header("retry-after-ms").and_then(number).map(|ms| ms / 1000.0);
+    let text = header("retry-after").or_else(|| header("llm_provider-retry-after"));
+    let asked = match seconds.or_else(|| text.and_then(number)) {
+        Some(seconds) if seconds > LONGEST_WAIT.as_secs_f64() => format!("{seconds} s"),
+        Some(_) => return None,
+        None => {
+            let date = text.filter(|t| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(t).is_ok())?;
+            format!("until {date}")
+        }
+    };
+    let longest = LONGEST_WAIT.as_secs();
+    Some(format!("the endpoint asks to wait {asked}, and no wait here is longer than {longest} s"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -44,6 +44,8 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "couple" | "pair" | "paire" if ["of", "de", "d"].contains(&next) => Some(2),
         "magnitude" => Some(1),
         "grandeur" if before(1) == "de" && before(2) == "ordre" => Some(1),
+        // `one instance at a time` is a manner.
+        "one" if (folded(2), folded(3), folded(4)) == ("at", "a", "time") => None,
         "one" => one(&[next, after]),
         "single" | "seul" | "seule" if lexicon::is_counted(next) => Some(2),
         "second" | "seconde" if ["a", "an", "the", "every", "each", "un", "une", "la", "le"].contains(&before(1)) => {

@@ -106,7 +106,7 @@ pub(super) fn is_quantity(name: &str) -> bool {
     }
 }
 
-/// Certainty, in a benefit. Exact words.
+/// Certainty. Exact words.
 #[rustfmt::skip]
 pub(super) const PROMISES: &[&str] = &[
     "will", "shall", "ll", "won", "always", "never", "forever", "permanently", "definitely", "definitively",
@@ -114,11 +114,13 @@ pub(super) const PROMISES: &[&str] = &[
     "flawless", "flawlessly", "foolproof", "infallible", "ensure", "ensures", "ensuring", "assure", "assures",
     "assured", "toujours", "jamais", "definitivement", "certainement", "surement", "assurement", "totalement",
     "completement", "entierement", "integralement", "immediatement", "instantanement", "infaillible",
-    "infailliblement", "assurer", "assurera", "assurant", "indubitablement",
+    "infailliblement", "assurer", "assurera", "assurant", "indubitablement", "sure", "certainty", "certainties",
+    "certitude", "inevitable", "inevitably", "inevitablement",
 ];
 
 /// The same, as beginnings of words.
-pub(super) const PROMISE_STEMS: &[&str] = &["eliminat", "eradicat", "promis", "promet", "elimin", "eradiqu"];
+pub(super) const PROMISE_STEMS: &[&str] =
+    &["eliminat", "eradicat", "promis", "promet", "elimin", "eradiqu", "disappear", "vanish", "dispara"];
 
 #[rustfmt::skip]
 pub(super) const PROMISE_PHRASES: &[&str] = &[
@@ -141,7 +143,7 @@ pub(super) const DENIALS: &[&str] = &[
 pub(super) const DRASTIC_STEMS: &[&str] = &[
     "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
     "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
-    "desactiv", "arrete", "eteind", "eteign", "neglig", "neglect",
+    "desactiv", "eteind", "eteign", "neglig", "neglect",
 ];
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
@@ -152,6 +154,9 @@ pub(super) const APPROXIMATELY: &[&str] = &["about", "around", "roughly", "nearl
 pub(super) const CHANGE_STEMS: &[&str] =
     &["baiss", "redui", "reduc", "diminu", "augment", "hauss", "gain", "gagn", "chut", "recul", "accroi", "amelior"];
 
+/// Parts of names of facts that are changes themselves.
+pub(super) const CHANGES: &[&str] = &["reduction", "increase", "drop", "saving", "saved", "fewer", "decrease"];
+
 /// What makes an increment of a number before it.
 #[rustfmt::skip]
 pub(super) const MORE: &[&str] = &[
@@ -161,7 +166,28 @@ pub(super) const MORE: &[&str] = &[
 
 /// Not `ne` and `n`, which never negate alone.
 pub(super) const NEGATIONS: &[&str] =
-    &["not", "don", "dont", "never", "avoid", "cannot", "pas", "jamais", "eviter", "evitez"];
+    &["not", "don", "dont", "doesn", "shouldn", "never", "cannot", "pas", "jamais", "aucunement", "nullement"];
+
+/// Words for all or none of something.
+#[rustfmt::skip]
+pub(super) const SWEEPING: &[&str] = &[
+    "all", "everything", "everyone", "everybody", "everywhere", "every", "nothing", "nobody", "none", "entire", "whole",
+    "majority", "tout", "tous", "toute", "toutes", "rien", "majorite", "entier", "entiere", "entiers", "entieres",
+];
+
+pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];
+
+/// Words by which a benefit says that it is an estimate, without a slot.
+#[rustfmt::skip]
+pub(super) const DISCLAIMERS: &[&str] = &[
+    "no", "effect", "on", "can", "cannot", "derived", "telemetry", "not", "isn", "t", "a", "an", "are", "guarantee",
+    "guaranteed", "estimate", "estimates", "estimated", "effects", "aucun", "effet", "ne", "n", "peut", "etre", "pas",
+    "ce", "cette", "resultat", "resultats", "garanti", "garantie", "estimation", "deduit", "telemetrie", "sur", "sans",
+    "known", "connu", "assumption", "assumptions", "hypothese", "hypotheses",
+];
+
+/// Words whose dot ends no sentence.
+pub(super) const ABBREVIATIONS: &[&str] = &["ex", "etc", "approx", "env", "resp", "vs", "incl"];
 
 /// What is done to something that is there.
 #[rustfmt::skip]
@@ -237,6 +263,10 @@ mod tests {
             CHANGE_STEMS,
             MORE,
             NEGATIONS,
+            SWEEPING,
+            SWEEPING_PHRASES,
+            DISCLAIMERS,
+            ABBREVIATIONS,
             OPERATIONS,
             ENGLISH,
             FRENCH,

@@ -1,18 +1,18 @@
-//! Words beside a slot that turn its meaning around: a level told as a change, a total as an increment, an action
-//! with `not` before it. A few frequent ones; a lexical check cannot know them all. Slices are by spans of tokens
+//! Words beside a slot that turn its meaning around: a level told as a change, a total as an increment. A few frequent ones; a lexical check cannot know them all. Slices are by spans of tokens
 //! or by places that a search of the same text gave.
 
 use crate::domain::Words;
 
 use super::tokens::{Kind, Token};
-use super::{Field, Reason, lexicon};
+use super::{Reason, lexicon};
 
 /// Levels told as changes (`by {projected.cpu_usage}`) and totals told as increments (`{parameter.replicas} more`),
 /// unless the plan's own words put it so.
 pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons: &mut Vec<Reason>) {
     for (at, token) in tokens.iter().enumerate() {
         let Kind::Fact { fact, .. } = &token.kind else { continue };
-        if !token.is_number() {
+        let is_change = fact.name.split(['.', '_']).any(|part| lexicon::CHANGES.contains(&part));
+        if !token.is_number() || is_change {
             continue;
         }
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
@@ -46,27 +46,4 @@ fn planned_with(planned: &Words, slot: &str, fits: impl Fn((&str, &str)) -> bool
     let plan = format!("{} | {}", planned.action, planned.benefit_estimate).to_lowercase();
     let slot = slot.to_lowercase();
     plan.match_indices(&slot).any(|(at, _)| fits((plan[..at].trim_end(), plan[at + slot.len()..].trim_start())))
-}
-
-/// A negation in the clause that names the target or a parameter.
-pub(super) fn negation(field: Field, text: &str, tokens: &[Token<'_>], planned: &Words, reasons: &mut Vec<Reason>) {
-    let words_of_plan = lexicon::fold(&planned.action.to_lowercase());
-    let is_planned = |word: &str| words_of_plan.split(|c: char| !c.is_alphanumeric()).any(|w| w == word);
-    let decided = |token: &Token<'_>| match &token.kind {
-        Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
-        _ => false,
-    };
-    if field != Field::Action {
-        return;
-    }
-    for clause in tokens.split(|token| matches!(token.kind, Kind::Mark('.' | ',' | ';' | ':' | '!' | '?' | '—' | '(')))
-    {
-        let negation = clause.iter().find(|token| {
-            let negates = |word: &str| lexicon::NEGATIONS.contains(&word) && !is_planned(word);
-            token.word().is_some_and(|word| negates(&word.folded))
-        });
-        if let Some(token) = negation.filter(|_| clause.iter().any(decided)) {
-            reasons.push(Reason::Negation(text[token.span.clone()].to_string()));
-        }
-    }
 }

@@ -5,7 +5,7 @@
 use crate::domain::{Language, Words};
 
 use super::tokens::{Kind, Token, Word, excerpt};
-use super::{Field, Reason, lexicon};
+use super::{Reason, lexicon};
 
 /// Characters that sentences of both languages need. Everything else is out: other scripts hide figures and imitate
 /// letters, controls and zero-width marks hide words, brackets and stars are markup.
@@ -95,23 +95,27 @@ pub(super) fn authors(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
     }
 }
 
-/// A benefit is an estimate: certainty is out of it, and a guarantee out of both sentences.
-pub(super) fn promises(field: Field, text: &str, tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
+/// Neither what to do nor what it should bring is certain.
+pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
     let folded = fold_words(tokens);
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
+        let next = tokens.get(at + 1).and_then(Token::word);
         let this = word.folded.as_str();
         let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
         let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
-        let certain = lexicon::PROMISES.contains(&this) || starts(lexicon::PROMISE_STEMS);
-        let future = language == Language::Fr && is_future(word, tokens.get(at + 1).and_then(Token::word));
-        if guarantee || field == Field::Benefit && (certain || future) {
+        let listed = lexicon::PROMISES.contains(&this) || starts(lexicon::PROMISE_STEMS);
+        // Without its accent it is the French `on`.
+        let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_str());
+        // `certain requests` are some.
+        let certain = ["certain", "certaine", "certains", "certaines"].contains(&this)
+            && next.is_none_or(|next| lexicon::is_function_word(&next.folded) || next.folded == "a");
+        let future = language == Language::Fr && is_future(word, next);
+        if guarantee || listed || sure || certain || future {
             reasons.push(Reason::Promise(text[token.span.clone()].to_string()));
         }
     }
-    if field == Field::Benefit
-        && let Some(phrase) = lexicon::PROMISE_PHRASES.iter().find(|phrase| has_phrase(&folded, phrase))
-    {
+    if let Some(phrase) = lexicon::PROMISE_PHRASES.iter().find(|phrase| has_phrase(&folded, phrase)) {
         reasons.push(Reason::Promise(phrase.to_string()));
     }
 }
@@ -152,7 +156,7 @@ pub(super) fn drastic(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
 }
 
 /// The words with one space around each; slots, names and marks break phrases.
-fn fold_words(tokens: &[Token<'_>]) -> String {
+pub(super) fn fold_words(tokens: &[Token<'_>]) -> String {
     let mut folded = String::from(" ");
     for token in tokens {
         match &token.kind {
@@ -165,6 +169,6 @@ fn fold_words(tokens: &[Token<'_>]) -> String {
     folded
 }
 
-fn has_phrase(folded: &str, phrase: &str) -> bool {
+pub(super) fn has_phrase(folded: &str, phrase: &str) -> bool {
     folded.contains(&format!(" {phrase} "))
 }

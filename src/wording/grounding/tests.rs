@@ -137,6 +137,27 @@ fn the_plans_own_words_pass() {
     }
 }
 
+/// A planned sentence of any length may be said again, and something shorter than the usual limit always.
+#[test]
+fn the_limit_of_length_follows_the_planned_sentence() {
+    let mut about = scale_out(Language::En);
+    let tail = |count| format!("Scale {{target}} out to {{parameter.replicas}} replicas{}.", " and more".repeat(count));
+    let mut check = |planned: usize, written: usize, passes: bool| {
+        about.slots.action = tail(planned);
+        let written = Wording { action: tail(written), benefit_estimate: about.slots.benefit_estimate.clone() };
+        let faults = ground(&written, &about, Language::En).err().unwrap_or_default();
+        let told = faults.iter().any(|fault| matches!(fault.reason, Reason::TooLong(_)));
+        assert_eq!((told, faults.is_empty()), (!passes, passes), "{faults:?}");
+    };
+    check(0, 38, true); // 396 characters
+    check(0, 39, false);
+    check(100, 100, true);
+    check(100, 111, true);
+    check(100, 112, false);
+}
+
+mod playbook;
+
 /// Whether a sentence may use the word `cache` when these are other names of the run and the plan says this.
 fn check_other(others: &[&str], planned: &str, action: &str, passes: bool) {
     let mut about = scale_out(Language::En);

@@ -204,6 +204,36 @@ fn possessive(after: &str) -> bool {
     s.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || "_-{".contains(c)))
 }
 
+/// Cut at ends of sentences, colons and semicolons; not after an abbreviation.
+pub(super) fn sentences<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
+        let abbreviated = before.is_some_and(|w| w.lower.contains('.') || lexicon::ABBREVIATIONS.contains(&&*w.lower));
+        let ends = matches!(token.kind, Kind::Mark('.' | ';' | ':' | '!' | '?' | '…'));
+        if ends && !(abbreviated && matches!(token.kind, Kind::Mark('.'))) {
+            sentences.extend(tokens.get(start..at));
+            start = at + 1;
+        }
+    }
+    sentences.extend(tokens.get(start..));
+    sentences.retain(|sentence| !sentence.is_empty());
+    sentences
+}
+
+/// The names of the nearest facts before and after a token, as far as the sentence goes; colons do not end it here.
+pub(super) fn neighbours<'a>(tokens: &[Token<'a>], at: usize) -> [Option<&'a str>; 2] {
+    let name = |token: &Token<'a>| match token.kind {
+        Kind::Fact { fact, .. } => Some(Some(fact.name.as_str())),
+        Kind::Mark('.' | ';' | '!' | '?') => Some(None),
+        _ => None,
+    };
+    let before = tokens.get(..at).unwrap_or_default().iter().rev().find_map(name);
+    let after = tokens.get(at + 1..).unwrap_or_default().iter().find_map(name);
+    [before.flatten(), after.flatten()]
+}
+
 /// The first few characters of a text, for a message.
 pub(super) fn excerpt(text: &str) -> String {
     let word: String = text.split_whitespace().next().unwrap_or(text).chars().take(40).collect();

@@ -1,0 +1,61 @@
+//! Words for high and low, up and down, online and offline, in English and French; beginnings of words, in lower case
+//! without accents.
+
+use super::claims::Level;
+
+#[rustfmt::skip]
+const LEVELS: &[(Level, &[&str])] = &[
+    (Level::Above, &["above", "exceed", "beyond", "higher", "highest", "peak", "topped", "surpass", "au-dessus",
+        "au-dela", "superieur", "culmin", "depass", "exced"]),
+    (Level::Below, &["below", "under", "beneath", "lower", "lowest", "within", "bottom", "dipp", "fell", "sank", "sunk",
+        "declined", "dropped", "sous", "inferieur", "en-dessous", "en-deca"]),
+    (Level::Rising, &["ris", "rose", "increas", "climb", "grow", "grew", "jump", "soar", "surg", "worsen", "augment",
+        "grimp", "accroi", "empir", "hauss", "aggrav", "monter", "monte", "montait"]),
+    (Level::Falling, &["fall", "drop", "decreas", "reduc", "declin", "sink", "shrink", "baiss", "diminu", "redui",
+        "chut", "descend", "tomb"]),
+    (Level::Online, &["online", "available", "healthy", "disponible"]),
+    (Level::Offline, &["offline", "unavailable", "degraded", "unhealthy", "indisponible", "degrade"]),
+];
+
+/// The level that the word at a place tells, with the place where its words start. `word` gives the word at a place,
+/// empty where there is none.
+pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(Level, usize)> {
+    let before = at.checked_sub(1);
+    let pairs = match (before.map_or("", &word), word(at)) {
+        ("at", "least") | ("or", "more") | ("ou", "plus") | ("au", "moins") => Some(Level::Above),
+        ("at", "most") | ("or", "less") | ("ou", "moins") | ("au", "plus") => Some(Level::Below),
+        ("en", "ligne") => Some(Level::Online),
+        ("hors", "ligne") => Some(Level::Offline),
+        _ => None,
+    };
+    if let (Some(level), Some(start)) = (pairs, before) {
+        return Some((level, start));
+    }
+    let this = word(at);
+    // `over` spreads as often as it exceeds.
+    let (level, _) = LEVELS.iter().find(|(_, stems)| stems.iter().any(|stem| this.starts_with(stem)))?;
+    (!NO_LEVELS.contains(&this)).then_some((*level, at))
+}
+
+/// Words that begin like one.
+const NO_LEVELS: &[&str] =
+    &["underlying", "understand", "peaks", "bottleneck", "bottlenecks", "riser", "risk", "risks", "risque", "risques"];
+
+/// What turns a level around when it stands before it.
+#[rustfmt::skip]
+pub(super) const DENYING: &[&str] = &[
+    "not", "no", "never", "isn", "wasn", "weren", "aren", "without", "pas", "plus", "jamais", "sans",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexicon::fold;
+    use super::*;
+
+    #[test]
+    fn every_stem_is_as_words_are_looked_up() {
+        for stem in LEVELS.iter().flat_map(|(_, stems)| *stems).chain(NO_LEVELS).chain(DENYING) {
+            assert_eq!(*stem, fold(&stem.to_lowercase()));
+        }
+    }
+}

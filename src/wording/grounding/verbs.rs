@@ -1,0 +1,222 @@
+//! Verbs of decisions, in English and French: which say the same, which the opposite. Beginnings of words, in lower case
+//! without accents. Unlike the other lists these go by language: `rais` raises in English and reasons in French.
+
+use crate::domain::Language;
+
+/// What a decision does to a level; its opposite may not be said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+    Neither,
+}
+
+/// Verbs that word one decision.
+pub(super) struct Class {
+    pub direction: Direction,
+    /// By these a planned action is known to be of the class; English, French.
+    heads: [&'static [&'static str]; 2],
+    /// These word it as well.
+    others: [&'static [&'static str]; 2],
+}
+
+fn of<T: Copy>(both: [T; 2], language: Language) -> T {
+    let [en, fr] = both;
+    match language {
+        Language::En => en,
+        Language::Fr => fr,
+    }
+}
+
+impl Class {
+    /// The class of a planned verb, if it is a known one.
+    pub fn of_head(word: &str, language: Language) -> Option<&'static Class> {
+        CLASSES.iter().find(|class| starts(of(class.heads, language), word))
+    }
+
+    pub fn has(&self, word: &str, language: Language) -> bool {
+        let says = starts(of(self.heads, language), word) || starts(of(self.others, language), word);
+        says && !NO_VERBS.contains(&word)
+    }
+}
+
+/// Whether the word, or a part of a hyphenated one, begins like one of these.
+pub(super) fn starts(stems: &[&str], folded: &str) -> bool {
+    folded.split('-').any(|part| stems.iter().any(|stem| part.starts_with(stem)))
+}
+
+#[rustfmt::skip]
+const CLASSES: &[Class] = &[
+    Class {
+        direction: Direction::Neither,
+        heads: [&["failover", "standby", "switchover"], &["bascul", "secour"]],
+        others: [&["take", "fail", "switch"], &["relais"]],
+    },
+    Class {
+        direction: Direction::Neither,
+        heads: [&["roll", "revert", "restor", "return", "downgrad"], &["reven", "retour", "restaur", "retabl"]],
+        others: [&["undeploy"], &["repass", "remett"]],
+    },
+    Class {
+        direction: Direction::Up,
+        heads: [&["scal"], &["port", "pass"]],
+        others: [
+            &["run", "bring", "rais", "increas", "add", "grow", "expand", "extend", "deploy", "set", "mov", "spread"],
+            &["augment", "ajout", "etend", "execut", "deploy", "tourn", "mett", "repart", "redimension", "mont"],
+        ],
+    },
+    Class {
+        direction: Direction::Up,
+        heads: [&["resiz", "siz"], &["redimension", "dimension"]],
+        others: [
+            &["adjust", "set", "rais", "increas", "enlarg", "expand", "extend", "grow", "bring", "configur", "provision"],
+            &["ajust", "port", "pass", "augment", "regl", "configur", "agrandi", "elargi", "etend", "fix"],
+        ],
+    },
+    Class {
+        direction: Direction::Up,
+        heads: [&["rais", "increas", "expand", "enlarg", "extend"],
+            &["relever", "relevez", "augment", "agrandi", "elargi", "etend"]],
+        others: [
+            &["add", "grow", "bump", "boost", "widen", "upsiz", "allocat", "provision"],
+            &["relevant", "accroi", "hauss", "port", "pass", "ajout", "allou"],
+        ],
+    },
+    Class {
+        direction: Direction::Up,
+        heads: [&["add", "introduc", "instal"], &["ajout", "introdui", "instal"]],
+        others: [
+            &["put", "plac", "insert", "set", "deploy", "provid", "use", "using", "enabl", "provision"],
+            &["plac", "mett", "inser", "deploy", "prevoi", "utilis", "activ"],
+        ],
+    },
+    Class {
+        direction: Direction::Down,
+        heads: [&["limit", "cap", "throttl", "restrict"], &["limit", "plafonn", "brid", "restrei"]],
+        others: [
+            &["constrain", "bound", "restrain", "reduc", "lower"],
+            &["born", "conten", "maitris", "fix", "redui", "abaiss"],
+        ],
+    },
+    Class {
+        direction: Direction::Neither,
+        heads: [&["restart", "reboot", "relaunch"], &["redemarr", "relanc"]],
+        others: [&["recycl", "bounc"], &["reinitialis"]],
+    },
+    Class {
+        direction: Direction::Neither,
+        heads: [&["compress"], &["compress"]],
+        others: [&[], &[]],
+    },
+    Class {
+        direction: Direction::Up,
+        heads: [&["improv"], &["amelior"]],
+        others: [
+            &["cool", "enhanc", "optimis", "optimiz", "strengthen", "increas", "better"],
+            &["refroid", "optimis", "renforc", "augment"],
+        ],
+    },
+    Class {
+        direction: Direction::Neither,
+        heads: [&["serv"], &["servir", "servez"]],
+        others: [&["mov", "cach", "hold"], &["lire", "lisez", "deplac", "stock"]],
+    },
+    Class {
+        direction: Direction::Neither,
+        heads: [&["investigat", "examin", "inspect", "analys"], &["recherch", "examin", "inspect", "analys", "enquet"]],
+        others: [
+            &["look", "find", "check", "trac", "stud", "review", "determin", "identif"],
+            &["cherch", "trouv", "etudi", "determin", "identifi", "verifi"],
+        ],
+    },
+];
+
+/// Nouns and adjectives that begin like a verb.
+#[rustfmt::skip]
+const NO_VERBS: &[&str] = &[
+    "rollout", "rollouts", "server", "servers", "service", "services", "address", "addresses", "addition", "additional",
+    "capacity", "capacities", "capture", "captured", "setting", "settings", "returned", "scalable", "portail",
+];
+
+/// Verbs that say nothing by themselves: a noun after them does.
+#[rustfmt::skip]
+const WEAK: &[&str] = &[
+    "set", "put", "let", "make", "have", "get", "bring", "take", "perform", "mettre", "mettez", "faire", "faites",
+    "prendre", "prevoir", "effectuer", "proceder",
+];
+
+pub(super) fn is_weak(word: &str) -> bool {
+    WEAK.contains(&word)
+}
+
+const UP: [&[&str]; 2] = [
+    &["rais", "increas", "extend", "enlarg", "expand", "grow", "bump", "boost", "widen", "upsiz", "upscal"],
+    &["augment", "accroi", "relever", "relevez", "hauss", "agrandi", "elargi", "etendre", "etendez", "boost", "gonfl"],
+];
+
+#[rustfmt::skip]
+const DOWN: [&[&str]; 2] = [
+    &["lower", "reduc", "decreas", "shrink", "shrank", "shrunk", "cut", "trim", "downsiz", "downscal", "downward",
+        "diminish", "lessen", "shorten", "narrow", "drop", "slash", "minimi"],
+    &["abaiss", "baiss", "redui", "reduc", "diminu", "retreci", "rogn", "amoindri", "raccourci", "restrei", "couper",
+        "coupez"],
+];
+
+/// Whether the word says the opposite of a direction. `increased` tells what was; `be reduced` tells what to do.
+pub(super) fn is_opposite(word: &str, direction: Direction, language: Language) -> bool {
+    match direction {
+        Direction::Up => starts(of(DOWN, language), word) || word == "down",
+        Direction::Down => starts(of(UP, language), word) && !word.ends_with("ed"),
+        Direction::Neither => false,
+    }
+}
+
+/// Verbs that leave a decision undone, whichever it is.
+#[rustfmt::skip]
+const UNDOING: [&[&str]; 2] = [
+    &["keep", "kept", "cancel", "avoid", "skip", "ignor", "stop", "disabl", "abandon", "postpon", "defer", "delay",
+        "refus", "reject", "forbid", "prohibit", "prevent", "halt", "abort", "suspend", "paus", "undo", "revers",
+        "withdraw", "revok", "remov", "lift", "waiv", "relax", "loosen", "refrain", "forget", "discard", "dismiss",
+        "oppos", "declin", "forgo", "forward", "leav", "exclud", "except", "unless"],
+    &["garder", "gardez", "gardant", "conserv", "maintenir", "maintenez", "maintien", "annul", "evit", "ignor",
+        "arret", "stopp", "suspend", "interromp", "abandonn", "reporter", "reportez", "differer", "differez", "refus",
+        "interdi", "empech", "renonc", "cess", "desactiv", "omet", "laisser", "laissez", "retirer", "retirez", "enlev",
+        "lever", "levez", "assoupli", "desserr", "rejet", "sauf", "excepte", "retarder", "retardez", "ajourn"],
+];
+
+pub(super) fn is_undoing(word: &str, language: Language) -> bool {
+    starts(of(UNDOING, language), word)
+}
+
+/// The same in several words. Before a figure `instead of` compares.
+pub(super) const UNDOING_PHRASES: &[&str] = &[
+    "rather than",
+    "instead of",
+    "to the newest",
+    "to its newest",
+    "to the latest",
+    "to its latest",
+    "to the next",
+    "plutot que",
+    "au lieu de",
+    "au lieu d",
+    "a la derniere",
+    "a la nouvelle",
+    "a la version suivante",
+    "a moins",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexicon::fold;
+    use super::*;
+
+    #[test]
+    fn every_stem_is_as_words_are_looked_up() {
+        let classes = CLASSES.iter().flat_map(|class| class.heads.into_iter().chain(class.others));
+        let lists = classes.chain(UP).chain(DOWN).chain(UNDOING).chain([NO_VERBS, WEAK, UNDOING_PHRASES]);
+        for stem in lists.flatten() {
+            assert_eq!(*stem, fold(&stem.to_lowercase()));
+        }
+    }
+}
