@@ -87,6 +87,25 @@ async fn each_runs_once_per_item_and_on_error_decides_what_failures_do() {
 }
 
 #[tokio::test]
+async fn several_ports_of_each_are_zipped_and_must_be_of_one_length() {
+    let zip = |right: &str| {
+        format!(
+            "{NUMBERS}[nodes.m]\nkind = 'test.numbers'\nvalues = {right}
+[nodes.a]\nkind = 'test.items'\ninputs = {{ telemetry = 'n' }}
+[nodes.b]\nkind = 'test.items'\ninputs = {{ telemetry = 'm' }}
+[nodes.z]\nkind = 'test.pair'\neach = ['left', 'right']\ninputs = {{ left = 'a', right = 'b' }}
+[nodes.end]\nkind = 'test.collect'\ninputs = {{ items = 'z' }}\n"
+        )
+    };
+    check(&zip("[7, 8, 9]"), r#"{"total":84.0,"items":[{"n":17.0},{"n":28.0},{"n":39.0}]}"#).await;
+    check(
+        &zip("[7]"),
+        "AG0310: node `z` failed: `each` zips lists of one length, but `left` has 3 items and `right` has 1",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_failing_source_fails_the_run_with_its_own_code() {
     check(&squares("", "[1]").replace("[1]", "[1]\nbroken = true"), "AG0101: nothing there").await;
 }

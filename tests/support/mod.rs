@@ -17,7 +17,7 @@ use agent::port::{Clock, Files, Journal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub static KINDS: [Kind; 7] = [
+pub static KINDS: [Kind; 8] = [
     Kind::source::<Numbers>(),
     Kind::fold::<Sum>(),
     Kind::fold::<Items>(),
@@ -25,6 +25,7 @@ pub static KINDS: [Kind; 7] = [
     Kind::task::<Square>(),
     Kind::task::<Collect>(),
     Kind::task::<Sleep>(),
+    Kind::task::<Pair>(),
 ];
 
 /// How often tasks ran, by the name of the task.
@@ -266,6 +267,29 @@ impl Task for Sleep {
     async fn run(&self, input: SquareInput, _: &Cx) -> Result<Item, TaskError> {
         tokio::time::sleep(Duration::from_millis(self.0.ms)).await;
         Ok(input.item)
+    }
+}
+
+/// Adds two items, for zipping.
+#[derive(Deserialize, JsonSchema)]
+pub struct PairInput {
+    left: Item,
+    right: Item,
+}
+
+pub struct Pair;
+
+impl Task for Pair {
+    const KIND: &'static str = "test.pair";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Input = PairInput;
+    type Output = Item;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Pair)
+    }
+    async fn run(&self, input: PairInput, _: &Cx) -> Result<Item, TaskError> {
+        Ok(Item { n: 10.0 * input.left.n + input.right.n })
     }
 }
 
