@@ -240,7 +240,7 @@ fn failed(code: &'static Code, message: String) -> Outcome {
 async fn attempt_task(
     task: Arc<dyn AnyTask>,
     cx: Cx,
-    input: Box<RawValue>,
+    input: Arc<RawValue>,
     limit: Option<Duration>,
     (node, item, attempt): (String, Option<u32>, u32),
 ) -> Step {

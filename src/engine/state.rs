@@ -2,6 +2,7 @@
 //! run, a resumed one, and one inside another engine.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::Direction;
@@ -14,15 +15,15 @@ use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, TaskRecord};
 use crate::graph::Plan;
 use crate::node::Role;
 
-/// What the driver has to do next.
+/// What the driver has to do next. Inputs are shared: the state keeps them until their task has ended.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Run the stream part.
     Pass,
     /// Start a try of a task, after a pause.
-    Start { node: usize, item: Option<u32>, attempt: u32, input: Box<RawValue>, after: Duration },
+    Start { node: usize, item: Option<u32>, attempt: u32, input: Arc<RawValue>, after: Duration },
     /// A task has failed for good: do what its node says.
-    GiveUp { node: usize, item: Option<u32>, attempt: u32, input: Box<RawValue>, error: String },
+    GiveUp { node: usize, item: Option<u32>, attempt: u32, input: Arc<RawValue>, error: String },
     /// Everything is done.
     End,
 }
@@ -292,7 +293,7 @@ impl Run {
                     // Lists of unequal length cannot be zipped; the node fails as its `on_error` says.
                     let state = &mut self.nodes[node]; // `ready` holds indices of the plan
                     (state.items, state.left) = (vec![None], 1);
-                    let action = Action::GiveUp { node, item: None, attempt: 1, input: null(), error };
+                    let action = Action::GiveUp { node, item: None, attempt: 1, input: null().into(), error };
                     self.demand((node, None), action, actions);
                     continue;
                 }
@@ -307,7 +308,7 @@ impl Run {
             for (item, input) in inputs.into_iter().enumerate() {
                 let Some(input) = input else { continue };
                 let item = planned.each.then_some(item as u32);
-                let action = Action::Start { node, item, attempt: 1, input, after: Duration::ZERO };
+                let action = Action::Start { node, item, attempt: 1, input: input.into(), after: Duration::ZERO };
                 self.demand((node, item), action, actions);
             }
         }
