@@ -80,8 +80,8 @@ impl Stream {
                     return Err(Diagnostic::new(input::EMPTY, what)
                         .help("check that whatever writes it has run, and that the path is the right one"));
                 }
-                // A log may begin with a great many NULs. Newlines stay, so that lines are counted.
-                block.bytes.retain(|byte| *byte == b'\n');
+                // A log may begin with a great many NULs. What ends lines stays, so that they are counted.
+                block.bytes.retain(|byte| matches!(byte, b'\n' | b'\r'));
                 continue;
             }
             let enough = block.ended || block.bytes.len() > options.limits.record;

@@ -3,7 +3,7 @@
 
 use super::decision::is_planned;
 use super::facts::Known;
-use super::levels::{DENYING, level};
+use super::levels::{DENYING, Level, level};
 use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
 use super::{Field, Reason, lexicon};
@@ -71,33 +71,6 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], reasons: &mut 
     let phrase = lexicon::SWEEPING_PHRASES.iter().find(|p| has_phrase(&said, p) && !has_phrase(&planned, p));
     if let Some(phrase) = phrase {
         reasons.push(Reason::Sweeping(phrase.to_string()));
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    Above,
-    Below,
-    Rising,
-    Falling,
-    Online,
-    Offline,
-}
-
-impl Level {
-    fn opposite(self) -> Level {
-        match self {
-            Level::Above => Level::Below,
-            Level::Below => Level::Above,
-            Level::Rising => Level::Falling,
-            Level::Falling => Level::Rising,
-            Level::Online => Level::Offline,
-            Level::Offline => Level::Online,
-        }
-    }
-
-    fn is_state(self) -> bool {
-        matches!(self, Level::Online | Level::Offline)
     }
 }
 

@@ -1,7 +1,32 @@
 //! Words for high and low, up and down, online and offline, in English and French; beginnings of words, in lower case
 //! without accents.
 
-use super::claims::Level;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Above,
+    Below,
+    Rising,
+    Falling,
+    Online,
+    Offline,
+}
+
+impl Level {
+    pub(super) fn opposite(self) -> Level {
+        match self {
+            Level::Above => Level::Below,
+            Level::Below => Level::Above,
+            Level::Rising => Level::Falling,
+            Level::Falling => Level::Rising,
+            Level::Online => Level::Offline,
+            Level::Offline => Level::Online,
+        }
+    }
+
+    pub(super) fn is_state(self) -> bool {
+        matches!(self, Level::Online | Level::Offline)
+    }
+}
 
 #[rustfmt::skip]
 const LEVELS: &[(Level, &[&str])] = &[

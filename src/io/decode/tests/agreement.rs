@@ -96,3 +96,15 @@ proptest! {
         prop_assert_eq!(case.lines(&bytes, block), case.lines(&bytes, 1 << 16));
     }
 }
+
+/// Found by the property above: blanks before the first record lost their carriage returns, and with them a line.
+#[test]
+fn carriage_returns_before_the_header_are_counted_for_blocks_of_any_size() {
+    let mut case = case();
+    case.format = Some(Format::Csv);
+    let whole = case.lines(b"\n\rNaN\r", 1 << 16);
+    assert!(whole[0].contains("input:2:"), "{whole:?}");
+    for block in 1..8 {
+        assert_eq!(case.lines(b"\n\rNaN\r", block), whole);
+    }
+}
