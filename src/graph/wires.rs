@@ -222,6 +222,7 @@ impl Wiring<'_, '_> {
         let (Some(kind), Some(wiring)) = (kind, &written.wiring) else { return };
         let mut skips_items = false;
         let mut sound = !self.broken.contains(&node);
+        // `wires` has an entry for every node, and `at` runs over its inputs.
         for at in 0..wires.inputs[node].len() {
             let input = &wires.inputs[node][at];
             let Some(port) = ports.iter().find(|p| p.name == input.port) else { continue };

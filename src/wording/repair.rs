@@ -2,6 +2,8 @@
 //! respelled, every edit is recorded, and where content could be lost or would have to be guessed there is no repair.
 //! Knows nothing of what the object means.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 mod parser;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Slots: `{cpu_usage.value}` in a sentence stands for the fact of that name, and is filled by code.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 use std::ops::Range;
 
 use super::status_word;

@@ -1,6 +1,8 @@
 //! Figures in words, and units where a slot has its own. Slices are by spans of tokens
 //! or by places that a search of the same text gave.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 use std::ops::Range;
 
 use crate::domain::Fact;

@@ -1,6 +1,8 @@
 //! Words beside a slot that turn its meaning around: a level told as a change, a total as an increment. A few frequent ones; a lexical check cannot know them all. Slices are by spans of tokens
 //! or by places that a search of the same text gave.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 use crate::domain::Words;
 
 use super::tokens::{Kind, Token};

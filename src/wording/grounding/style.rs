@@ -2,6 +2,8 @@
 //! drastic than was planned. Slices are by spans of tokens
 //! or by places that a search of the same text gave.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 use crate::domain::{Language, Words};
 
 use super::tokens::{Kind, Token, Word, excerpt};

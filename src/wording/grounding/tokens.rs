@@ -2,6 +2,8 @@
 //! a figure or name that no fact has, is a fault found here. Slices are by spans of tokens, or by places that a search
 //! of the same text gave.
 
+// Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
+
 use std::ops::Range;
 
 use crate::domain::{Fact, FactValue};
