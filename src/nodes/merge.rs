@@ -1,3 +1,4 @@
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,7 +10,9 @@ use crate::node::{Assets, Cx, Task, TaskError};
 /// Puts the report together.
 ///
 /// Anomalies are brought into the order of the report: severity, then |value − threshold| / |threshold|, both falling,
-/// then name. There is one per name: where several nodes found the same one, the first in this order. Recommendations keep theirs; an item that was skipped is left out.
+/// then name. There is one per name: where several nodes found the same one, the first in this order. Recommendations
+/// keep theirs, those of one id together; an item that was skipped is left out, and so is one that another plan has made
+/// word for word.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "merge")]
@@ -29,7 +32,7 @@ pub struct Merge;
 
 impl Task for Merge {
     const KIND: &'static str = "merge";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
     type Input = Input;
     type Output = Report;
@@ -45,11 +48,18 @@ impl Task for Merge {
 
 fn report(input: Input) -> Report {
     let Input { summary, anomalies, recommendations } = input;
+    let mut distinct: IndexMap<String, Vec<ReportRecommendation>> = IndexMap::new();
+    for made in recommendations.into_iter().flatten().map(recommendation) {
+        let of_its_id = distinct.entry(made.id.clone()).or_default();
+        if !of_its_id.contains(&made) {
+            of_its_id.push(made);
+        }
+    }
     Report {
         timestamp: summary.timestamp,
         insights: summary.insights,
         anomalies: one_per_series(anomalies).into_iter().map(anomaly).collect(),
-        recommendations: recommendations.into_iter().flatten().map(recommendation).collect(),
+        recommendations: distinct.into_values().flatten().collect(),
         service_status_summary: summary.services,
     }
 }

@@ -10,4 +10,5 @@ mod manuals;
 mod refusals;
 mod sandbox;
 mod schemas;
+mod shapes;
 mod streams;
