@@ -9,17 +9,19 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
-use crate::domain::{Batch, InputRecord, Language, Note, Timestamp};
-use crate::port::{Files, Model};
+use crate::domain::{Batch, InputRecord, Language, Note, Position, Timestamp, WindowRecord, WindowSpan};
+use crate::port::{Files, Memory, Model};
 
-pub use erased::{AnyFold, AnySource, AnyTask, Body, Kind, Role, Setup};
+pub use erased::{AnyFold, AnySource, AnyTask, Body, Gathered, Kind, Role, Setup};
 
 /// Makes batches out of the world. `new` is pure; the world is touched in `open`.
 pub trait Source: Sized + Send + Sync + 'static {
@@ -41,6 +43,16 @@ pub trait Source: Sized + Send + Sync + 'static {
     fn can_be_reread(&self) -> bool {
         true
     }
+
+    /// Whether it goes on until it is told to stop. A graph with such a source needs a `[window]`.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// The file or address that it reads, as messages name it. No two live sources may share a spool.
+    fn reads(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What a source must know of the pass that it feeds.
@@ -49,16 +61,53 @@ pub struct Pass<'a> {
     pub node: &'a str,
     /// The fields that somebody downstream reads.
     pub wanted: &'a Wanted,
+    /// Where an earlier process stopped; `None` from the beginning, or from now on where there is none.
+    pub from: Option<&'a Position>,
+    /// A folder of the source's own that outlives the process, for what it must keep; it exists. `None` where the run
+    /// keeps no state.
+    pub folder: Option<&'a Path>,
+}
+
+impl<'a> Pass<'a> {
+    /// From the beginning, with nothing kept.
+    pub fn anew(node: &'a str, wanted: &'a Wanted) -> Pass<'a> {
+        Pass { node, wanted, from: None, folder: None }
+    }
+}
+
+/// How long [`Reader::next`] of a live source may wait for a record, so that whoever asks can stop.
+pub const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a reader has at the moment.
+#[derive(Debug)]
+pub enum Next {
+    /// The next block of records, never empty.
+    Batch(Batch),
+    /// Nothing for now; ask again. Only live sources say so, after [`PATIENCE`] at the latest.
+    Idle,
+    /// The input has ended.
+    End,
 }
 
 /// An open source.
 pub trait Reader: Send {
-    /// The next block of records; `None` at the end of the input. Batches are never empty.
+    /// The next block of records. A source that has gone away (a server that is down, a connection reset) is no error
+    /// of a live source: it says `Idle`, tries again for ever with growing pauses, logs a warning, and notes the outage
+    /// in [`Reader::record`].
     ///
     /// # Errors
     /// What makes the input unusable as a whole: not readable any further, no valid record at all, too many bad ones.
     /// Anything less is noted in [`Reader::record`] and the reading goes on.
-    fn next(&mut self) -> Result<Option<Batch>, Diagnostic>;
+    fn next(&mut self) -> Result<Next, Diagnostic>;
+
+    /// Where reading would go on after the latest batch; a source that was opened `from` there gives the same records
+    /// that this one would. `None` where records come only once.
+    fn position(&self) -> Option<Position> {
+        None
+    }
+
+    /// Everything before `position` is safe: it will not be asked for again, and may be deleted or acknowledged.
+    fn release(&mut self, _position: &Position) {}
 
     /// What was read so far.
     fn record(&self) -> InputRecord;
@@ -79,14 +128,20 @@ impl Wanted {
     }
 }
 
-/// Consumes batches and gives one small value when the window closes.
-pub trait Fold: Sized + Send + 'static {
+/// Gathers batches and gives one small value when the window closes. The fold itself never changes: what is gathered of
+/// a window and what survives from window to window are values of their own, so that several windows can be open.
+pub trait Fold: Sized + Send + Sync + 'static {
     const KIND: &'static str;
     const VERSION: u32;
     /// Name of the port that takes the stream.
     const PORT: &'static str = "telemetry";
     type Config: DeserializeOwned + JsonSchema;
     type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// What is gathered of one window.
+    type Gathered: Send + 'static;
+    /// Everything that must survive from window to window: open episodes, baselines, counters. Kept in a binary format
+    /// that names no fields, so a change of its shape needs a new `VERSION`.
+    type State: Serialize + DeserializeOwned + Default + Send + 'static;
 
     /// # Errors
     /// What is wrong with the config or its assets.
@@ -95,19 +150,27 @@ pub trait Fold: Sized + Send + 'static {
     /// The fields that `push` looks at.
     fn wants(&self) -> Wanted;
 
-    /// No I/O, no allocation per record.
-    fn push(&mut self, batch: &Batch);
+    /// Nothing gathered yet.
+    fn open(&self) -> Self::Gathered;
 
-    /// The value of the window; the fold starts anew for the next one.
-    fn close(&mut self, window: &Window) -> Self::Output;
+    /// No I/O, no allocation per record. All records of `batch` are of the window.
+    fn push(&self, gathered: &mut Self::Gathered, batch: &Batch);
+
+    /// The value of the window. Windows close in the order of their time.
+    fn close(&self, gathered: Self::Gathered, state: &mut Self::State, window: &Window) -> Self::Output;
 }
 
-/// A finished pass. Holds at least one record: a source without any is an error.
+/// A window that closes. Some source of the graph gave it a record, though not always one that this fold listens to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
+    /// Records of the fold's sources.
     pub records: u64,
-    /// Time of the newest record.
+    /// Time of the newest of them; where there are none, of the newest record of the window.
     pub newest: Timestamp,
+    /// `None` where the whole input is one window.
+    pub span: Option<WindowSpan>,
+    /// Closed before its time, or begun after it.
+    pub partial: bool,
 }
 
 /// An async function from a typed input to a typed output. It may run again after a crash, so it must be idempotent.
@@ -145,13 +208,31 @@ pub struct Cx {
     /// Name of the task: `node`, or `node[item]`.
     pub task: String,
     pub language: Language,
+    /// Id of the run: with `task` a key that is the same however often the task is tried, so that what it does to the
+    /// world can be done once.
+    pub run: String,
+    /// The window that the run is of; `None` where the whole input is one.
+    pub window: Option<WindowRecord>,
     model: Option<Arc<dyn Model>>,
+    memory: Option<Arc<dyn Memory>>,
     notes: Mutex<Vec<Note>>,
 }
 
 impl Cx {
     pub fn new(task: String, language: Language, model: Option<Arc<dyn Model>>) -> Cx {
-        Cx { task, language, model, notes: Mutex::new(Vec::new()) }
+        let notes = Mutex::new(Vec::new());
+        Cx { task, language, run: String::new(), window: None, model, memory: None, notes }
+    }
+
+    /// The same, in this run.
+    #[must_use]
+    pub fn within(self, run: String, window: Option<WindowRecord>, memory: Option<Arc<dyn Memory>>) -> Cx {
+        Cx { run, window, memory, ..self }
+    }
+
+    /// What a run of an earlier window kept under this key, by [`Note::Keep`].
+    pub fn recall(&self, key: &str) -> Option<String> {
+        self.memory.as_ref()?.recall(key)
     }
 
     /// The model, when one is configured and the kind says `USES_MODEL`.

@@ -39,6 +39,11 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// What the runs of earlier windows kept for later ones, by key.
+pub trait Memory: Send + Sync {
+    fn recall(&self, key: &str) -> Option<String>;
+}
+
 /// A language model that answers one request at a time under a JSON schema.
 pub trait Model: Send + Sync {
     fn identity(&self) -> ModelIdentity;

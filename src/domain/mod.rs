@@ -10,6 +10,7 @@ mod run;
 mod status;
 mod summary;
 mod time;
+mod window;
 
 pub use anomaly::{Anomaly, Bands, Counts, Sample, Severity};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
@@ -24,3 +25,4 @@ pub use run::{
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};
 pub use time::Timestamp;
+pub use window::{ClosedBy, Position, WindowRecord, WindowSpan};

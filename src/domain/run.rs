@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Timestamp, WordingSource};
+use super::{Coverage, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,9 @@ pub struct RunRecord {
     pub ended: Option<Timestamp>,
     /// Why the run failed.
     pub error: Option<String>,
+    /// The window that it is a run of; `None` where the whole input is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowRecord>,
     pub inputs: Vec<InputRecord>,
     /// How much of the input stands behind each insight.
     pub coverage: Vec<Coverage>,
@@ -161,4 +164,9 @@ pub struct WordingRecord {
 pub enum Note {
     Call(ModelCall),
     Wording(WordingRecord),
+    /// Kept for the runs of later windows, which get it by `Cx::recall`.
+    Keep {
+        key: String,
+        value: String,
+    },
 }

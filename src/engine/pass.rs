@@ -10,7 +10,7 @@ use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{InputRecord, Timestamp};
 use crate::graph::{Plan, Stream, StreamSource};
-use crate::node::{Pass, Wanted, Window};
+use crate::node::{Gathered, Next, Pass, Wanted, Window};
 
 /// What a pass gave, and what it read until it ended or failed.
 pub struct Passed {
@@ -31,15 +31,17 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
     let mut inputs = Vec::new();
     let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
     let Stream { sources, folds } = stream;
+    let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open()).collect();
     for source in sources.iter() {
-        let mut listeners: Vec<_> = folds.iter_mut().filter(|f| f.sources.contains(&source.node)).collect();
+        let pairs = folds.iter().zip(&mut gathered);
+        let mut listeners: Vec<_> = pairs.filter(|(f, _)| f.sources.contains(&source.node)).collect();
         if listeners.is_empty() {
             continue;
         }
         let mut wanted = Wanted::default();
-        listeners.iter().for_each(|f| wanted.join(f.fold.wants()));
+        listeners.iter().for_each(|(f, _)| wanted.join(f.fold.wants()));
         let read = read(plan, source, &wanted, watcher, cancel, |batch| {
-            listeners.iter_mut().for_each(|f| f.fold.push(batch));
+            listeners.iter_mut().for_each(|(f, gathered)| f.fold.push(gathered, batch));
         });
         inputs.extend(read.record);
         match read.tally {
@@ -49,13 +51,13 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
         };
     }
     let mut values = BTreeMap::new();
-    for fold in folds {
+    for (fold, gathered) in folds.iter_mut().zip(gathered) {
         let of = || fold.sources.iter().filter_map(|s| tallies.get(s));
         let newest = of().filter_map(|t| t.newest).max().and_then(Timestamp::from_micros);
         let Some(newest) = newest else { continue }; // a source without a record has failed above
-        let window = Window { records: of().map(|t| t.records).sum(), newest };
+        let window = Window { records: of().map(|t| t.records).sum(), newest, span: None, partial: false };
         let name = plan.nodes.get(fold.node).map(|n| n.name.clone()).unwrap_or_default();
-        match fold.fold.close(&window) {
+        match fold.fold.close(gathered, &window) {
             Ok(value) => values.insert(name, value),
             Err(error) => {
                 let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
@@ -81,7 +83,7 @@ fn read(
     mut push: impl FnMut(&crate::domain::Batch),
 ) -> ReadThrough {
     let node = plan.nodes.get(source.node).map_or("", |n| n.name.as_str());
-    let mut reader = match source.source.open(&Pass { node, wanted }) {
+    let mut reader = match source.source.open(&Pass::anew(node, wanted)) {
         Ok(reader) => reader,
         Err(fault) => return ReadThrough { record: None, tally: Err(Box::new(fault)) },
     };
@@ -91,14 +93,15 @@ fn read(
             return ReadThrough { record: Some(reader.record()), tally: Ok(None) };
         }
         match reader.next() {
-            Ok(Some(batch)) => {
+            Ok(Next::Batch(batch)) => {
                 tally.records += batch.len() as u64;
                 tally.newest = tally.newest.max(batch.times.iter().copied().max());
                 push(&batch);
                 let (read, total) = reader.progress();
                 watcher.on_read(node, read, total);
             }
-            Ok(None) => return ReadThrough { record: Some(reader.record()), tally: Ok(Some(tally)) },
+            Ok(Next::Idle) => {}
+            Ok(Next::End) => return ReadThrough { record: Some(reader.record()), tally: Ok(Some(tally)) },
             Err(fault) => return ReadThrough { record: Some(reader.record()), tally: Err(Box::new(fault)) },
         }
     }

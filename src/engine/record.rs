@@ -12,6 +12,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
+            Note::Keep { .. } => {}
         }
     }
     // Tasks end in the order in which time lets them; the record has them in one order.
@@ -27,6 +28,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         started,
         ended,
         error: run.ended.as_ref().and_then(|(_, error)| error.clone()),
+        window: None,
         inputs: run.inputs.clone(),
         coverage: Vec::new(),
         tasks,

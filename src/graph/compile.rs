@@ -169,6 +169,9 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     let mut stream = Stream { sources: Vec::new(), folds: Vec::new() };
     let mut nodes = Vec::new();
     let mut print = blake3::Hasher::new();
+    if let Some(window) = &file.window {
+        print.update(format!("{window:?}\n").as_bytes());
+    }
     let Wires { inputs, outputs, dag } = wires;
     let wired = inputs.into_iter().zip(outputs).zip(&file.nodes).zip(built);
     for (node, (((inputs, output), written), (_, kind, Built { body, fingerprint, assets }))) in wired.enumerate() {
@@ -201,7 +204,8 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
         });
     }
     let name = file.name.clone().unwrap_or_else(|| stem.to_string());
-    Compiled { plan: Plan { name, language: file.language, nodes, dag, fingerprint: short(&print) }, stream }
+    let window = file.window.clone();
+    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint: short(&print) }, stream }
 }
 
 /// 128 bits of a hash as hexadecimal digits.

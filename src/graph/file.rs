@@ -22,6 +22,7 @@ pub const RESERVED: [&str; 6] = ["kind", "inputs", "each", "timeout", "retry", "
 pub struct GraphFile<'a> {
     pub name: Option<String>,
     pub language: Language,
+    pub window: Option<Windowing>,
     /// In the order of the file.
     pub nodes: Vec<WrittenNode<'a>>,
 }
@@ -169,6 +170,31 @@ pub struct Head {
     /// Language of every sentence that the run writes.
     #[serde(default)]
     pub language: Language,
+    /// Cuts the stream into windows of event time, each of which has a report of its own.
+    #[serde(default)]
+    pub window: Option<Windowing>,
+}
+
+/// How the stream is cut into windows: tumbling, in event time, aligned to the epoch in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Windowing {
+    /// Length of a window: `"1m"`.
+    pub every: Span,
+    /// How long a window waits for stragglers once records past its end have come, in event time.
+    #[serde(default)]
+    pub grace: Option<Span>,
+    /// A record that comes after its window has closed goes into the oldest open one if it is late by no more than this;
+    /// otherwise it is left out. Either way it is counted.
+    #[serde(default)]
+    pub max_lateness: Option<Span>,
+    /// A source that brings nothing for this long is not waited for; 10 s by default. Of live sources only.
+    #[serde(default)]
+    pub idle: Option<Span>,
+    /// A record whose time is ahead of the clock by more than this closes no window, so that one wrong clock does not
+    /// make everybody else late; 5 m by default. Of live sources only.
+    #[serde(default)]
+    pub max_ahead: Option<Span>,
 }
 
 /// One `--set NODE.KEY=VALUE`. The value is TOML, or a bare string.
@@ -231,7 +257,7 @@ pub fn parse<'a>(
     let mut entries: Vec<_> = table.into_iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     let nodes = entries.into_iter().map(|(name, value)| node(name, value, source, &mut faults)).collect();
-    Ok((GraphFile { name: head.name, language: head.language, nodes }, faults))
+    Ok((GraphFile { name: head.name, language: head.language, window: head.window, nodes }, faults))
 }
 
 /// One node, as far as it can be read: other nodes must not be blamed for what is wrong here.

@@ -12,7 +12,7 @@ mod types;
 mod wires;
 
 pub use compile::{Surroundings, compile};
-pub use file::{OnError, Override, configs_of, outline};
+pub use file::{OnError, Override, Windowing, configs_of, outline};
 pub use plan::{Compiled, Plan, PlanInput, PlanNode, Reference, Stream, StreamFold, StreamSource};
 pub use schema::{file_schema, kind_schema, ports};
 pub use types::Type;

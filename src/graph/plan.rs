@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use petgraph::graph::DiGraph;
 
-use super::file::OnError;
+use super::file::{OnError, Windowing};
 use super::types::Type;
 use crate::domain::Language;
 use crate::node::{AnyFold, AnySource, AnyTask, Kind, Role};
@@ -21,6 +21,8 @@ pub struct Compiled {
 pub struct Plan {
     pub name: String,
     pub language: Language,
+    /// `None`: the whole input is one window.
+    pub window: Option<Windowing>,
     pub nodes: Vec<PlanNode>,
     /// The same nodes; an edge is the port that it ends in.
     pub dag: DiGraph<usize, String>,

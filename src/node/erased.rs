@@ -1,7 +1,7 @@
 //! Kinds without their types: function pointers in a const slice, and trait objects whose inputs and outputs are JSON
 //! text. This is the one place where values lose their types; text, not a tree, so that bytes survive the journal.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -72,7 +72,12 @@ impl Kind {
             input: None,
             output: Some(|g| g.subschema_for::<F::Output>()),
             output_type: Some(TypeId::of::<F::Output>),
-            build: |setup| Ok(Body::Fold(Box::new(F::new(setup.config()?, setup.assets)?))),
+            build: |setup| {
+                Ok(Body::Fold(Box::new(Stateful {
+                    fold: F::new(setup.config()?, setup.assets)?,
+                    state: F::State::default(),
+                })))
+            },
         }
     }
 
@@ -136,6 +141,10 @@ pub trait AnySource: Send + Sync {
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic>;
     /// See [`Source::can_be_reread`].
     fn can_be_reread(&self) -> bool;
+    /// See [`Source::is_live`].
+    fn is_live(&self) -> bool;
+    /// See [`Source::reads`].
+    fn reads(&self) -> Option<&str>;
 }
 
 impl<S: Source> AnySource for S {
@@ -145,25 +154,63 @@ impl<S: Source> AnySource for S {
     fn can_be_reread(&self) -> bool {
         Source::can_be_reread(self)
     }
+    fn is_live(&self) -> bool {
+        Source::is_live(self)
+    }
+    fn reads(&self) -> Option<&str> {
+        Source::reads(self)
+    }
 }
 
+/// What a fold has gathered of one window.
+pub type Gathered = Box<dyn Any + Send>;
+
+/// A fold with what survives from window to window.
 pub trait AnyFold: Send {
     fn wants(&self) -> Wanted;
-    fn push(&mut self, batch: &Batch);
+    fn open(&self) -> Gathered;
+    fn push(&self, gathered: &mut Gathered, batch: &Batch);
     /// # Errors
     /// The output cannot be serialised; a bug of the kind.
-    fn close(&mut self, window: &Window) -> Result<Box<RawValue>, serde_json::Error>;
+    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<Box<RawValue>, serde_json::Error>;
+    /// What must survive the process. Meant for [`AnyFold::load`] of the same kind and version only.
+    ///
+    /// # Errors
+    /// It cannot be serialised; a bug of the kind.
+    fn save(&self) -> Result<Vec<u8>, postcard::Error>;
+    /// # Errors
+    /// The bytes are no state of this kind.
+    fn load(&mut self, saved: &[u8]) -> Result<(), postcard::Error>;
 }
 
-impl<F: Fold> AnyFold for F {
+struct Stateful<F: Fold> {
+    fold: F,
+    state: F::State,
+}
+
+impl<F: Fold> AnyFold for Stateful<F> {
     fn wants(&self) -> Wanted {
-        Fold::wants(self)
+        self.fold.wants()
     }
-    fn push(&mut self, batch: &Batch) {
-        Fold::push(self, batch);
+    fn open(&self) -> Gathered {
+        Box::new(self.fold.open())
     }
-    fn close(&mut self, window: &Window) -> Result<Box<RawValue>, serde_json::Error> {
-        to_raw_value(&Fold::close(self, window))
+    fn push(&self, gathered: &mut Gathered, batch: &Batch) {
+        if let Some(gathered) = gathered.downcast_mut() {
+            self.fold.push(gathered, batch);
+        }
+    }
+    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<Box<RawValue>, serde_json::Error> {
+        // Only `open` makes what comes back here, so it is of this type.
+        let gathered = gathered.downcast().map_or_else(|_| self.fold.open(), |gathered| *gathered);
+        to_raw_value(&self.fold.close(gathered, &mut self.state, window))
+    }
+    fn save(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_allocvec(&self.state)
+    }
+    fn load(&mut self, saved: &[u8]) -> Result<(), postcard::Error> {
+        self.state = postcard::from_bytes(saved)?;
+        Ok(())
     }
 }
 

@@ -48,7 +48,6 @@ pub struct Config {
 pub struct Detect {
     rules: Arc<Rules>,
     language: Language,
-    detector: Detector,
 }
 
 impl Fold for Detect {
@@ -56,24 +55,29 @@ impl Fold for Detect {
     const VERSION: u32 = 2;
     type Config = Config;
     type Output = Vec<Anomaly>;
+    type Gathered = Detector;
+    type State = ();
 
     fn new(config: Config, assets: &Assets<'_>) -> Result<Detect, Vec<Diagnostic>> {
         let file = assets.read(&config.rules).map_err(|fault| vec![fault])?;
         let rules = Arc::new(Rules::parse(&file)?);
-        Ok(Detect { detector: Detector::new(rules.clone()), rules, language: assets.language })
+        Ok(Detect { rules, language: assets.language })
     }
 
     fn wants(&self) -> Wanted {
         Wanted { metrics: self.rules.metrics().iter().map(|rule| rule.metric.clone()).collect() }
     }
 
-    fn push(&mut self, batch: &Batch) {
-        self.detector.push(batch);
+    fn open(&self) -> Detector {
+        Detector::new(self.rules.clone())
     }
 
-    fn close(&mut self, _window: &Window) -> Vec<Anomaly> {
-        let closed = std::mem::replace(&mut self.detector, Detector::new(self.rules.clone()));
-        let mut anomalies = closed.anomalies();
+    fn push(&self, gathered: &mut Detector, batch: &Batch) {
+        gathered.push(batch);
+    }
+
+    fn close(&self, gathered: Detector, _: &mut (), _: &Window) -> Vec<Anomaly> {
+        let mut anomalies = gathered.anomalies();
         for anomaly in &mut anomalies {
             let label = self.rules.rule(&anomaly.metric).and_then(|rule| rule.label.get(self.language));
             anomaly.description = describe(anomaly, label, self.language);
@@ -124,12 +128,11 @@ mod tests {
     }
 
     fn run(batches: &[Batch], language: Language) -> Vec<Anomaly> {
-        let mut detect = build(RULES, "rules.toml", language).unwrap();
-        batches.iter().for_each(|b| detect.push(b));
-        let window = Window { records: 1, newest: Timestamp::from_micros(0).unwrap() };
-        let anomalies = detect.close(&window);
-        assert_eq!(detect.close(&window), [], "a window starts anew");
-        anomalies
+        let detect = build(RULES, "rules.toml", language).unwrap();
+        let mut gathered = detect.open();
+        batches.iter().for_each(|b| detect.push(&mut gathered, b));
+        let newest = Timestamp::from_micros(0).unwrap();
+        detect.close(gathered, &mut (), &Window { records: 1, newest, span: None, partial: false })
     }
 
     #[test]

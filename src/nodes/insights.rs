@@ -66,6 +66,10 @@ impl Config {
 pub struct InsightTable {
     /// In the order of the report.
     values: Vec<(String, Value)>,
+}
+
+/// What is gathered of one window.
+pub struct Gathered {
     entities: Entities,
     /// By metric.
     metrics: Vec<Metric>,
@@ -98,15 +102,53 @@ impl Fold for InsightTable {
     const VERSION: u32 = 1;
     type Config = Config;
     type Output = Summary;
+    type Gathered = Gathered;
+    type State = ();
 
     fn new(config: Config, _assets: &Assets<'_>) -> Result<InsightTable, Vec<Diagnostic>> {
-        Ok(InsightTable::empty(config.into_values()))
+        Ok(InsightTable { values: config.into_values() })
     }
 
     fn wants(&self) -> Wanted {
         Wanted { metrics: self.values.iter().map(|(_, value)| value.metric.clone()).collect() }
     }
 
+    fn open(&self) -> Gathered {
+        let mut metrics: Vec<Metric> = Vec::new();
+        for (_, value) in &self.values {
+            if !metrics.iter().any(|m| m.name == value.metric) {
+                metrics.push(Metric {
+                    name: value.metric.clone(),
+                    total: Total::default(),
+                    newest: PerEntity::default(),
+                });
+            }
+        }
+        Gathered { metrics, entities: Entities::default(), services: HashMap::new() }
+    }
+
+    fn push(&self, gathered: &mut Gathered, batch: &Batch) {
+        gathered.push(batch);
+    }
+
+    fn close(&self, gathered: Gathered, _: &mut (), window: &Window) -> Summary {
+        let figures = self.values.iter().map(|(name, value)| (name.clone(), gathered.figure(value))).collect();
+        let coverage = self.values.iter().map(|(name, value)| Coverage {
+            insight: name.clone(),
+            metric: value.metric.clone(),
+            records: gathered.metric(value).map_or(0, |m| m.total.count()),
+            of: window.records,
+        });
+        Summary {
+            timestamp: window.newest,
+            insights: Insights(figures),
+            coverage: coverage.collect(),
+            services: gathered.services(),
+        }
+    }
+}
+
+impl Gathered {
     fn push(&mut self, batch: &Batch) {
         let mut rows = self.entities.enter(batch);
         for column in &batch.metrics {
@@ -121,39 +163,6 @@ impl Fold for InsightTable {
             let newest = self.services.entry(column.name.clone()).or_default();
             rows.service(column, newest, Newest::observe);
         }
-    }
-
-    fn close(&mut self, window: &Window) -> Summary {
-        let closed = std::mem::replace(self, InsightTable::empty(self.values.clone()));
-        let figures = closed.values.iter().map(|(name, value)| (name.clone(), closed.figure(value))).collect();
-        let coverage = closed.values.iter().map(|(name, value)| Coverage {
-            insight: name.clone(),
-            metric: value.metric.clone(),
-            records: closed.metric(value).map_or(0, |m| m.total.count()),
-            of: window.records,
-        });
-        Summary {
-            timestamp: window.newest,
-            insights: Insights(figures),
-            coverage: coverage.collect(),
-            services: closed.services(),
-        }
-    }
-}
-
-impl InsightTable {
-    fn empty(values: Vec<(String, Value)>) -> InsightTable {
-        let mut metrics: Vec<Metric> = Vec::new();
-        for (_, value) in &values {
-            if !metrics.iter().any(|m| m.name == value.metric) {
-                metrics.push(Metric {
-                    name: value.metric.clone(),
-                    total: Total::default(),
-                    newest: PerEntity::default(),
-                });
-            }
-        }
-        InsightTable { values, metrics, entities: Entities::default(), services: HashMap::new() }
     }
 
     fn metric(&self, value: &Value) -> Option<&Metric> {
@@ -228,15 +237,13 @@ mod tests {
     }
 
     fn summary(config: &str, text: &str, batch_size: usize) -> Summary {
-        let mut insights = build(config).unwrap();
+        let insights = build(config).unwrap();
+        let mut gathered = insights.open();
         let records = records(text);
-        records.chunks(batch_size).for_each(|chunk| insights.push(&batch(chunk)));
+        records.chunks(batch_size).for_each(|chunk| insights.push(&mut gathered, &batch(chunk)));
         let newest = records.iter().map(|r| r.time).max().and_then(Timestamp::from_micros).unwrap();
-        let window = Window { records: records.len() as u64, newest };
-        let summary = insights.close(&window);
-        let anew = insights.close(&window);
-        assert!(anew.insights.0.values().all(|v| v.is_none()) && anew.services == ServiceSummary::default());
-        summary
+        let window = Window { records: records.len() as u64, newest, span: None, partial: false };
+        insights.close(gathered, &mut (), &window)
     }
 
     /// However the records are cut into batches.
@@ -311,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_grows_with_what_occurs() {
-        let mut insights = build("values = {}").unwrap();
+        let mut insights = build("values = {}").unwrap().open();
         let hosts: Vec<String> = (0..2000).map(|i| format!("0 h{i} s{i}=online")).collect();
         hosts.chunks(100).for_each(|chunk| insights.push(&batch(&records(&chunk.join("\n")))));
         assert_eq!(insights.services.values().map(|newest| newest.iter().count()).sum::<usize>(), 2000);

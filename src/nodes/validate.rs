@@ -162,6 +162,7 @@ mod tests {
             match note {
                 Note::Call(call) => calls.push(call),
                 Note::Wording(wording) => wordings.push(wording),
+                Note::Keep { .. } => {}
             }
         }
         Outcome { result, calls, wordings }

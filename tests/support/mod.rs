@@ -12,7 +12,7 @@ use agent::engine::{
     Cancel, Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, Watcher, World,
 };
 use agent::graph::{Compiled, Override, Plan, Surroundings, compile};
-use agent::node::{Assets, Cx, Fold, Kind, Pass, Reader, Source, Task, TaskError, Wanted, Window};
+use agent::node::{Assets, Cx, Fold, Kind, Next, Pass, Reader, Source, Task, TaskError, Wanted, Window};
 use agent::port::{Clock, Files, Journal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,14 +67,16 @@ struct NumbersReader {
 }
 
 impl Reader for NumbersReader {
-    fn next(&mut self) -> Result<Option<Batch>, Diagnostic> {
-        Ok(self.left.take().map(|values| Batch {
-            rows: (1..=values.len() as u64).collect(),
-            times: (0..values.len() as i64).collect(),
-            entities: vec![],
-            entity: vec![NO_ENTITY; values.len()],
-            metrics: vec![MetricColumn { name: "v".into(), values }],
-            services: vec![],
+    fn next(&mut self) -> Result<Next, Diagnostic> {
+        Ok(self.left.take().map_or(Next::End, |values| {
+            Next::Batch(Batch {
+                rows: (1..=values.len() as u64).collect(),
+                times: (0..values.len() as i64).collect(),
+                entities: vec![],
+                entity: vec![NO_ENTITY; values.len()],
+                metrics: vec![MetricColumn { name: "v".into(), values }],
+                services: vec![],
+            })
         }))
     }
     fn record(&self) -> InputRecord {
@@ -101,49 +103,59 @@ pub struct Item {
 }
 
 #[derive(Default)]
-pub struct Sum(Total);
+pub struct Sum;
 
 impl Fold for Sum {
     const KIND: &'static str = "test.sum";
     const VERSION: u32 = 1;
     type Config = Empty;
     type Output = Total;
+    type Gathered = Total;
+    type State = ();
     fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
-        Ok(Sum::default())
+        Ok(Sum)
     }
     fn wants(&self) -> Wanted {
         Wanted { metrics: ["v".to_string()].into() }
     }
-    fn push(&mut self, batch: &Batch) {
+    fn open(&self) -> Total {
+        Total::default()
+    }
+    fn push(&self, gathered: &mut Total, batch: &Batch) {
         for v in &batch.metrics[0].values {
-            self.0.total += v;
-            self.0.items.push(Item { n: *v });
+            gathered.total += v;
+            gathered.items.push(Item { n: *v });
         }
     }
-    fn close(&mut self, _: &Window) -> Total {
-        std::mem::take(&mut self.0)
+    fn close(&self, gathered: Total, _: &mut (), _: &Window) -> Total {
+        gathered
     }
 }
 
 #[derive(Default)]
-pub struct Items(Vec<Item>);
+pub struct Items;
 
 impl Fold for Items {
     const KIND: &'static str = "test.items";
     const VERSION: u32 = 1;
     type Config = Empty;
     type Output = Vec<Item>;
+    type Gathered = Vec<Item>;
+    type State = ();
     fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
-        Ok(Items::default())
+        Ok(Items)
     }
     fn wants(&self) -> Wanted {
         Wanted::default()
     }
-    fn push(&mut self, batch: &Batch) {
-        self.0.extend(batch.metrics[0].values.iter().map(|n| Item { n: *n }));
+    fn open(&self) -> Vec<Item> {
+        Vec::new()
     }
-    fn close(&mut self, _: &Window) -> Vec<Item> {
-        std::mem::take(&mut self.0)
+    fn push(&self, gathered: &mut Vec<Item>, batch: &Batch) {
+        gathered.extend(batch.metrics[0].values.iter().map(|n| Item { n: *n }));
+    }
+    fn close(&self, gathered: Vec<Item>, _: &mut (), _: &Window) -> Vec<Item> {
+        gathered
     }
 }
 

@@ -7,9 +7,9 @@ use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schem
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::diagnostic::{Diagnostic, codes::input};
-use crate::domain::{Batch, InputRecord};
+use crate::domain::InputRecord;
 use crate::io::decode::{Format, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Pass, Reader, Source};
+use crate::node::{Assets, Next, Pass, Reader, Source};
 
 /// Reads telemetry from a file or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
 /// memory.
@@ -191,8 +191,8 @@ struct FileReader {
 }
 
 impl Reader for FileReader {
-    fn next(&mut self) -> Result<Option<Batch>, Diagnostic> {
-        self.stream.next_batch()
+    fn next(&mut self) -> Result<Next, Diagnostic> {
+        Ok(self.stream.next_batch()?.map_or(Next::End, Next::Batch))
     }
 
     fn record(&self) -> InputRecord {
@@ -247,8 +247,8 @@ mod tests {
         let source = IngestFile { config: config(&format!("path = '{path}'")).unwrap() };
         let wanted = Wanted::default();
         let mut rows = 0;
-        let record = Source::open(&source, &Pass { node: "telemetry", wanted: &wanted }).and_then(|mut reader| {
-            while let Some(batch) = reader.next()? {
+        let record = Source::open(&source, &Pass::anew("telemetry", &wanted)).and_then(|mut reader| {
+            while let Next::Batch(batch) = reader.next()? {
                 rows += batch.len();
             }
             let record = reader.record();

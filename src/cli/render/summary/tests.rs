@@ -60,6 +60,7 @@ fn report() -> Report {
 fn record() -> RunRecord {
     RunRecord {
         version: 1,
+        window: None,
         run: "20231002-120001-beef".into(),
         graph: "infrastructure".into(),
         status: RunStatus::Done,
