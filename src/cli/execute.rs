@@ -104,6 +104,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
+        memory: None,
         watcher: progress.clone(),
         cancel: cancel.clone(),
     };
@@ -116,7 +117,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         .block_on(async {
             tokio::spawn(heed_signals(cancel));
             // Driven from a spawned task: from `block_on` itself every wake-up would cross threads.
-            tokio::spawn(drive(plan.clone(), stream, run, world, first)).await
+            tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
         })
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
     runtime.shutdown_background();
@@ -139,12 +140,12 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
 }
 
 /// The outputs of this type that are there; one that was skipped is not.
-fn outputs<T: serde::de::DeserializeOwned + 'static>(plan: &Plan, run: &Run) -> Vec<T> {
+pub(super) fn outputs<T: serde::de::DeserializeOwned + 'static>(plan: &Plan, run: &Run) -> Vec<T> {
     let values = plan.yielding::<T>().filter_map(|n| run.value(n));
     values.filter_map(|v| serde_json::from_str(v.get()).ok()).collect()
 }
 
-fn fault(message: String) -> Failure {
+pub(super) fn fault(message: String) -> Failure {
     Failure::run(Diagnostic::new(codes::run::TASK_FAILED, message))
 }
 
@@ -152,7 +153,7 @@ fn fault(message: String) -> Failure {
 ///
 /// # Errors
 /// A recording or a replay that cannot be. A live run goes on with templates: there is always a report.
-fn model_of(
+pub(super) fn model_of(
     plan: &Plan,
     mode: &ModelMode,
     folder: Option<&RunDir>,
@@ -183,7 +184,7 @@ fn model_of(
 }
 
 /// The first signal stops the run where it is, the second ends the process.
-async fn heed_signals(cancel: Cancel) {
+pub(super) async fn heed_signals(cancel: Cancel) {
     #[cfg(unix)]
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -204,7 +205,7 @@ async fn heed_signals(cancel: Cancel) {
     }
 }
 
-fn log_to_stderr(settings: &Settings) {
+pub(super) fn log_to_stderr(settings: &Settings) {
     let default = match settings.verbose {
         0 if settings.quiet => "error",
         0 => "warn",
@@ -306,7 +307,7 @@ impl Ending<'_> {
 }
 
 /// Writes something that the run can do without; a failure is said and borne.
-fn keep<T: serde::Serialize>(path: &std::path::Path, value: &T) -> bool {
+pub(super) fn keep<T: serde::Serialize>(path: &std::path::Path, value: &T) -> bool {
     let text = serde_json::to_vec_pretty(value).unwrap_or_default(); // our own types always serialise
     match write_atomic(path, &[text.as_slice(), b"\n"].concat()) {
         Ok(()) => true,

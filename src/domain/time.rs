@@ -13,6 +13,11 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(micros).ok().map(|_| Timestamp(micros))
     }
 
+    /// The same, or the first or last moment there is.
+    pub fn nearest(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(jiff::Timestamp::MIN.as_microsecond(), jiff::Timestamp::MAX.as_microsecond()))
+    }
+
     pub fn micros(self) -> i64 {
         self.0
     }

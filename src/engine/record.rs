@@ -28,7 +28,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         started,
         ended,
         error: run.ended.as_ref().and_then(|(_, error)| error.clone()),
-        window: None,
+        window: header.and_then(|h| h.window.clone()),
         inputs: run.inputs.clone(),
         coverage: Vec::new(),
         tasks,

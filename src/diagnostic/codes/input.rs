@@ -62,4 +62,7 @@ super::codes! {
     UNCLOSED = "AG0121", "JSON array without its end",
         "The closing `]` is missing: the file was probably cut off. What was read is kept.",
         "Check that the file is complete.";
+    AHEAD = "AG0122", "record of the future",
+        "The time of a record of a live source is ahead of this machine's clock by more than `[window] max_ahead`. Taken at its word it would close the windows of all other records, so it is left out.",
+        "Set the clock of the sender, or of this machine; or raise `max_ahead`.";
 }
