@@ -196,7 +196,7 @@ impl Desk {
             return None;
         }
         let journal: Option<Box<dyn Journal>> = Some(Box::new(journal));
-        Some(Closed { run: replayed, journal, first: Some(Event::Resumed {}) })
+        Some(Closed::new(replayed, journal, true))
     }
 
     /// Says what a tape has left over.

@@ -22,6 +22,8 @@ pub struct Checkpoint {
     pub boundary: Option<i64>,
     /// End of the last window that had a run.
     pub reported: Option<i64>,
+    /// Records left out, by the start of the oldest window that was open: not told yet.
+    pub late: BTreeMap<i64, u64>,
     /// By the name of the node.
     pub sources: BTreeMap<String, SourceMark>,
     /// By the name of the node: its fingerprint, and the state of the fold.
@@ -41,8 +43,10 @@ pub struct SourceMark {
     /// This many records from there on were taken already. They are read again since some of them are of windows that
     /// are still open.
     pub taken: u64,
-    /// Those of them, by number from 0, that are in a later window than their own.
-    pub carried: Vec<u64>,
+    /// Those of them, by number from 0, that are in a later window than their own, and its start.
+    pub carried: BTreeMap<u64, i64>,
+    /// Those of them that are in no window, being late.
+    pub left: BTreeSet<u64>,
     pub newest: Option<i64>,
     pub ended: bool,
 }
@@ -59,24 +63,43 @@ pub struct Account {
     marks: VecDeque<(Option<Position>, u64, i64)>,
     /// Records in a later window than their own, and that window's start.
     carried: Vec<(u64, i64)>,
-    /// Of what was read before this process: how many records, and which of them were carried.
-    known: (u64, BTreeSet<u64>),
+    /// Records in no window, and the time from which on they can be forgotten.
+    left: Vec<(u64, i64)>,
+    /// What an earlier process knew of the records that come first.
+    known: SourceMark,
 }
 
 impl Account {
     pub fn resume(mark: &SourceMark) -> Account {
-        let known = (mark.taken, mark.carried.iter().copied().collect());
-        Account { position: mark.position.clone(), known, ..Account::default() }
+        Account { position: mark.position.clone(), known: mark.clone(), ..Account::default() }
     }
 
     /// How an earlier process took the record that stands at `row` of the next batch.
     pub fn known(&self, row: usize) -> Option<Known> {
         let number = self.records + row as u64;
-        (number < self.known.0).then(|| if self.known.1.contains(&number) { Known::Carried } else { Known::Taken })
+        if number >= self.known.taken {
+            return None;
+        }
+        Some(match self.known.carried.get(&number) {
+            Some(start) => Known::Carried(*start),
+            None if self.known.left.contains(&number) => Known::Left,
+            None => Known::Taken,
+        })
+    }
+
+    /// Whether records are still to come that an earlier process had.
+    pub fn is_replaying(&self) -> bool {
+        self.records < self.known.taken
     }
 
     /// Takes note of a batch. `end_of` tells the end of a window by its start.
-    pub fn take(&mut self, rows: usize, assigned: &Assigned, position: Option<Position>, end_of: impl Fn(i64) -> i64) {
+    pub fn take(
+        &mut self,
+        times: &[i64],
+        assigned: &Assigned,
+        position: Option<Position>,
+        end_of: impl Fn(i64) -> i64,
+    ) {
         let latest = assigned.parts.iter().map(|(start, _)| end_of(*start)).max().unwrap_or(i64::MIN);
         let before = std::mem::replace(&mut self.position, position);
         let full = self.marks.len() >= MARKS;
@@ -89,7 +112,9 @@ impl Account {
             let carried = rows.iter().filter(|row| assigned.carried.binary_search(row).is_ok());
             self.carried.extend(carried.map(|row| (self.records + u64::from(*row), *start)));
         }
-        self.records += rows as u64;
+        let end = |row: &u32| times.get(*row as usize).map(|time| (self.records + u64::from(*row), end_of(*time)));
+        self.left.extend(assigned.left.iter().filter_map(end));
+        self.records += times.len() as u64;
     }
 
     /// Everything before `boundary` is closed.
@@ -98,6 +123,7 @@ impl Account {
             self.marks.pop_front();
         }
         self.carried.retain(|(_, start)| *start >= boundary);
+        self.left.retain(|(_, end)| *end > boundary);
     }
 
     /// Where a later process has to go on; the rest of the mark is the caller's.
@@ -107,7 +133,10 @@ impl Account {
             None => (self.position.clone(), self.records),
         };
         let first = if position.is_some() { first } else { 0 }; // what has no positions is read from its beginning
-        let carried = self.carried.iter().filter(|(number, _)| *number >= first).map(|(number, _)| number - first);
-        SourceMark { position, taken: self.records - first, carried: carried.collect(), ..SourceMark::default() }
+        let since = |list: &[(u64, i64)]| -> BTreeMap<u64, i64> {
+            list.iter().filter(|(number, _)| *number >= first).map(|(number, at)| (number - first, *at)).collect()
+        };
+        let (carried, left) = (since(&self.carried), since(&self.left).into_keys().collect());
+        SourceMark { position, taken: self.records - first, carried, left, ..SourceMark::default() }
     }
 }

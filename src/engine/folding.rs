@@ -8,60 +8,45 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
-use super::checkpoint::{Account, Checkpoint, SourceMark, VERSION};
+use super::checkpoint::{Checkpoint, SourceMark, VERSION};
 use super::drive::Log;
 use super::event::{Event, Header};
+use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
 use super::live::{Begun, Closed, Shared, Surroundings, save};
 use super::mailbox::{Mailbox, Message, pump};
 use super::state::Run;
 use super::windows::{Closing, Windows};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Batch, ClosedBy, Fault, InputRecord, Position, RunStatus, Timestamp, WindowRecord, WindowSpan};
-use crate::graph::{Plan, Stream, StreamFold, StreamSource};
-use crate::node::{Gathered, PATIENCE, Pass, Wanted, Window};
+use crate::domain::{Batch, ClosedBy, InputRecord, Position, Timestamp, WindowRecord, WindowSpan};
+use crate::graph::{Plan, Stream, StreamFold};
+use crate::node::{Gathered, PATIENCE, Wanted, Window};
 
 /// After this long without a record a live source is not waited for, where `[window] idle` says nothing.
 const IDLE: Duration = Duration::from_secs(10);
+/// A source that does not give again what it gave before is waited for this long.
+const REREAD: Duration = Duration::from_secs(10);
 /// How far ahead of the clock a record of a live source may be, where `[window] max_ahead` says nothing.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
 /// Windows that may be open before sources that are ahead have to wait for the others.
 const OPEN: usize = 256;
-
-type Faulty<T> = Result<T, Box<Diagnostic>>;
 
 pub struct Folding {
     plan: Arc<Plan>,
     header: Header,
     around: Surroundings,
     shared: Shared,
-    sources: Vec<Input>,
+    sources: Vec<Intake>,
     folds: Vec<StreamFold>,
     windows: Windows,
     open: BTreeMap<i64, Open>,
     /// End of the last window that had a run.
     reported: Option<i64>,
     mailbox: Mailbox,
-    /// Records left out, and records in a later window than their own, since the last window closed.
-    late: u64,
-    carried: u64,
+    /// Records left out, by the start of the oldest window that was open.
+    late: BTreeMap<i64, u64>,
     begun: Timestamp,
     idle: Duration,
     max_ahead: i64,
-}
-
-/// One source and what came of it.
-struct Input {
-    node: usize,
-    name: String,
-    live: bool,
-    account: Account,
-    ended: bool,
-    heard: Instant,
-    record: InputRecord,
-    /// The record as of the last window that closed.
-    told: InputRecord,
-    /// Records beyond `max_ahead`, since the last window closed.
-    ahead: u64,
 }
 
 /// A window that has records.
@@ -70,13 +55,8 @@ struct Open {
     gathered: Vec<Gathered>,
     /// By source.
     tallies: Vec<Tally>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    records: u64,
-    first: Option<i64>,
-    last: Option<i64>,
+    /// Records of earlier windows.
+    carried: u64,
 }
 
 impl Folding {
@@ -138,8 +118,7 @@ impl Folding {
             open: BTreeMap::new(),
             reported: checkpoint.reported,
             mailbox,
-            late: 0,
-            carried: 0,
+            late: checkpoint.late.clone(),
             begun,
             idle: windowing.idle.map_or(IDLE, |span| span.0),
             max_ahead: micros(windowing.max_ahead.map(|span| span.0), MAX_AHEAD),
@@ -155,9 +134,10 @@ impl Folding {
     pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<Checkpoint> {
         let ending = self.take_all(closed);
         self.mailbox.close();
-        let due = self.windows.drain();
-        let drained = due.into_iter().try_for_each(|window| self.close(window, closed));
-        ending.and(drained).map(|()| self.checkpoint())
+        while let Some(window) = self.windows.drained() {
+            self.close(window, closed)?;
+        }
+        ending.map(|()| self.checkpoint())
     }
 
     fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
@@ -166,7 +146,7 @@ impl Folding {
                 self.take(source, message)?;
             }
             let silence = self.note_silence();
-            for window in self.windows.ready(silence) {
+            while let Some(window) = self.windows.due(silence).filter(|_| !self.is_replaying()) {
                 self.close(window, closed)?;
             }
             if self.sources.iter().all(|source| source.ended) {
@@ -216,7 +196,9 @@ impl Folding {
             let window = open.entry(*start).or_insert_with(|| Open {
                 gathered: folds.iter().map(|f| f.fold.open()).collect(),
                 tallies: vec![Tally::default(); count],
+                carried: 0,
             });
+            window.carried += assigned.carried_to(rows.as_deref());
             let selected = rows.as_ref().map(|rows| batch.select(rows));
             let part = selected.as_ref().unwrap_or(batch);
             if let Some(tally) = window.tallies.get_mut(source) {
@@ -228,10 +210,15 @@ impl Folding {
                 }
             }
         }
-        input.account.take(batch.len(), &assigned, position, |start| windows.end_of(start));
+        input.account.take(&batch.times, &assigned, position, |start| windows.end_of(start));
         input.ahead += assigned.ahead;
-        self.late += assigned.late;
-        self.carried += assigned.carried.len() as u64;
+        assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
+    }
+
+    /// Whether records that an earlier process had are still to be read again: until then windows lack them.
+    fn is_replaying(&self) -> bool {
+        let waits = |source: &Intake| !source.ended && source.heard.elapsed() < self.idle.max(REREAD);
+        self.sources.iter().any(|source| source.account.is_replaying() && waits(source))
     }
 
     /// Marks sources that were not heard for long; gives how long none was, in microseconds.
@@ -256,21 +243,21 @@ impl Folding {
 
     /// Journals the run of a window up to its cut, writes the checkpoint, and hands the run on.
     fn report(&mut self, window: Closing, opened: Option<Open>, closed: &Sender<Closed>) -> Faulty<()> {
-        let record = self.window_record(window, opened.is_none());
-        let ending = match opened {
+        let record = self.window_record(window, opened.as_ref());
+        let cut = match opened {
             Some(open) => {
                 let inputs = self.inputs(&open.tallies);
                 let values = self.values(open, &record)?;
-                [Event::Read { inputs }, Event::Cut { values }]
+                vec![Event::Read { inputs }, Event::Cut { values }]
             }
-            None => [Event::Read { inputs: Vec::new() }, Event::Ended { status: RunStatus::Done, error: None }],
+            None => Vec::new(),
         };
         let Begun { run: id, journal } = self.around.shelf.begin();
         let header = Header { run: id.clone(), window: Some(record), ..self.header.clone() };
         let mut run = Run::default();
         let mut log = Log::new(journal, self.around.clock.clone(), self.around.watcher.clone());
         let mut actions = Vec::new(); // what they ask for is asked of the state when the run is driven
-        for event in [Event::Started(header)].into_iter().chain(ending) {
+        for event in [Event::Started(header)].into_iter().chain(cut) {
             log.put(&event);
             let applied = run.apply(&self.plan, &event, &mut actions);
             applied.map_err(|error| Box::new(Diagnostic::new(codes::run::DIVERGED, error.to_string())))?;
@@ -278,8 +265,8 @@ impl Folding {
         log.flush();
         self.shared.begin(&id);
         self.reported = Some(window.end);
-        let boundary = self.windows.boundary().unwrap_or(window.end);
-        self.sources.iter_mut().for_each(|source| source.account.close(boundary));
+        self.windows.close(window.end);
+        self.sources.iter_mut().for_each(|source| source.account.close(window.end));
         let checkpoint = self.checkpoint();
         save(&checkpoint, &self.around);
         for (at, source) in self.sources.iter().enumerate() {
@@ -288,41 +275,25 @@ impl Folding {
             }
         }
         // Nobody listens only when the process ends, and then the checkpoint knows of the run.
-        let _ = closed.blocking_send(Closed { run, journal: log.into_journal(), first: None });
+        let _ = closed.blocking_send(Closed::new(run, log.into_journal(), false));
         Ok(())
     }
 
-    fn window_record(&mut self, window: Closing, empty: bool) -> WindowRecord {
+    fn window_record(&mut self, window: Closing, opened: Option<&Open>) -> WindowRecord {
         let span = WindowSpan { start: Timestamp::nearest(window.start), end: Timestamp::nearest(window.end) };
         let live = self.sources.iter().any(|source| source.live);
         let late_start = live && self.reported.is_none() && span.start < self.begun && self.begun < span.end;
-        let cut = self.windows.end_of(window.start) - window.start; // shorter after a drain
-        let partial = window.by == ClosedBy::Drain || late_start || cut < self.windows.every();
-        let (late, carried) = match empty {
-            true => (0, 0), // told with the next window that has records
-            false => (std::mem::take(&mut self.late), std::mem::take(&mut self.carried)),
-        };
-        WindowRecord { span, closed_by: window.by, partial: partial && !empty, late, carried }
+        let rest = self.windows.end_of(window.start) - window.start; // of a window that a drain has cut
+        let partial = window.by == ClosedBy::Drain || late_start || rest < self.windows.every();
+        let later = self.late.split_off(&window.end);
+        let late = std::mem::replace(&mut self.late, later).into_values().sum();
+        let carried = opened.map_or(0, |open| open.carried);
+        WindowRecord { span, closed_by: window.by, partial: partial && opened.is_some(), late, carried }
     }
 
     /// What each source brought to a window, and what was noted since the last one.
     fn inputs(&mut self, tallies: &[Tally]) -> Vec<InputRecord> {
-        let with = self.sources.iter_mut().zip(tallies);
-        with.map(|(source, tally)| {
-            let told = std::mem::replace(&mut source.told, source.record.clone());
-            let mut since = since(&source.record, &told);
-            since.records = tally.records;
-            since.first = tally.first.map(Timestamp::nearest);
-            since.last = tally.last.map(Timestamp::nearest);
-            let ahead = std::mem::take(&mut source.ahead);
-            if ahead > 0 {
-                let code = codes::input::AHEAD;
-                let (what, examples) = (code.title.to_string(), Vec::new());
-                since.faults.push(Fault { code: code.id.to_string(), what, count: ahead, examples });
-            }
-            since
-        })
-        .collect()
+        self.sources.iter_mut().zip(tallies).map(|(source, tally)| source.tell(tally)).collect()
     }
 
     fn values(
@@ -353,7 +324,7 @@ impl Folding {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let mark = |(at, source): (usize, &Input)| {
+        let mark = |(at, source): (usize, &Intake)| {
             let fingerprint = fingerprint_of(&self.plan, source.node);
             let newest = self.windows.newest(at);
             (source.name.clone(), SourceMark { fingerprint, newest, ended: source.ended, ..source.account.mark() })
@@ -366,6 +337,7 @@ impl Folding {
             version: VERSION,
             boundary: self.windows.boundary(),
             reported: self.reported,
+            late: self.late.clone(),
             sources: self.sources.iter().enumerate().map(mark).collect(),
             folds: self.folds.iter().map(fold).collect(),
             ..Checkpoint::default()
@@ -373,23 +345,6 @@ impl Folding {
         self.shared.write(&mut checkpoint);
         checkpoint
     }
-}
-
-impl Tally {
-    fn take(&mut self, batch: &Batch) {
-        self.records += batch.len() as u64;
-        let first = batch.times.iter().copied().min();
-        self.first = self.first.map_or(first, |known| Some(first.map_or(known, |first| known.min(first))));
-        self.last = self.last.max(batch.times.iter().copied().max());
-    }
-}
-
-fn name_of(plan: &Plan, node: usize) -> String {
-    plan.nodes.get(node).map(|n| n.name.clone()).unwrap_or_default()
-}
-
-fn fingerprint_of(plan: &Plan, node: usize) -> String {
-    plan.nodes.get(node).map(|n| n.fingerprint.clone()).unwrap_or_default()
 }
 
 /// Gives a fold the state it had, if its node is the same as then.
@@ -400,60 +355,5 @@ fn load(plan: &Plan, fold: &mut StreamFold, checkpoint: &Checkpoint) {
         tracing::warn!("node `{name}` has changed since the graph last ran; what it remembered is left behind");
     } else if let Err(error) = fold.fold.load(state) {
         tracing::warn!("what node `{name}` remembered cannot be read ({error}); it starts anew");
-    }
-}
-
-/// Opens a source where it was left; `None` where it had ended.
-fn open(
-    plan: &Plan,
-    source: &StreamSource,
-    wanted: &Wanted,
-    checkpoint: &Checkpoint,
-    around: &Surroundings,
-) -> Faulty<(Input, Option<Box<dyn crate::node::Reader>>)> {
-    let name = name_of(plan, source.node);
-    let mark = checkpoint.sources.get(&name).filter(|mark| mark.fingerprint == fingerprint_of(plan, source.node));
-    if mark.is_none() && checkpoint.sources.contains_key(&name) {
-        tracing::warn!("source `{name}` has changed since the graph last ran; it is read from its beginning");
-    }
-    let ended = mark.is_some_and(|mark| mark.ended && mark.taken == 0);
-    let account = match mark.filter(|_| source.source.can_be_reread()) {
-        Some(mark) => Account::resume(mark),
-        None => Account::default(),
-    };
-    let folder = around.shelf.folder(&name);
-    let from = mark.and_then(|mark| mark.position.as_ref());
-    let pass = Pass { node: &name, wanted, from, folder: folder.as_deref() };
-    let reader = if ended { None } else { Some(source.source.open(&pass).map_err(Box::new)?) };
-    let record = InputRecord { node: name.clone(), ..InputRecord::default() };
-    let live = source.source.is_live();
-    let input = Input {
-        node: source.node,
-        name,
-        live,
-        account,
-        ended,
-        heard: Instant::now(),
-        told: record.clone(),
-        record,
-        ahead: 0,
-    };
-    Ok((input, reader))
-}
-
-/// What a source noted between two records of it.
-fn since(now: &InputRecord, before: &InputRecord) -> InputRecord {
-    let known = |code: &str| before.faults.iter().find(|fault| fault.code == code);
-    let fault = |fault: &Fault| {
-        let (count, told) = known(&fault.code).map_or((0, 0), |known| (known.count, known.examples.len()));
-        let examples = fault.examples.iter().skip(told).cloned().collect();
-        let count = fault.count.saturating_sub(count);
-        (count > 0).then(|| Fault { count, examples, code: fault.code.clone(), what: fault.what.clone() })
-    };
-    InputRecord {
-        bytes: now.bytes.saturating_sub(before.bytes),
-        bad: now.bad.saturating_sub(before.bad),
-        faults: now.faults.iter().filter_map(fault).collect(),
-        ..now.clone()
     }
 }

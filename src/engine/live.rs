@@ -16,7 +16,7 @@ use super::folding::Folding;
 use super::state::Run;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::Note;
+use crate::domain::{Note, RunStatus};
 use crate::graph::{Plan, Stream};
 use crate::port::{Clock, Journal, Memory, Model};
 
@@ -61,10 +61,22 @@ pub struct Surroundings {
 
 /// A run whose window is closed.
 pub struct Closed {
-    pub run: Run,
-    pub journal: Option<Box<dyn Journal>>,
-    /// `Resumed` for one of an earlier process.
-    pub first: Option<Event>,
+    run: Run,
+    journal: Option<Box<dyn Journal>>,
+    first: Option<Event>,
+}
+
+impl Closed {
+    /// A run that was journaled up to its cut, by this process or an `earlier` one. Without a cut its window is empty, and
+    /// there is nothing to do but to end it.
+    pub fn new(run: Run, journal: Option<Box<dyn Journal>>, earlier: bool) -> Closed {
+        let first = match (run.is_cut(), earlier) {
+            (false, _) => Some(Event::Ended { status: RunStatus::Done, error: None }),
+            (true, true) => Some(Event::Resumed {}),
+            (true, false) => None,
+        };
+        Closed { run, journal, first }
+    }
 }
 
 /// What runs and the folding thread share.
@@ -178,20 +190,15 @@ pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
 /// Drives the run of one window to its end.
 async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared: &Shared) {
     let Closed { run, journal, first } = closed;
-    let (run, outcome) = match run.ended.is_some() && first.is_none() {
-        true => (run, Outcome::Done), // an empty window: nothing to do
-        false => {
-            let world = World {
-                journal,
-                clock: around.clock.clone(),
-                model: around.shelf.model(),
-                memory: Some(Arc::new(shared.clone())),
-                watcher: around.watcher.clone(),
-                cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process
-            };
-            drive(plan.clone(), None, run, world, first).await
-        }
+    let world = World {
+        journal,
+        clock: around.clock.clone(),
+        model: around.shelf.model(),
+        memory: Some(Arc::new(shared.clone())),
+        watcher: around.watcher.clone(),
+        cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process
     };
+    let (run, outcome) = drive(plan.clone(), None, run, world, first).await;
     shared.learn(&run);
     let id = run.header.as_ref().map(|header| header.run.clone());
     shared.lock().pending.retain(|pending| Some(pending) != id.as_ref());

@@ -8,6 +8,7 @@ mod drive;
 mod event;
 mod folding;
 mod inputs;
+mod intake;
 mod live;
 mod mailbox;
 mod pass;

@@ -69,6 +69,11 @@ impl Run {
         self.nodes.get(node)?.value.as_deref()
     }
 
+    /// Whether the stream part is behind it.
+    pub fn is_cut(&self) -> bool {
+        self.header.is_some() && !self.pass
+    }
+
     /// Whether another process could go on from here: nothing is left to read, or it can be read again.
     pub fn can_be_resumed(&self) -> bool {
         // The stream of a window is read by the live graph, not by one run.

@@ -5,7 +5,7 @@
 //! the watermark is `grace` past its end. Whether a record is late depends on the records before it only, not on how
 //! they came in batches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::ClosedBy;
 use crate::graph::Windowing;
@@ -40,12 +40,22 @@ struct SourceClock {
 pub struct Assigned {
     /// Rows by the start of their window; `None` are all rows of the batch.
     pub parts: Vec<(i64, Option<Vec<u32>>)>,
-    /// Rows whose window had closed: left out.
-    pub late: u64,
+    /// How many rows were left out, since their window had closed, by the start of the oldest window that was open.
+    pub late: BTreeMap<i64, u64>,
+    /// These rows.
+    pub left: Vec<u32>,
     /// Rows whose window had closed: in a later one.
     pub carried: Vec<u32>,
     /// Rows whose time is too far ahead: left out.
     pub ahead: u64,
+}
+
+impl Assigned {
+    /// How many of these rows are carried; `None` are all rows of a batch, which is never so when one is carried.
+    pub fn carried_to(&self, rows: Option<&[u32]>) -> u64 {
+        let is_carried = |row: &&u32| self.carried.binary_search(row).is_ok();
+        rows.map_or(0, |rows| rows.iter().filter(is_carried).count() as u64)
+    }
 }
 
 /// A window to be closed.
@@ -156,17 +166,20 @@ impl Windows {
             }
             let closed = self.closed_at(newest.unwrap_or(time), others);
             *newest = (*newest).max(Some(time));
-            let start = match (closed.filter(|closed| time < *closed), known(row)) {
-                (None, _) => self.window_of(time),
-                (Some(_), Some(Known::Taken)) => continue,
-                (Some(closed), Some(Known::Carried)) => closed,
-                (Some(closed), None) if closed - time <= self.max_lateness => closed,
-                (Some(_), None) => {
-                    assigned.late += 1;
+            let too_late = closed.filter(|closed| time < *closed);
+            let start = match (known(row), too_late) {
+                (Some(Known::Left), _) => continue,
+                (Some(Known::Carried(start)), _) => start,
+                (Some(Known::Taken), _) if self.boundary.is_some_and(|boundary| time < boundary) => continue,
+                (Some(Known::Taken), _) | (None, None) => self.window_of(time),
+                (None, Some(closed)) if closed - time <= self.max_lateness => closed,
+                (None, Some(closed)) => {
+                    *assigned.late.entry(closed).or_default() += 1;
+                    assigned.left.push(row as u32);
                     continue;
                 }
             };
-            if closed.is_some_and(|closed| time < closed) {
+            if time < start {
                 assigned.carried.push(row as u32);
             }
             // Neighbours mostly share a window, and a batch has few.
@@ -191,9 +204,9 @@ impl Windows {
         }
     }
 
-    /// The windows that are due, in the order of time; they count as closed from here on. `silence` is how long
-    /// nothing was heard of any source: while all are idle, time goes on with the clock.
-    pub fn ready(&mut self, silence: i64) -> Vec<Closing> {
+    /// The next window that is due, in the order of time; [`Windows::close`] closes it. `silence` is how long nothing was
+    /// heard of any source: while all are idle, time goes on with the clock.
+    pub fn due(&self, silence: i64) -> Option<Closing> {
         let (reached, by) = if self.sources.iter().all(|s| s.ended) {
             (Some(FOREVER), ClosedBy::End)
         } else if self.sources.iter().all(|s| s.ended || s.idle) {
@@ -204,34 +217,28 @@ impl Windows {
             let waited_for = self.sources.iter().filter(|s| !s.ended && !s.idle);
             (waited_for.map(|s| s.newest).min().flatten(), ClosedBy::Watermark)
         };
-        let Some(reached) = reached else { return Vec::new() };
-        let closed = if by == ClosedBy::End { FOREVER } else { self.floor(reached.saturating_sub(self.grace)) };
-        self.close_before(closed, by)
+        let next = self.next(by)?;
+        (next.end <= reached?.saturating_sub(self.grace) || by == ClosedBy::End).then_some(next)
     }
 
-    /// Closes everything: the run was asked to stop. What is still to come of the newest window will be one of its own.
-    pub fn drain(&mut self) -> Vec<Closing> {
-        let mut closing = self.close_before(FOREVER, ClosedBy::Drain);
+    /// The next window to close when the run is asked to stop. What is still to come of the last one will be a window of
+    /// its own, so this one ends with its newest record.
+    pub fn drained(&self) -> Option<Closing> {
+        let next = self.next(ClosedBy::Drain)?;
         let newest = self.sources.iter().filter_map(|s| s.newest).max();
-        if let (Some(last), Some(newest)) = (closing.last_mut(), newest) {
-            last.end = last.end.min(newest + 1).max(last.start + 1);
-            self.boundary = Some(last.end);
-        }
-        closing
+        let end = newest.filter(|_| self.open.len() == 1).map_or(next.end, |newest| next.end.min(newest + 1));
+        Some(Closing { end: end.max(next.start + 1), ..next })
     }
 
-    fn close_before(&mut self, closed: i64, by: ClosedBy) -> Vec<Closing> {
-        let all: Vec<Closing> = self.open.iter().map(|&start| Closing { start, end: self.end_of(start), by }).collect();
-        let due: Vec<Closing> = all.into_iter().take_while(|window| window.end <= closed).collect();
-        due.iter().for_each(|window| {
-            self.open.remove(&window.start);
-        });
-        let reached = if closed >= FOREVER { due.last().map(|window| window.end) } else { Some(closed) };
-        // Before the first record there is nothing to close.
-        if self.boundary.is_some() || !due.is_empty() {
-            self.boundary = self.boundary.max(reached);
-        }
-        due
+    fn next(&self, by: ClosedBy) -> Option<Closing> {
+        let start = *self.open.first()?;
+        Some(Closing { start, end: self.end_of(start), by })
+    }
+
+    /// Everything before `end` counts as closed from here on.
+    pub fn close(&mut self, end: i64) {
+        self.open = self.open.split_off(&end);
+        self.boundary = self.boundary.max(Some(end));
     }
 
     /// Before which time everything counts as closed, when the newest of a source is `newest` and that of the others at
@@ -268,8 +275,10 @@ impl Windows {
 /// How an earlier process took a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// In its own window if that is closed now; else it belongs there.
+    /// In its own window.
     Taken,
-    /// In a later window than its own, which is still open.
-    Carried,
+    /// In a later window than its own, which starts there and is still open.
+    Carried(i64),
+    /// Not at all: it was late, and is counted.
+    Left,
 }

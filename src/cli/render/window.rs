@@ -43,9 +43,8 @@ fn anomalies(report: &Report, style: Style) -> String {
         if anomaly.severity == Severity::High { style.bold(&text).to_string() } else { text }
     });
     let mut named: Vec<String> = named.collect();
-    match report.anomalies.len().checked_sub(NAMED) {
-        Some(more @ 1..) => named.push(format!("{more} more")),
-        _ => {}
+    if let Some(more @ 1..) = report.anomalies.len().checked_sub(NAMED) {
+        named.push(format!("{more} more"));
     }
     if named.is_empty() { "no anomaly".to_string() } else { named.join("; ") }
 }
