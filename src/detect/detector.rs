@@ -2,13 +2,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::series::Episode;
-use super::{Entities, Levels, PerEntity, Rule, Rules, Series, report_order};
+use super::{Entities, Levels, PerEntity, Rule, Rules, Series, Total, lanes, report_order};
 use crate::domain::{Anomaly, Bands, Batch, Figure, ServiceState, Status};
 
 /// The metric of anomalies of services.
 const SERVICE_STATUS: &str = "service_status";
 
-/// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; constant time per value.
+/// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
+/// for its figures, and a second one only where something reached a band.
 #[derive(Debug, Clone)]
 pub struct Detector {
     rules: Arc<Rules>,
@@ -36,13 +37,18 @@ impl Detector {
         Detector { rules, entities, metrics, services, service_numbers, status }
     }
 
-    /// Names are looked up once per batch; what is done per record is indexed arithmetic.
+    /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
         let mut rows = self.entities.enter(batch);
         for metric in &batch.metrics {
             let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
             if let Some(Column { levels, series }) = column {
-                rows.metric(metric, series, |series, reading| series.observe(reading, levels));
+                rows.metric(metric, |entity, run| {
+                    let total = Total::of(run.values);
+                    if total.count() > 0 {
+                        series.of(entity).take_values(run, &total, levels);
+                    }
+                });
             }
         }
         for service in &batch.services {
@@ -52,7 +58,12 @@ impl Detector {
                 self.services.push((service.name.clone(), PerEntity::default()));
             }
             if let Some((_, series)) = self.services.get_mut(at) {
-                rows.service(service, series, |series, reading| series.observe(reading, &self.status));
+                rows.service(service, |entity, run| {
+                    let counts = lanes::levels(run.values);
+                    if counts != [0; 3] {
+                        series.of(entity).take_levels(run, counts, &self.status);
+                    }
+                });
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod detector;
 mod entities;
+mod lanes;
 mod order;
 mod rules;
 mod series;
@@ -11,7 +12,7 @@ pub(crate) mod testing;
 mod total;
 
 pub use detector::Detector;
-pub use entities::{Entities, PerEntity, Rows};
+pub use entities::{Entities, PerEntity, Rows, Run};
 pub use order::{one_per_series, report_order};
 pub use rules::{Label, Rule, Rules};
 pub use series::{Levels, Reading, Series};

@@ -70,6 +70,22 @@ impl Counts {
     pub fn total(&self) -> u64 {
         self.low + self.medium + self.high
     }
+
+    /// Counts so many records of one severity; those of none are not counted.
+    pub fn add(&mut self, severity: Option<Severity>, times: u64) {
+        match severity {
+            Some(Severity::Low) => self.low += times,
+            Some(Severity::Medium) => self.medium += times,
+            Some(Severity::High) => self.high += times,
+            None => {}
+        }
+    }
+
+    pub fn join(&mut self, other: &Counts) {
+        self.low += other.low;
+        self.medium += other.medium;
+        self.high += other.high;
+    }
 }
 
 /// What a rule found for one series: one per (entity, metric) or (entity, service), with the facts behind it.
