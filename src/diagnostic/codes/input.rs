@@ -12,10 +12,10 @@ super::codes! {
         "A larger share of the records than `max_bad_ratio` permits could not be used. A report on what is left could mislead.",
         "Mend the input, starting with the example in the message, or raise `max_bad_ratio` on the ingest node.";
     BROKEN_OFF = "AG0105", "reading stopped half-way",
-        "The system reported an error in the middle of the input: a failing disk, a lost network share, a closed device.",
+        "The system reported an error in the middle of the input: a failing disk, a lost network share, a closed device. Or an archive (`.gz`, `.zst`) is cut off or damaged.",
         "Run again once the file can be read to its end, for example from a local copy.";
     FORMAT = "AG0106", "an input that is not plain text",
-        "The file is compressed or in UTF-16. Only UTF-8 (or ASCII) text is read: JSON, NDJSON or CSV.",
+        "The file is in UTF-16, or compressed with something else than gzip or zstd, or compressed and followed. Only UTF-8 (or ASCII) text is read: JSON, NDJSON or CSV.",
         "Unpack or convert it first, for example `gunzip -c FILE | agent run GRAPH --input -` or `iconv -f UTF-16 -t UTF-8`.";
     HEADER = "AG0107", "a CSV header that cannot be used",
         "The first line of a CSV file must name the columns, one of them the time.",
@@ -65,4 +65,13 @@ super::codes! {
     AHEAD = "AG0122", "record of the future",
         "The time of a record of a live source is ahead of this machine's clock by more than `[window] max_ahead`. Taken at its word it would close the windows of all other records, so it is left out.",
         "Set the clock of the sender, or of this machine; or raise `max_ahead`.";
+    TRUNCATED = "AG0141", "followed file that was truncated",
+        "A file that is followed became shorter, or begins with another text than before: it was emptied and is written anew. It is read from its beginning; what was written to it between the last look and the truncation is not known.",
+        "Nothing needs to be done. Rotation by renaming (`create` in logrotate, rather than `copytruncate`) loses nothing.";
+    LOST = "AG0142", "followed file that is gone",
+        "Where reading stopped last time there was a file that is now neither at its place nor beside it under another name. What it got after that is lost.",
+        "Keep rotated files uncompressed and in the same folder for longer than the program may be down (`delaycompress` in logrotate).";
+    UNFOLLOWED = "AG0143", "file that cannot be followed",
+        "A file that is to be followed is no plain text, has a CSV header that cannot be used, or cannot be opened. It is left out until another takes its place.",
+        "See the message; a compressed file is read whole by a node without `follow`.";
 }

@@ -1,15 +1,19 @@
 //! The kind `ingest.file`.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::follow::{Follower, Pace};
+use super::pipe::Pipe;
+use super::several::{Several, matching};
+use super::unpack::{MAGIC, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
 use crate::io::decode::{Format, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Next, Pass, Reader, Source};
+use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
 /// Reads telemetry from a file or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
 /// memory.
@@ -53,17 +57,36 @@ use crate::node::{Assets, Next, Pass, Reader, Source};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Relative to the graph file; `-` is standard input.
+    /// Relative to the graph file; `-` is standard input. `*`, `?`, `[ab]` and `**` stand for any files that match.
     pub path: String,
+    /// Whether to wait for more at the end: a live source.
+    #[serde(default)]
+    pub follow: bool,
     /// How records are written.
     #[serde(default)]
     pub format: FormatKey,
-    /// Share of bad records, 0 to 1, above which the run fails.
+    /// Share of bad records, 0 to 1, above which the run fails; of no effect with `follow`.
     #[serde(default)]
     pub max_bad_ratio: Ratio,
     /// Which fields mean what.
     #[serde(default)]
     pub schema: Schema,
+}
+
+impl Config {
+    pub(super) fn max_bad_ratio(&self) -> f64 {
+        self.max_bad_ratio.0
+    }
+
+    pub(super) fn options<'a>(&'a self, wanted: &'a Wanted) -> Options<'a> {
+        Options {
+            format: self.format.format(),
+            schema: &self.schema,
+            wanted,
+            max_bad_ratio: self.max_bad_ratio.0,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// How records are written.
@@ -141,46 +164,83 @@ impl Source for IngestFile {
     }
 
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
-        let path = self.config.path.as_str();
-        let (input, name, size): (Box<dyn Read + Send>, _, _) = match path {
-            "-" => (Box::new(io::stdin()), "standard input", None),
-            path => {
-                let (file, size) = open(path)?;
-                (Box::new(file), path, size)
-            }
-        };
-        let options = Options {
-            format: self.config.format.format(),
-            schema: &self.config.schema,
-            wanted: pass.wanted,
-            max_bad_ratio: self.config.max_bad_ratio.0,
-            limits: Limits::default(),
-        };
-        let stream = Stream::open(input, name, &options)?;
+        let config = &self.config;
+        let path = config.path.as_str();
+        if config.follow {
+            return Ok(match path {
+                "-" => Box::new(Pipe::open(config, pass)),
+                _ => Box::new(Follower::open(config, pass, Pace::default())?),
+            });
+        }
+        if let Some(files) = matching(path)? {
+            return Ok(Box::new(Several::open(files, config, pass)?));
+        }
+        let (stream, size) = open_stream(path, config, pass.wanted, config.max_bad_ratio())?;
         Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
     }
 
     fn can_be_reread(&self) -> bool {
         self.config.path != "-"
     }
+
+    fn is_live(&self) -> bool {
+        self.config.follow
+    }
+
+    fn reads(&self) -> Option<&str> {
+        Some(&self.config.path)
+    }
 }
 
-/// The file, and its size if it is one whose size is known.
-fn open(path: &str) -> Result<(File, Option<u64>), Diagnostic> {
-    let refuse =
-        |why: &str| Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy);
-    let explain = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => refuse("there is no such file"),
-        io::ErrorKind::PermissionDenied => refuse("permission denied"),
-        _ => refuse(&error.to_string()),
+/// What a file or standard input holds, unpacked, and its size if that is known.
+///
+/// # Errors
+/// See [`Stream::open`].
+pub(super) fn open_stream(
+    path: &str,
+    config: &Config,
+    wanted: &Wanted,
+    max_bad_ratio: f64,
+) -> Result<(Stream, Option<u64>), Diagnostic> {
+    let (input, name, size): (Box<dyn Read + Send>, _, _) = match path {
+        "-" => (unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?, "standard input", None),
+        path => {
+            let (input, size) = open(path)?;
+            (input, path, size)
+        }
     };
-    let file = File::open(path).map_err(explain)?;
-    let about = file.metadata().map_err(explain)?;
+    let options = Options { max_bad_ratio, ..config.options(wanted) };
+    Ok((Stream::open(input, name, &options)?, size))
+}
+
+/// The text of a file, and its size if it is one whose size is known.
+fn open(path: &str) -> Result<(Box<dyn Read + Send>, Option<u64>), Diagnostic> {
+    let mut file = File::open(path).map_err(|error| refuse(path, &error))?;
+    let about = file.metadata().map_err(|error| refuse(path, &error))?;
     if about.is_dir() {
-        return Err(refuse("it is a directory"));
+        return Err(refuse(path, &io::ErrorKind::IsADirectory.into()));
     }
-    let size = about.is_file().then_some(about.len());
-    Ok((file, size))
+    if !about.is_file() {
+        return Ok((unpack(file).map_err(|error| refuse(path, &error))?, None));
+    }
+    let mut head = Vec::new();
+    let read = (&mut file).take(MAGIC as u64).read_to_end(&mut head);
+    read.and_then(|_| file.rewind()).map_err(|error| refuse(path, &error))?;
+    if is_packed(&head) {
+        return Ok((unpack(file).map_err(|error| refuse(path, &error))?, None));
+    }
+    Ok((Box::new(file), Some(about.len())))
+}
+
+/// Why a file cannot be opened.
+pub(super) fn refuse(path: &str, error: &io::Error) -> Diagnostic {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_string(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_string(),
+        _ => error.to_string(),
+    };
+    Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
 }
 
 struct FileReader {
@@ -205,7 +265,7 @@ impl Reader for FileReader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use toml::Spanned;
@@ -215,7 +275,7 @@ mod tests {
     use crate::diagnostic::{SourceFile, decode, parse_toml};
     use crate::node::Wanted;
 
-    fn config(text: &str) -> Result<Config, Vec<String>> {
+    pub fn config(text: &str) -> Result<Config, Vec<String>> {
         let source = SourceFile::new("g.toml", text);
         let table = parse_toml(&source).unwrap();
         let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
