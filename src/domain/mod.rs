@@ -7,6 +7,7 @@ mod language;
 mod recommendation;
 mod report;
 mod run;
+mod span;
 mod status;
 mod summary;
 mod time;
@@ -22,6 +23,7 @@ pub use run::{
     Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome, TaskRecord,
     WordingRecord,
 };
+pub use span::Span;
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};
 pub use time::Timestamp;

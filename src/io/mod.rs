@@ -1,9 +1,11 @@
 //! Everything that touches the world: sources, models, journals, outputs; and the node kinds that do, in [`KINDS`].
 //! Must not know graphs, the engine or the pure kinds.
 
+pub mod append;
 pub mod atomic;
 pub mod decode;
 pub mod files;
+mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;
