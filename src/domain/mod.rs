@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod batch;
+mod delivery;
 mod figure;
 mod language;
 mod recommendation;
@@ -15,6 +16,7 @@ mod window;
 
 pub use anomaly::{Anomaly, Bands, Counts, Sample, Severity};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+pub use delivery::{Delivery, DeliveryOutcome};
 pub use figure::Figure;
 pub use language::Language;
 pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};

@@ -175,7 +175,8 @@ impl Driver {
                 let Some(planned) = self.plan.nodes.get(node) else { return };
                 let Some(task) = planned.task.clone() else { return };
                 let model = if planned.kind.uses_model { self.model.clone() } else { None };
-                let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
+                let run = self.run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
+                let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model).within(run, None, None);
                 let name = planned.name.clone();
                 self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
             }
