@@ -1,3 +1,4 @@
+use std::any::TypeId;
 use std::path::{Path, PathBuf};
 
 use super::execute::{Job, Settings, execute};
@@ -11,6 +12,7 @@ use crate::graph::{Compiled, Override, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
+use crate::io::output::file::Written;
 use crate::io::state::{RunDir, RunLock, StateDir};
 use crate::node::Role;
 use crate::port::Clock;
@@ -148,7 +150,10 @@ fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<S
         texts.push(path_override("--input", "ingest", &of(&is_source), path)?);
     }
     if let Some(path) = &arguments.output {
-        texts.push(path_override("--output", "output", &of(&|kind| kind.starts_with("output.")), path)?);
+        let writes_reports = |kind: &str| {
+            kinds.iter().any(|k| k.name == kind && k.output_type.is_some_and(|of| of() == TypeId::of::<Written>()))
+        };
+        texts.push(path_override("--output", "output", &of(&writes_reports), path)?);
     }
     Ok(texts)
 }

@@ -8,10 +8,12 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let header = run.header.as_ref();
     let mut calls = Vec::new();
     let mut wordings = Vec::new();
+    let mut deliveries = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
+            Note::Delivery(delivery) => deliveries.push(delivery.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -19,6 +21,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut tasks = run.tasks.clone();
     tasks.sort_by(|a, b| (&a.node, a.item).cmp(&(&b.node, b.item)));
     calls.sort_by(|a, b| a.asked_by.cmp(&b.asked_by));
+    deliveries.sort_by(|a, b| a.task.cmp(&b.task));
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
     RunRecord {
         version: 1,
@@ -35,5 +38,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         model: None,
         calls,
         wordings,
+        deliveries,
     }
 }

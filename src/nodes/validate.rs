@@ -162,7 +162,7 @@ mod tests {
             match note {
                 Note::Call(call) => calls.push(call),
                 Note::Wording(wording) => wordings.push(wording),
-                Note::Keep { .. } => {}
+                Note::Delivery(_) | Note::Keep { .. } => {}
             }
         }
         Outcome { result, calls, wordings }

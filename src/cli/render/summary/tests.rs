@@ -87,6 +87,7 @@ fn record() -> RunRecord {
         model: None,
         calls: vec![],
         wordings: vec![],
+        deliveries: vec![],
     }
 }
 
