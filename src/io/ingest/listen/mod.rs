@@ -325,6 +325,6 @@ impl Reader for Listener {
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.strand.arrived(), None)
+        (self.feed.bytes(), None)
     }
 }

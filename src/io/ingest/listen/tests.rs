@@ -287,6 +287,23 @@ fn without_a_folder_records_are_in_memory_and_let_go_when_they_are_read() {
 }
 
 #[test]
+fn what_cannot_be_kept_is_not_acknowledged() {
+    let mut scene = Scene::new("");
+    let folder = scene.folder.as_ref().unwrap().path().to_path_buf();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let mut client = scene.client();
+    let answer = client.post(lines(1..2));
+    assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (503, "1"));
+    std::fs::create_dir(&folder).unwrap();
+    assert_eq!(client.post(lines(2..3)).status, 202);
+    assert_eq!(scene.drain(), [2]);
+    // A connection that is kept does not hold the end up.
+    let since = Instant::now();
+    scene.restart();
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+}
+
+#[test]
 fn an_address_that_is_taken_is_a_clear_error() {
     let scene = Scene::new("");
     let address = scene.reader.as_ref().unwrap().server.address;
