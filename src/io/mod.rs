@@ -17,6 +17,7 @@ use crate::node::Kind;
 /// The kinds that touch the world.
 pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::file::IngestFile>(),
+    Kind::source::<ingest::listen::IngestListen>(),
     Kind::task::<output::file::OutputFile>(),
     Kind::task::<output::webhook::Webhook>(),
 ];

@@ -74,4 +74,13 @@ super::codes! {
     UNFOLLOWED = "AG0143", "file that cannot be followed",
         "A file that is to be followed is no plain text, has a CSV header that cannot be used, or cannot be opened. It is left out until another takes its place.",
         "See the message; a compressed file is read whole by a node without `follow`.";
+    ADDRESS = "AG0144", "an address that cannot be listened on",
+        "Another process listens there, the machine has no such address, or the port needs rights that the process lacks (those below 1024 do). Or it is no `HOST:PORT`, or its `path` does not begin with `/`.",
+        "Stop the other process, or set `address` on the ingest node to another one, such as `127.0.0.1:8472`.";
+    SPOOL = "AG0145", "the spool cannot be used",
+        "The folder in which a listening source keeps what it received cannot be read or written.",
+        "Check the rights of the state folder (AGENT_STATE_DIR) and the space on its disk.";
+    TOKEN = "AG0146", "a token that is not set",
+        "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
+        "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
 }

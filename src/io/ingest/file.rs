@@ -15,8 +15,8 @@ use crate::domain::InputRecord;
 use crate::io::decode::{Format, Limits, Options, Schema, Stream};
 use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
-/// Reads telemetry from a file or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
-/// memory.
+/// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
+/// memory, once or for as long as it grows.
 ///
 /// A record has a time, optionally the name of an entity (host, device, sensor), numbers and statuses:
 ///
@@ -54,6 +54,43 @@ use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 /// element is left out, and so is a record without a time; a field of the wrong type, a number that is not finite and
 /// an unknown status word cost the field only; of keys or columns that occur twice the last counts; times out of order and duplicate times are kept. The run fails if
 /// nothing is left, or if more records than `max_bad_ratio` could not be used.
+///
+/// ## Several files, archives
+///
+/// `path = "logs/*.ndjson"` reads every file that matches, in the order of the names, as one input: `*` stands for any
+/// characters, `?` for one, `[ab]` for one of these, `**` for folders at any depth. Rows count from 1 in each file, and the
+/// run record names the file. With a `[window]`, names should sort as the times of the records do. A file that is empty or has
+/// no valid record is noted, as long as another has one.
+///
+/// What begins as gzip or zstd does, whatever its name, is unpacked on the way, standard input too. An archive that is cut
+/// off or damaged fails the run (AG0105): half of an input is not reported on as if it were all.
+///
+/// ## Following
+///
+/// With `follow = true` the source is live: it reads what is there and waits for more, until the run is stopped.
+///
+/// ```toml
+/// [nodes.telemetry]
+/// kind = "ingest.file"
+/// path = "/var/log/telemetry/*.ndjson"
+/// follow = true
+/// ```
+///
+/// - A record counts once its line has its newline; what is there of a last line is kept until then. A file is looked at
+///   every 20 ms, a pattern every 250 ms for new files.
+/// - A file that is **rotated** by renaming is read to its end, and let go when another is in its place and it has had
+///   nothing new for 5 s; the new one is read from its beginning. It may be missing for a while, also at the start.
+/// - A file that is **truncated** is read from its beginning, and this is noted (AG0141). With `copytruncate` the rest is
+///   looked for in the copy, in the same folder; a pattern must not match such copies, or they are read twice.
+/// - After a **restart** reading goes on where the last checkpoint was, also in a file that was renamed since, if it is in
+///   the same folder and not packed. What is not to be found is noted (AG0142), and the file at the path is read from its beginning.
+/// - Of several files, that with the oldest next record is read on, so that one that has much to catch up with
+///   makes the records of another no stragglers.
+/// - `path = "-"` hands records on as they arrive and ends with its writer. Nobody can read them again after a crash.
+///
+/// Nobody can tell what share of a live input is bad, so `max_bad_ratio` does not count, and bad lines never end it. When the
+/// run is slow, files wait where they are, and the writer at the other end of a pipe waits. Network file systems that
+/// change inode numbers are not followed well.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -312,7 +349,8 @@ pub(super) mod tests {
                 rows += batch.len();
             }
             let record = reader.record();
-            assert_eq!(reader.progress(), (record.bytes, Some(record.bytes)));
+            let (read, size) = reader.progress();
+            assert!(read == record.bytes && size.is_none_or(|size| size == read));
             Ok(record)
         });
         (rows, record)
@@ -340,6 +378,72 @@ pub(super) mod tests {
         assert_eq!((record.node.as_str(), record.path.as_str(), record.format.as_str()), ("telemetry", path, "ndjson"));
         assert_eq!(record.bytes, file.as_file().metadata().unwrap().len());
         assert_eq!(record.faults.first().map(|fault| (fault.code.as_str(), fault.count)), Some(("AG0108", 1)));
+    }
+
+    fn gz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn records(times: std::ops::Range<u32>) -> String {
+        times.map(|time| format!("{{\"timestamp\": {time}, \"host\": \"h{}\"}}\n", time % 3)).collect()
+    }
+
+    #[test]
+    fn archives_are_unpacked_and_never_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("telemetry");
+        let path = path.to_str().unwrap();
+        let text = records(0..5000);
+        let zst = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        for packed in [gz(text.as_bytes()), zst] {
+            std::fs::write(path, &packed).unwrap();
+            let record = read(path).1.unwrap();
+            assert_eq!((record.records, record.bytes, record.entities), (5000, text.len() as u64, 3));
+            for length in [packed.len() - 1, packed.len() / 2, 6] {
+                std::fs::write(path, &packed[..length]).unwrap();
+                let fault = read(path).1.unwrap_err();
+                assert_eq!(fault.code, input::BROKEN_OFF, "{fault}");
+                assert!(fault.message.contains("the archive ends too soon"), "{fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_a_pattern_are_one_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+        std::fs::write(at("b.csv"), "timestamp,host\n98,h1\n99,h9\n").unwrap();
+        std::fs::write(at("a.ndjson"), records(0..60) + "nonsense\n").unwrap();
+        std::fs::write(at("c.gz"), gz(records(3..5).as_bytes())).unwrap();
+        std::fs::write(at("d"), "").unwrap();
+        std::fs::write(at("e"), "{broken\n").unwrap();
+        std::fs::create_dir(at("f")).unwrap();
+        let (rows, record) = read(&at("*"));
+        let record = record.unwrap();
+        assert_eq!((rows, record.records, record.bad, record.entities), (64, 64, 2, 4));
+        assert_eq!((record.format.as_str(), record.path), ("ndjson, csv, json", at("*")));
+        let second = |seconds: i64| crate::domain::Timestamp::from_micros(seconds * 1_000_000);
+        assert_eq!((record.first, record.last), (second(0), second(99)));
+        let malformed = record.faults.iter().find(|fault| fault.code == "AG0108").unwrap();
+        let details: Vec<&str> = malformed.examples.iter().map(|example| example.detail.as_str()).collect();
+        assert!(details[0].starts_with(&at("a.ndjson: ")) && details[1].starts_with(&at("e: ")), "{details:?}");
+        let noted: Vec<&str> = record.faults.iter().map(|fault| fault.code.as_str()).collect();
+        assert!(noted.contains(&"AG0102") && noted.contains(&"AG0103"), "{noted:?}");
+
+        std::fs::write(at("e"), "{broken\n".repeat(30)).unwrap();
+        let fault = read(&at("[a-e]*")).1.unwrap_err().to_string();
+        assert!(
+            fault.starts_with(&format!("AG0104: 31 of 95 records of `{}` could not be used", at("[a-e]*"))),
+            "{fault}"
+        );
+        assert_eq!(read(&at("x*")).1.unwrap_err().to_string(), format!("AG0101: no file matches `{}`", at("x*")));
+        assert!(read(&at("d*")).1.unwrap_err().to_string().starts_with("AG0103: no file of"));
+        assert!(read(&at("[")).1.unwrap_err().to_string().contains("is no pattern of files"));
+        // A file may be named like a pattern.
+        std::fs::write(at("[a]"), records(0..2)).unwrap();
+        assert_eq!(read(&at("[a]")).0, 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod file;
 mod follow;
+pub mod listen;
 mod pipe;
 mod several;
 mod tally;

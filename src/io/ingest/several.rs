@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use super::file::{Config, open_stream};
 use super::tally::{absorb, add};
-use crate::diagnostic::{Diagnostic, codes::input};
+use crate::diagnostic::{Code, Diagnostic, codes::input};
 use crate::domain::{Fault, FaultExample, InputRecord};
 use crate::io::decode::Stream;
 use crate::node::{Next, Pass, Reader, Wanted};
+
+/// What makes a record one that cannot be used.
+const COSTS_A_RECORD: [&Code; 5] =
+    [input::MALFORMED, input::NO_TIME, input::TOO_LONG, input::TOO_DEEP, input::FIELD_COUNT];
 
 /// The files that a pattern names, in the order of their names; folders are left out. `None` where `path` is no
 /// pattern, or the name of a file that is there.
@@ -105,7 +109,9 @@ impl Several {
         if *records > 0 && *bad as f64 / all as f64 <= limit {
             return Ok(());
         }
-        let example = faults.iter().find_map(|fault| Some((fault, fault.examples.first()?)));
+        let costs_a_record = |fault: &&Fault| COSTS_A_RECORD.iter().any(|code| code.id == fault.code);
+        let fault = faults.iter().find(costs_a_record).or(faults.first());
+        let example = fault.and_then(|fault| Some((fault, fault.examples.first()?)));
         let example = example.map_or_else(String::new, |(fault, example)| {
             format!("; for example {} ({}), row {}: {}", fault.what, fault.code, example.row, example.detail)
         });

@@ -244,7 +244,7 @@ fn findings(report: &Report, anomalies: Option<Vec<Anomaly>>) -> Vec<Finding> {
                 .into_iter()
                 .map(|Anomaly { name, severity, description, .. }| Finding { name, severity, description })
                 .collect();
-            findings.sort_by(|a, b| b.severity.cmp(&a.severity)); // each detector's are in order already
+            findings.sort_by_key(|a| std::cmp::Reverse(a.severity)); // each detector's are in order already
             findings
         }
         None => {

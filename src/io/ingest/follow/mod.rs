@@ -322,6 +322,6 @@ impl Reader for Follower {
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.feed.record().bytes, None)
+        (self.feed.bytes(), None)
     }
 }
