@@ -92,6 +92,11 @@ pub struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Shows `take` every record, each with what `kept` has of its entity; the reading's value means nothing.
+    pub fn records<T: Default>(&mut self, kept: &mut PerEntity<T>, take: impl FnMut(&mut T, Reading)) {
+        self.readings(std::iter::repeat(0.0), kept, take);
+    }
+
     /// Shows `take` the values of a metric, each with what `kept` has of its entity; records without the metric are
     /// left out.
     pub fn metric<T: Default>(
