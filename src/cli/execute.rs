@@ -10,7 +10,7 @@ use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Report, RunRecord, Severity, Summary, Timestamp};
+use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record};
 use crate::graph::{Compiled, Plan};
 use crate::io::atomic::write_atomic;
@@ -127,6 +127,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let mut record = run_record(&run, started, ended);
     record.model = identity;
     record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
+    record.completeness = outputs::<Completeness>(&plan, &run);
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
     match outcome {
         Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {

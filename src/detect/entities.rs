@@ -202,6 +202,18 @@ impl Rows<'_> {
         runs(self.batch, self.arranged, &column.levels, self.levels, u8::MAX, take);
     }
 
+    /// Shows `take` every record, entity by entity; the reading's value means nothing.
+    pub fn records(&self, mut take: impl FnMut(u32, Reading)) {
+        let order = &self.arranged.order;
+        for (entity, places) in &self.arranged.groups {
+            for place in places.clone() {
+                let place = order.get(place).map_or(place, |place| *place as usize);
+                let Some((time, row)) = self.batch.times.get(place).zip(self.batch.rows.get(place)) else { continue };
+                take(*entity, Reading { time: *time, row: *row, value: 0.0 });
+            }
+        }
+    }
+
     /// Shows `take` the newest of each entity's values that `number` makes a number of.
     pub fn newest<V: Copy>(&self, values: &[V], number: impl Fn(V) -> Option<f64>, mut take: impl FnMut(u32, Reading)) {
         let order = &self.arranged.order;

@@ -1,6 +1,7 @@
 //! Detection by thresholds: rules, and what they find in batches of records. Pure, columnar, no JSON values; knows no
 //! sentences, no graph and no files.
 
+mod arrivals;
 mod detector;
 mod entities;
 mod lanes;
@@ -11,6 +12,7 @@ mod series;
 pub(crate) mod testing;
 mod total;
 
+pub use arrivals::{Arrival, Arrivals, Cadence, Silence, Silences, Tally};
 pub use detector::Detector;
 pub use entities::{Entities, PerEntity, Rows, Run};
 pub use order::{one_per_series, report_order};

@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod batch;
+mod completeness;
 mod delivery;
 mod figure;
 mod language;
@@ -16,6 +17,7 @@ mod window;
 
 pub use anomaly::{Anomaly, Bands, Counts, Sample, Severity};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};
 pub use figure::Figure;
 pub use language::Language;

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Delivery, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,9 @@ pub struct RunRecord {
     pub inputs: Vec<InputRecord>,
     /// How much of the input stands behind each insight.
     pub coverage: Vec<Coverage>,
+    /// How many of the records that were due came, of each node that says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completeness: Vec<Completeness>,
     pub tasks: Vec<TaskRecord>,
     /// The model that was asked; `None` when templates worded everything.
     pub model: Option<ModelIdentity>,

@@ -3,7 +3,7 @@
 use super::state::Run;
 use crate::domain::{Note, RunRecord, RunStatus, Timestamp};
 
-/// What the state knows of a run. Coverage and the model's identity are the caller's to add: the engine knows neither.
+/// What the state knows of a run. Coverage, completeness and the model's identity are the caller's to add: the engine knows neither.
 pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> RunRecord {
     let header = run.header.as_ref();
     let mut calls = Vec::new();
@@ -34,6 +34,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         window: header.and_then(|h| h.window.clone()),
         inputs: run.inputs.clone(),
         coverage: Vec::new(),
+        completeness: Vec::new(),
         tasks,
         model: None,
         calls,

@@ -49,3 +49,47 @@ fn appended_reports_are_lines_and_a_report_is_not_repeated() {
     let lines = twice.lines().map(serde_json::from_str::<serde_json::Value>);
     assert!(lines.into_iter().all(|line| line.unwrap()["timestamp"].is_string()));
 }
+
+/// Every host sends a record every 30 s, one of them less and less; one never does.
+#[test]
+fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
+    let sandbox = Sandbox::new();
+    let mut telemetry = String::new();
+    for step in 0..20 {
+        for host in ["web-1", "web-2"] {
+            if host == "web-1" || step < 12 {
+                let (minute, second) = (step / 2, step % 2 * 30);
+                telemetry.push_str(&format!(
+                    "{{\"timestamp\":\"2024-01-01T00:{minute:02}:{second:02}Z\",\"host\":\"{host}\",\"cpu_usage\":20}}\n"
+                ));
+            }
+        }
+    }
+    sandbox.write("fixtures/silent.ndjson", &telemetry);
+    let node = "\n[nodes.completeness]\nkind = \"completeness\"\ninputs = { telemetry = \"telemetry\" }\n\
+                expected_every = \"30s\"\nentities = [\"web-3\"]\n";
+    let graph = sandbox.read("graphs/default.toml");
+    let both = "anomalies = [\"anomalies\", \"completeness.anomalies\"]";
+    sandbox.write("graphs/default.toml", &(graph.replace("anomalies = \"anomalies\"", both) + node));
+    let arguments = ["run", "graphs/default.toml", "--offline", "--input", "fixtures/silent.ndjson"];
+    sandbox.agent(&[&arguments[..], &["--run-record", "run.json"]].concat()).exits(0);
+    let report: serde_json::Value = serde_json::from_str(&sandbox.read("output.json")).unwrap();
+    let found = |key: &str| -> Vec<String> {
+        let anomalies = report["anomalies"].as_array().unwrap().iter();
+        anomalies.map(|anomaly| anomaly[key].to_string().replace('"', "")).collect()
+    };
+    assert_eq!(found("metric"), ["missing_records@web-3", "missing_records@web-2"], "{report:#}");
+    assert_eq!(
+        (found("severity"), found("value")),
+        (vec!["high".into(), "medium".into()], vec!["100".into(), "36.84".into()])
+    );
+    let targets: Vec<&str> =
+        report["recommendations"].as_array().unwrap().iter().map(|made| made["target"].as_str().unwrap()).collect();
+    assert_eq!(targets, ["web-3", "web-2"], "{report:#}");
+    let record: serde_json::Value = serde_json::from_str(&sandbox.read("run.json")).unwrap();
+    let completeness = &record["completeness"][0];
+    assert_eq!((&completeness["expected"], &completeness["received"]), (&58.into(), &32.into()), "{completeness:#}");
+    assert_eq!(completeness["gaps"][0]["missing"], 19); // the one that is due at the very end is not late yet
+    let why = sandbox.agent(&["why", "last", "missing_records@web-2"]).exits(0);
+    assert!(why.stdout.contains("7 of 19 records that were due from web-2 are missing"), "{}", why.stdout);
+}

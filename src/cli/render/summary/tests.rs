@@ -83,6 +83,7 @@ fn record() -> RunRecord {
             ..InputRecord::default()
         }],
         coverage: vec![Coverage { insight: "max_cpu_usage".into(), metric: "cpu_usage".into(), records: 498, of: 500 }],
+        completeness: vec![],
         tasks: vec![],
         model: None,
         calls: vec![],
