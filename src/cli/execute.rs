@@ -108,15 +108,15 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         watcher: progress.clone(),
         cancel: cancel.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: tasks wait for others or are short, and the stream part has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
     let (run, outcome) = runtime
         .block_on(async {
             tokio::spawn(heed_signals(cancel));
-            // Driven from a spawned task: from `block_on` itself every wake-up would cross threads.
+            // Spawned, so that a panic of the engine is an error here.
             tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
         })
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;

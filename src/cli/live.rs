@@ -14,7 +14,7 @@ use super::render::{safe, summary, window};
 use super::run::{header_of, new_folder};
 use super::{resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Report, RunRecord, Severity, Summary, Timestamp};
+use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
     Begun, Cancel, Checkpoint, Closed, Event, Invocation, ModelMode, Outcome, Run, Shelf, Surroundings, live as drive,
     read_checkpoint, run_record,
@@ -222,6 +222,7 @@ impl Desk {
     /// Keeps and shows what a run has come to.
     fn show(&self, run: &Run, mut record: RunRecord, folder: Option<&RunDir>) {
         record.coverage = outputs::<Summary>(&self.plan, run).into_iter().flat_map(|s| s.coverage).collect();
+        record.completeness = outputs::<Completeness>(&self.plan, run);
         record.model = self.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
         let reports: Vec<Report> = outputs(&self.plan, run);
         let mut places: Vec<String> = outputs::<Written>(&self.plan, run).into_iter().map(|w| w.path).collect();

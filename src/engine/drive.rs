@@ -320,10 +320,9 @@ impl Log {
         if self.buffer.is_empty() {
             return;
         }
-        let lines = std::mem::take(&mut self.buffer);
-        if let Some(journal) = &mut self.journal
-            && let Err(why) = journal.append(&lines)
-        {
+        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&self.buffer));
+        self.buffer.clear();
+        if let Err(why) = written {
             self.lose(&why);
         }
     }

@@ -220,7 +220,9 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     }
     let name = file.name.clone().unwrap_or_else(|| stem.to_string());
     let window = file.window.clone();
-    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint: short(&print) }, stream }
+    let by_name = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
+    let fingerprint = short(&print);
+    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint, by_name }, stream }
 }
 
 /// 128 bits of a hash as hexadecimal digits.

@@ -125,7 +125,7 @@ impl StateDir {
         for entry in entries {
             let entry = entry.map_err(|error| unusable(&runs, &error))?;
             match entry.file_name().into_string() {
-                Ok(id) if is_id(&id) && entry.path().is_dir() => found.push(self.at(id)),
+                Ok(id) if is_id(&id) && entry.file_type().is_ok_and(|kind| kind.is_dir()) => found.push(self.at(id)),
                 _ => {} // somebody else's
             }
         }
