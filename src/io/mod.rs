@@ -4,6 +4,7 @@
 pub mod atomic;
 pub mod decode;
 pub mod files;
+mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;
@@ -13,4 +14,8 @@ pub mod state;
 use crate::node::Kind;
 
 /// The kinds that touch the world.
-pub const KINDS: &[Kind] = &[Kind::source::<ingest::file::IngestFile>(), Kind::task::<output::file::OutputFile>()];
+pub const KINDS: &[Kind] = &[
+    Kind::source::<ingest::file::IngestFile>(),
+    Kind::source::<ingest::prometheus::IngestPrometheus>(),
+    Kind::task::<output::file::OutputFile>(),
+];

@@ -21,6 +21,7 @@ mod json;
 mod lines;
 mod mend;
 mod record;
+mod records;
 mod scan;
 mod schema;
 mod sheet;
@@ -33,5 +34,6 @@ mod time;
 mod wrapper;
 
 pub use format::Format;
+pub(in crate::io) use records::Records;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};

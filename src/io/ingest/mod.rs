@@ -1,3 +1,8 @@
 //! Sources: where bytes come from. What the bytes mean is `decode`'s.
 
 pub mod file;
+pub mod prometheus;
+mod remote;
+mod times;
+#[cfg(test)]
+mod trial;
