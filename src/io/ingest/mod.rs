@@ -1,6 +1,7 @@
 //! Sources: where bytes come from. What the bytes mean is `decode`'s.
 
 pub mod file;
+pub mod host;
 pub mod prometheus;
 mod remote;
 mod times;
