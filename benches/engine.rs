@@ -144,6 +144,7 @@ fn header(plan: &Plan) -> Header {
         fingerprint: plan.fingerprint.clone(),
         nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
         can_be_reread: true,
+        window: None,
         invocation: Invocation {
             path: "bench.toml".into(),
             overrides: vec![],
@@ -173,6 +174,7 @@ fn measure(bencher: Bencher<'_, '_>, shape: &Shape, kept: Kept) {
             journal,
             clock: Arc::new(WallClock),
             model: None,
+            memory: None,
             watcher: Arc::new(Nobody),
             cancel: Cancel::default(),
         };
@@ -180,7 +182,7 @@ fn measure(bencher: Bencher<'_, '_>, shape: &Shape, kept: Kept) {
     };
     bencher.counter(ItemsCount::new(TASKS)).with_inputs(prepare).bench_local_values(|(world, first)| {
         let stream = Stream { sources: vec![], folds: vec![] };
-        let (run, outcome) = runtime.block_on(drive(plan.clone(), stream, Run::default(), world, first));
+        let (run, outcome) = runtime.block_on(drive(plan.clone(), Some(stream), Run::default(), world, Some(first)));
         assert!(matches!(outcome, Outcome::Done));
         assert_eq!(run.value(end).map(|v| v.get()), Some(shape.end.as_str()));
         run

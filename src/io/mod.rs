@@ -17,7 +17,9 @@ use crate::node::Kind;
 /// The kinds that touch the world.
 pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::file::IngestFile>(),
+    Kind::source::<ingest::host::IngestHost>(),
     Kind::source::<ingest::listen::IngestListen>(),
+    Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::task::<output::file::OutputFile>(),
     Kind::task::<output::webhook::Webhook>(),
 ];

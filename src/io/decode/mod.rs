@@ -24,6 +24,7 @@ mod json;
 mod lines;
 mod mend;
 mod record;
+mod records;
 mod scan;
 mod schema;
 mod sheet;
@@ -37,5 +38,6 @@ mod wrapper;
 
 pub use feed::{Feed, Mark, Strand};
 pub use format::Format;
+pub(in crate::io) use records::Records;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};
