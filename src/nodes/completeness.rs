@@ -335,9 +335,10 @@ fn ratio(of: u64, all: u64) -> Figure {
     Figure::new(of as f64 / all as f64).unwrap_or(Figure::ZERO) // asked only where `all` is not zero
 }
 
-/// Cut to hundredths: a share that is shown has reached a band only if it has.
+/// Rounded to hundredths, as facts and sentences show shares; what is shown decides which band is reached.
 fn percent(of: u64, all: u64) -> Figure {
-    let hundredths = u128::from(of) * 10_000 / u128::from(all.max(1));
+    let (of, all) = (u128::from(of), u128::from(all.max(1)));
+    let hundredths = (of * 20_000 + all) / (2 * all);
     Figure::new(hundredths as f64 / 100.0).unwrap_or(Figure::ZERO) // finite
 }
 

@@ -50,6 +50,19 @@ fn appended_reports_are_lines_and_a_report_is_not_repeated() {
     assert!(lines.into_iter().all(|line| line.unwrap()["timestamp"].is_string()));
 }
 
+/// The example: a line per report, and an alert that nobody takes here.
+#[test]
+fn the_example_of_alerts_runs() {
+    let sandbox = Sandbox::new();
+    let graph = "graphs/alert.toml";
+    sandbox.agent(&["check", graph]).exits(0);
+    let ran =
+        sandbox.agent_with(&[("ALERT_URL", AWAY)], &["run", graph, "--offline", "--set", "alert.retries=0"]).exits(0);
+    assert!(ran.stderr.contains("AG0402"), "{}", ran.stderr);
+    assert_eq!(sandbox.read("reports.ndjson").lines().count(), 1);
+    assert_eq!(sandbox.read("graphs/alerts-failed.ndjson").lines().count(), 1);
+}
+
 /// Every host sends a record every 30 s, one of them less and less; one never does.
 #[test]
 fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
@@ -91,5 +104,21 @@ fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
     assert_eq!((&completeness["expected"], &completeness["received"]), (&58.into(), &32.into()), "{completeness:#}");
     assert_eq!(completeness["gaps"][0]["missing"], 19); // the one that is due at the very end is not late yet
     let why = sandbox.agent(&["why", "last", "missing_records@web-2"]).exits(0);
-    assert!(why.stdout.contains("7 of 19 records that were due from web-2 are missing"), "{}", why.stdout);
+    insta::assert_snapshot!(why.stdout, @r"
+    missing_records@web-2: medium
+
+    Rule       missing_records
+               low from 5%, medium from 20%, high from 50%
+    Records    7 of the 19 that were due for web-2 did not come in fixtures/silent.ndjson
+
+               record  time                  value
+    first          24  2024-01-01T00:05:30Z         before the first gap
+    worst          24  2024-01-01T00:05:30Z         before the longest gap
+    last         none  2024-01-01T00:09:30Z         after the last gap
+    newest         24  2024-01-01T00:05:30Z         newest that came
+
+    Threshold  36.84% reaches 20% (medium band; a value equal to a band has reached it)
+    Sentence   7 of 19 records that were due from web-2 are missing (36.84%, medium severity, threshold
+               20%), the longest gap from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z.
+    ");
 }

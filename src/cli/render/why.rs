@@ -2,7 +2,7 @@
 
 use super::text::{align_right, fix, grid, labelled, print, space};
 use super::{Style, safe};
-use crate::domain::{Anomaly, Figure, InputRecord, Sample, Severity, Status};
+use crate::domain::{Anomaly, Figure, InputRecord, Severity, Status};
 
 /// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
 const PAGE: Style = Style { color: false, width: 100 };
@@ -18,9 +18,18 @@ pub enum Place {
     NoReport,
 }
 
+/// What an anomaly is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// What records say.
+    Readings,
+    /// That records come at all.
+    Arrivals,
+}
+
 /// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
 /// was found in.
-pub fn why(anomaly: &Anomaly, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
+pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
     let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
     let remark = match place {
         Place::Reported => "",
@@ -28,9 +37,9 @@ pub fn why(anomaly: &Anomaly, place: Place, rule_file: Option<&str>, inputs: &[I
         Place::NoReport => " (the run has no report)",
     };
     let mut printed = format!("{}: {}{remark}\n\n", safe(&anomaly.name), anomaly.severity.word());
-    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, inputs))]));
+    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, basis, inputs))]));
     printed.push('\n');
-    printed.push_str(&samples(anomaly, place));
+    printed.push_str(&samples(anomaly, basis, place));
     printed.push('\n');
     let reached = format!(
         "{} reaches {} ({} band; a value equal to a band has reached it)",
@@ -57,7 +66,7 @@ fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
     format!("{what}{from}\n{}", bands.join(", "))
 }
 
-fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
+fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> String {
     let whose = anomaly.entity.as_deref().map_or_else(String::new, |entity| format!(" for {}", safe(entity)));
     let path = |input: &InputRecord| match input.path.as_str() {
         "-" => "standard input".to_string(),
@@ -65,6 +74,9 @@ fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
     };
     let paths = inputs.iter().map(path).collect::<Vec<_>>().join(" and ");
     let reached = anomaly.reached;
+    if basis == Basis::Arrivals {
+        return format!("{} of the {} that were due{whose} did not come in {paths}", reached.total(), anomaly.records);
+    }
     format!(
         "{} of the {} in {paths} state it{whose}, with a mean of {}\n{} reached a band: {} low, {} medium, {} high",
         anomaly.records,
@@ -78,22 +90,28 @@ fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
 }
 
 /// The records that the sentence speaks of, with their places in the input.
-fn samples(anomaly: &Anomaly, place: Place) -> String {
+fn samples(anomaly: &Anomaly, basis: Basis, place: Place) -> String {
     let mut table = grid(PAGE.columns());
     table.set_header(["", "record", "time", "value", ""]);
     let worst = match place {
         Place::Reported => "the value of the report",
         Place::LeftOut | Place::NoReport => "the value of the anomaly",
     };
-    let rows: [(&str, &Sample, &str); 4] = [
-        ("first", &anomaly.first, "first to reach a band"),
-        ("worst", &anomaly.worst, worst),
-        ("last", &anomaly.last, "last to reach a band"),
-        ("newest", &anomaly.newest, "newest that has it, reached or not"),
-    ];
-    for (name, sample, meaning) in rows {
-        let cells = [name, &sample.row.to_string(), &sample.time.to_string(), &value(anomaly, sample.value), meaning];
-        table.add_row(cells.map(str::to_string));
+    let meanings = match basis {
+        Basis::Readings => {
+            ["first to reach a band", worst, "last to reach a band", "newest that has it, reached or not"]
+        }
+        Basis::Arrivals => ["before the first gap", "before the longest gap", "after the last gap", "newest that came"],
+    };
+    let samples = [&anomaly.first, &anomaly.worst, &anomaly.last, &anomaly.newest];
+    for ((name, sample), meaning) in ["first", "worst", "last", "newest"].into_iter().zip(samples).zip(meanings) {
+        // Row 0 is no record: the gap is still open, or nothing ever came.
+        let (row, value) = match basis {
+            Basis::Arrivals if sample.row == 0 => ("none".to_string(), String::new()),
+            Basis::Arrivals => (sample.row.to_string(), String::new()),
+            Basis::Readings => (sample.row.to_string(), value(anomaly, sample.value)),
+        };
+        table.add_row([name.to_string(), row, sample.time.to_string(), value, meaning.to_string()]);
     }
     space(&mut table);
     fix(&mut table, 0, LABEL);
@@ -117,7 +135,7 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Counts, Timestamp};
+    use crate::domain::{Bands, Counts, Sample, Timestamp};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -158,7 +176,7 @@ mod tests {
 
     #[test]
     fn from_the_rule_over_the_records_to_the_sentence() {
-        insta::assert_snapshot!(why(&cpu(), Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
+        insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
         cpu_usage@web-1: high
 
         Rule       cpu_usage (rules/infrastructure.toml)
@@ -181,7 +199,7 @@ mod tests {
     #[test]
     fn one_that_is_not_in_the_report_is_not_said_to_be() {
         for (place, remark) in [(Place::LeftOut, "not in the report"), (Place::NoReport, "has no report")] {
-            let page = why(&cpu(), place, None, &[input()]);
+            let page = why(&cpu(), Basis::Readings, place, None, &[input()]);
             assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
         }
     }
@@ -206,7 +224,7 @@ mod tests {
             ..cpu()
         };
         let input = InputRecord { path: "-".into(), ..input() };
-        insta::assert_snapshot!(why(&service, Place::Reported, None, &[input]), @r#"
+        insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, None, &[input]), @r#"
         service_status.cache: high
 
         Rule       status of the service cache

@@ -4,6 +4,7 @@ mod change;
 mod endpoint;
 mod message;
 
+use std::cmp::Reverse;
 use std::path::Path;
 use std::time::Duration;
 
@@ -244,7 +245,7 @@ fn findings(report: &Report, anomalies: Option<Vec<Anomaly>>) -> Vec<Finding> {
                 .into_iter()
                 .map(|Anomaly { name, severity, description, .. }| Finding { name, severity, description })
                 .collect();
-            findings.sort_by_key(|a| std::cmp::Reverse(a.severity)); // each detector's are in order already
+            findings.sort_by_key(|finding| Reverse(finding.severity)); // each detector's are in order already
             findings
         }
         None => {

@@ -170,8 +170,10 @@ fn an_anomaly_says_how_much_is_missing() {
 }
 
 #[test]
-fn a_share_that_is_almost_at_a_band_has_not_reached_it() {
-    for (of, all, text) in [(4_999, 100_000, "4.99"), (5_000, 100_000, "5"), (1, 3, "33.33"), (2, 2, "100")] {
+fn a_share_is_rounded_to_hundredths() {
+    for (of, all, text) in
+        [(4_994, 100_000, "4.99"), (4_995, 100_000, "5"), (531, 591, "89.85"), (1, 3, "33.33"), (2, 2, "100")]
+    {
         assert_eq!(percent(of, all).to_string(), text);
     }
 }
