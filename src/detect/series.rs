@@ -67,6 +67,13 @@ fn least_stated_as(band: Figure) -> f64 {
     // Half a unit of the ninth digit is a relative 5e-9 at most; the smallest numbers are too coarse for that.
     let below = (band - band.abs() * 1e-8).min(band.next_down());
     let (mut below, mut least) = (key(below), key(band));
+    // Mostly it lies half a unit of the ninth digit below the band: where it does, a few floats are left to look at.
+    let half = 10f64.powf(band.abs().log10().floor() - 8.0) / 2.0;
+    let guess = key(band - half);
+    let near = (guess.saturating_sub(4), guess.saturating_add(4));
+    if below < near.0 && near.1 < least && !reaches(of_key(near.0)) && reaches(of_key(near.1)) {
+        (below, least) = near;
+    }
     while least - below > 1 {
         let middle = below + (least - below) / 2;
         if reaches(of_key(middle)) {
