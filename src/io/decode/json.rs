@@ -3,8 +3,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::cell::Cell;
-use super::fields::{Field, Fields};
+use super::fields::Fields;
 use super::mend::mend;
+use super::plain::{self, Inside, Target, inside, put, target};
 use super::table::Table;
 use super::text::{quote, shorten};
 use crate::diagnostic::codes::input;
@@ -15,11 +16,23 @@ const DEPTH: usize = 127;
 /// Decodes one record, a JSON object in `raw`, into the table. A record that is not well-formed is mended if that is
 /// possible without guessing, else rejected.
 pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
+    // Checked as a whole, so that no parser need look at each string again.
+    if let Ok(text) = std::str::from_utf8(raw) {
+        table.begin(row);
+        if plain::read(text, fields, table) == Some(raw.len()) {
+            return table.commit(fields);
+        }
+    }
+    judge(raw, row, fields, table);
+}
+
+/// The same by serde_json, which has the last word on what is well-formed.
+#[cold]
+fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
     if is_too_deep(raw) {
         return table.reject(row, input::TOO_DEEP, || quote(raw));
     }
     table.begin(row);
-    // Checked as a whole, so that the parser need not look at each string again.
     let error = match std::str::from_utf8(raw) {
         Ok(text) => match read(text, fields, table) {
             Ok(()) => return table.commit(fields),
@@ -90,15 +103,6 @@ struct Object<'a> {
     table: &'a mut Table,
 }
 
-/// What the keys of an object name.
-#[derive(Clone, Copy)]
-enum Inside {
-    /// Fields, by their path below this one.
-    Field(usize),
-    /// Services.
-    Statuses,
-}
-
 impl<'de> DeserializeSeed<'de> for Object<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -127,13 +131,6 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// Where a value belongs.
-#[derive(Clone, Copy)]
-enum Target<'a> {
-    Field(usize, &'a Field),
-    Service(usize),
-}
-
 /// A key, of which it is asked where its value belongs; `None` where nobody reads it.
 struct Key<'a, 't> {
     of: Inside,
@@ -156,14 +153,7 @@ impl<'a> Visitor<'_> for Key<'a, '_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        let Inside::Field(parent) = self.of else { return Ok(self.table.service(key).map(Target::Service)) };
-        if let Some((id, field)) = self.fields.child(parent, key) {
-            self.table.arrive(self.fields, id);
-            return Ok(Some(Target::Field(id, field)));
-        }
-        // A status may be written flat: `"service_status.cache"`.
-        let service = key.strip_prefix(self.fields.status_prefix.as_str()).filter(|_| parent == Fields::ROOT);
-        Ok(service.and_then(|name| self.table.service(name)).map(Target::Service))
+        Ok(target(self.of, key, self.fields, self.table))
     }
 }
 
@@ -176,10 +166,7 @@ struct Value<'a, 't> {
 
 impl Value<'_, '_> {
     fn put<E>(self, cell: Cell<'_>) -> Result<(), E> {
-        match self.target {
-            Target::Field(_, field) => self.table.put(field, cell),
-            Target::Service(service) => self.table.put_status(service, cell),
-        }
+        put(self.target, cell, self.table);
         Ok(())
     }
 }
@@ -220,13 +207,9 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         self.put(Cell::Other("an array"))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let of = match self.target {
-            Target::Field(_, field) if field.statuses => Inside::Statuses,
-            Target::Field(id, field) if !field.children.is_empty() => Inside::Field(id),
-            _ => {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                return self.put(Cell::Other("an object"));
-            }
+        let Some(of) = inside(self.target) else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return self.put(Cell::Other("an object"));
         };
         Object { of, fields: self.fields, table: self.table }.visit_map(map)
     }

@@ -8,6 +8,7 @@
 //!
 //! Must not know where the bytes come from, nor who reads the batches.
 
+mod account;
 mod cell;
 mod csv;
 mod decoder;
@@ -20,6 +21,7 @@ mod format;
 mod json;
 mod lines;
 mod mend;
+mod plain;
 mod record;
 mod scan;
 mod schema;

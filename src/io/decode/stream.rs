@@ -135,28 +135,28 @@ impl Stream {
 
     /// What was read so far, for the run record; `node` and `path` are left empty.
     pub fn record(&self) -> InputRecord {
-        let table = &self.decoder.sheet.table;
+        let account = &self.decoder.sheet.table.account;
         InputRecord {
             node: String::new(),
             path: String::new(),
             format: self.format.name().to_string(),
             bytes: self.block.read,
-            records: table.tally.records,
-            bad: table.tally.bad,
-            first: table.tally.first,
-            last: table.tally.last,
-            faults: table.faults().list(),
-            entities: table.entities(),
+            records: account.tally.records,
+            bad: account.tally.bad,
+            first: account.tally.first,
+            last: account.tally.last,
+            faults: account.faults.list(),
+            entities: account.entities(),
         }
     }
 
     /// Whether what was read can stand for the input.
     fn verdict(&self) -> Result<(), Diagnostic> {
-        let table = &self.decoder.sheet.table;
-        let (records, bad) = (table.tally.records, table.tally.bad);
+        let account = &self.decoder.sheet.table.account;
+        let (records, bad) = (account.tally.records, account.tally.bad);
         let all = records + bad;
         let name = &self.name;
-        let Some(first) = table.first_bad() else {
+        let Some(first) = &account.first_bad else {
             if records > 0 {
                 return Ok(());
             }
