@@ -44,8 +44,8 @@ impl Csv {
         Csv { name, header: None, dialect: None, lines: 0, skipping: false, record: ByteRecord::new() }
     }
 
-    /// See `Decoder::push`. The last row of `data` is left for the next time, unless nothing follows: only what comes
-    /// behind it tells whether it has ended.
+    /// See `Decoder::push`. The last row of `data` is left for the next time, unless nothing follows or it has its
+    /// newline and all its quotes: only what comes behind it tells whether it has ended.
     pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
         let mut rest = data;
         // A turn of this loop reads on until a row has to be read again in another way.
@@ -75,6 +75,16 @@ impl Csv {
         Ok(data.len() - rest.len())
     }
 
+    pub fn lines(&self) -> Option<u64> {
+        (!self.skipping).then_some(self.lines)
+    }
+
+    /// In the middle of rows that are left out for want of a newline too: what follows begins a row.
+    pub fn set_lines(&mut self, lines: u64) {
+        self.skipping = false;
+        self.lines = lines;
+    }
+
     /// Reads rows of `text` until something else has to be done first.
     fn rows(
         &mut self,
@@ -98,6 +108,7 @@ impl Csv {
                 return Ok(Turn { used: text.len(), again: false });
             }
             let raw = text.get(used..stop).unwrap_or_default();
+            let has_newline = raw.last() == Some(&dialect.newline);
             let blank = dialect.leading_blanks(raw);
             let row = self.lines + dialect.count_lines(blank) + 1;
             let (start, lines, raw) = (used + blank.len(), dialect.count_lines(raw), trim(raw));
@@ -106,7 +117,7 @@ impl Csv {
                 self.lines = row - 1;
                 return Ok(Turn { used: start, again: true });
             }
-            let whole = end || stop < text.len();
+            let whole = end || stop < text.len() || (has_newline && dialect.is_well_quoted(raw));
             if raw.len() > sheet.longest || (whole && self.is_run_on(raw, record, dialect)) {
                 return Ok(self.give_up_line(raw, row, start, dialect, sheet));
             }

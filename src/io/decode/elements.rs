@@ -60,6 +60,15 @@ impl Elements {
         data.len() - rest.len()
     }
 
+    /// An open element has been counted and not taken.
+    pub fn rows(&self) -> Option<u64> {
+        (!self.skipping).then(|| self.count - u64::from(self.open.is_some()))
+    }
+
+    pub fn set_rows(&mut self, rows: u64) {
+        self.count = rows;
+    }
+
     /// What follows blanks, commas and the brackets of the array around the elements.
     fn skip_separators<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         while let [first, after @ ..] = rest {

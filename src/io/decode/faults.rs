@@ -9,6 +9,8 @@ const EXAMPLES: usize = 20;
 /// What was noted of an input, by code.
 #[derive(Default)]
 pub(super) struct Faults {
+    /// What examples are to name before the detail, where there are several inputs.
+    pub place: Option<String>,
     by_code: BTreeMap<&'static str, Fault>,
 }
 
@@ -19,7 +21,8 @@ impl Faults {
     /// A fault as it is kept: `detail` is made only while examples are wanted, since every record may have the fault.
     pub fn describe(&self, code: &'static Code, detail: impl FnOnce() -> String) -> Noted {
         let full = self.by_code.get(code.id).is_some_and(|fault| fault.examples.len() >= EXAMPLES);
-        (code, (!full).then(detail))
+        let detail = (!full).then(detail);
+        (code, detail.map(|detail| self.place.iter().map(|place| format!("{place}: ")).collect::<String>() + &detail))
     }
 
     pub fn add(&mut self, row: u64, (code, detail): Noted) {

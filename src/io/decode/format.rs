@@ -1,9 +1,12 @@
+use serde::{Deserialize, Serialize};
+
 use super::scan::Scan;
 use super::text::{BYTE_ORDER_MARK, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input};
 
 /// How records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// An array of objects, or objects one after the other; over any number of lines.
     Json,

@@ -48,4 +48,12 @@ impl Lines {
         }
         data.len() - rest.len()
     }
+
+    pub fn rows(&self) -> Option<u64> {
+        (!self.skipping).then_some(self.count)
+    }
+
+    pub fn set_rows(&mut self, rows: u64) {
+        self.count = rows;
+    }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! Stream ─ reads blocks ─► Decoder ─ Elements | Lines | Csv ─► records ─ json | csv ─► Table ─► Batch
 //!                                    where a record ends         what its fields mean
+//! Feed ─ is given pieces ─► the same, for inputs that go on
 //! ```
 //!
 //! Must not know where the bytes come from, nor who reads the batches.
@@ -16,8 +17,10 @@ mod dialect;
 mod elements;
 mod entities;
 mod faults;
+mod feed;
 mod fields;
 mod format;
+mod framing;
 mod json;
 mod lines;
 mod mend;
@@ -34,6 +37,7 @@ mod text;
 mod time;
 mod wrapper;
 
+pub use feed::{Feed, Mark, Strand};
 pub use format::Format;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};

@@ -1,5 +1,7 @@
 use super::fields::Fields;
 use super::table::Table;
+use super::{Limits, Schema};
+use crate::node::Wanted;
 
 /// What every framing writes to.
 pub(super) struct Sheet {
@@ -7,4 +9,12 @@ pub(super) struct Sheet {
     pub table: Table,
     /// Longest record, in bytes.
     pub longest: usize,
+}
+
+impl Sheet {
+    pub fn new(schema: &Schema, wanted: &Wanted, limits: &Limits) -> Sheet {
+        let fields = Fields::new(schema, wanted);
+        let table = Table::new(&fields, schema.status_words.clone(), limits.rows);
+        Sheet { fields, table, longest: limits.record }
+    }
 }

@@ -204,6 +204,11 @@ impl Table {
         self.account.faults.note(code, row, || detail.to_string());
     }
 
+    /// What examples of faults are to name from now on, where there are several inputs.
+    pub fn set_place(&mut self, place: Option<String>) {
+        self.faults.place = place;
+    }
+
     /// Whether the batch must be taken before the next record.
     pub fn is_full(&self) -> bool {
         self.rows.len() >= self.limit || self.rows.len().saturating_mul(self.services.len()) > STATUS_CELLS
