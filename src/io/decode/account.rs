@@ -5,7 +5,7 @@ use super::faults::Faults;
 use super::record::{FirstBad, Tally};
 use super::text::quote;
 use crate::diagnostic::{Code, codes::input};
-use crate::domain::{Batch, Timestamp};
+use crate::domain::{Batch, InputRecord, Timestamp};
 
 /// What an input, or one block of it, amounts to. Blocks are decoded apart, each with an account of its own, which are
 /// joined in the order of the input; the sum is the same as that of one account for everything.
@@ -53,9 +53,19 @@ impl Account {
         self.faults.add(row, noted);
     }
 
-    /// How many entities were named.
-    pub fn entities(&self) -> u64 {
-        self.named.len() as u64
+    /// For the run record; `node` and `path` are left empty.
+    pub fn record(&self, format: &str, bytes: u64) -> InputRecord {
+        InputRecord {
+            format: format.to_string(),
+            bytes,
+            records: self.tally.records,
+            bad: self.tally.bad,
+            first: self.tally.first,
+            last: self.tally.last,
+            faults: self.faults.list(),
+            entities: self.named.len() as u64,
+            ..InputRecord::default()
+        }
     }
 
     /// Adds the account of the block that comes next, whose rows are counted from its beginning; `before` rows came

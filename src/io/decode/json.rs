@@ -6,6 +6,7 @@ use super::cell::Cell;
 use super::fields::Fields;
 use super::mend::mend;
 use super::plain::{self, Inside, Target, inside, put, target};
+use super::sheet::Sheet;
 use super::table::Table;
 use super::text::{quote, shorten};
 use crate::diagnostic::codes::input;
@@ -24,6 +25,15 @@ pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
         }
     }
     judge(raw, row, fields, table);
+}
+
+/// Decodes the object that `text` begins with, if it is plain, and gives its length.
+pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
+    let Sheet { fields, table, longest } = sheet;
+    table.begin(row);
+    let length = plain::read(text, fields, table).filter(|length| *length <= *longest)?;
+    table.commit(fields);
+    Some(length)
 }
 
 /// The same by serde_json, which has the last word on what is well-formed.

@@ -13,14 +13,16 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// See `Decoder::push`.
-    pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> usize {
+    /// See `Framing::push_until`.
+    pub fn push(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
         let mut rest = data;
         while !sheet.table.is_full() {
             if !self.skipping {
                 // At once, since there may be any number of NULs.
-                let blank = rest.iter().position(|byte| *byte == b'\n' || !is_blank(*byte));
-                rest = blank.and_then(|blank| rest.get(blank..)).unwrap_or_default();
+                rest = skip_blanks(rest);
+                if data.len() - rest.len() >= limit {
+                    break;
+                }
             }
             if rest.is_empty() {
                 break;
@@ -49,6 +51,14 @@ impl Lines {
         data.len() - rest.len()
     }
 
+    /// See `Framing::guess`.
+    pub fn guess(data: &[u8], from: usize) -> Option<usize> {
+        let before = from.checked_sub(1)?;
+        let newline = before + memchr::memchr(b'\n', data.get(before..)?)?;
+        let rest = skip_blanks(data.get(newline + 1..)?);
+        (!rest.is_empty()).then(|| data.len() - rest.len())
+    }
+
     pub fn rows(&self) -> Option<u64> {
         (!self.skipping).then_some(self.count)
     }
@@ -56,4 +66,10 @@ impl Lines {
     pub fn set_rows(&mut self, rows: u64) {
         self.count = rows;
     }
+}
+
+/// What follows the blanks before a record on its line.
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let blank = text.iter().position(|byte| *byte == b'\n' || !is_blank(*byte));
+    blank.and_then(|blank| text.get(blank..)).unwrap_or_default()
 }

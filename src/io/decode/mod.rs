@@ -10,7 +10,9 @@
 //! Must not know where the bytes come from, nor who reads the batches.
 
 mod account;
+mod block;
 mod cell;
+mod crew;
 mod csv;
 mod decoder;
 mod dialect;
@@ -29,15 +31,18 @@ mod record;
 mod scan;
 mod schema;
 mod sheet;
+mod split;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod verdict;
 mod wrapper;
 
 pub use feed::{Feed, Mark, Strand};
+pub use block::Input;
 pub use format::Format;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};

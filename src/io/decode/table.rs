@@ -206,7 +206,7 @@ impl Table {
 
     /// What examples of faults are to name from now on, where there are several inputs.
     pub fn set_place(&mut self, place: Option<String>) {
-        self.faults.place = place;
+        self.account.faults.place = place;
     }
 
     /// Whether the batch must be taken before the next record.

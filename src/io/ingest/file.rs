@@ -1,7 +1,8 @@
 //! The kind `ingest.file`.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -141,23 +142,14 @@ impl Source for IngestFile {
     }
 
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
-        let path = self.config.path.as_str();
-        let (input, name, size): (Box<dyn Read + Send>, _, _) = match path {
-            "-" => (Box::new(io::stdin()), "standard input", None),
-            path => {
-                let (file, size) = open(path)?;
-                (Box::new(file), path, size)
-            }
-        };
         let options = Options {
             format: self.config.format.format(),
             schema: &self.config.schema,
             wanted: pass.wanted,
             max_bad_ratio: self.config.max_bad_ratio.0,
-            limits: Limits::default(),
+            limits: Limits { threads: threads(), ..Limits::default() },
         };
-        let stream = Stream::open(input, name, &options)?;
-        Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
+        Ok(Box::new(FileReader::open(&self.config.path, pass.node, &options)?))
     }
 
     fn can_be_reread(&self) -> bool {
@@ -183,11 +175,34 @@ fn open(path: &str) -> Result<(File, Option<u64>), Diagnostic> {
     Ok((file, size))
 }
 
+/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
+fn threads() -> usize {
+    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
+}
+
+/// One file, or standard input, from its beginning to its end.
 struct FileReader {
     stream: Stream,
     node: String,
     path: String,
     size: Option<u64>,
+}
+
+impl FileReader {
+    /// `-` is standard input. A regular file is decoded by several threads.
+    ///
+    /// # Errors
+    /// It cannot be read, is empty, or is no text.
+    fn open(path: &str, node: &str, options: &Options<'_>) -> Result<FileReader, Diagnostic> {
+        let (stream, size) = match path {
+            "-" => (Stream::open(Box::new(io::stdin()), "standard input", options)?, None),
+            path => match open(path)? {
+                (file, Some(size)) => (Stream::open_file(Arc::new(file), size, path, options)?, Some(size)),
+                (file, None) => (Stream::open(Box::new(file), path, options)?, None),
+            },
+        };
+        Ok(FileReader { stream, node: node.to_string(), path: path.to_string(), size })
+    }
 }
 
 impl Reader for FileReader {

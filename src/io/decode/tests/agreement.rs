@@ -74,27 +74,75 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_give_the_same_for_blocks_of_any_size(
-        pieces in prop::collection::vec(
-            prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..4),
-                prop::sample::select(vec![
-                    A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
-                    "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n", " ", " \"",
-                    "timestamp;cpu\r", "timestamp\tcpu\r\n", "host,timestamp,host\r", ";", "\t", "\r", "\",", ",\"",
-                ]).prop_map(|piece| piece.as_bytes().to_vec()),
-            ],
-            0..40,
-        ),
-        format in prop::sample::select(vec![None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)]),
-        block in 1usize..80,
-    ) {
-        let bytes = pieces.concat();
-        let mut case = case();
-        case.format = format;
-        case.limits.record = 260;
+    fn any_bytes_give_the_same_for_blocks_of_any_size(bytes in pieces(0..40), format in format(), block in 1usize..80) {
+        let case = short(format);
         prop_assert_eq!(case.lines(&bytes, block), case.lines(&bytes, 1 << 16));
     }
+
+    #[test]
+    fn any_bytes_give_the_same_for_any_number_of_threads(
+        bytes in pieces(0..60),
+        format in format(),
+        block in 1usize..200,
+        threads in 1usize..5,
+    ) {
+        let case = short(format);
+        prop_assert_eq!(told(case.split(&bytes, block, threads)), case.lines(&bytes, block));
+    }
+
+    #[test]
+    fn records_give_the_same_for_any_number_of_threads(
+        records in prop::collection::vec(("[ab]?", 0u32..60, 0u32..4), 0..60),
+        way in 0usize..6,
+        block in 1usize..400,
+        threads in 1usize..5,
+    ) {
+        // Times that mostly rise, some that do not, bad records, nested objects that look like records.
+        let lines: Vec<String> = (0..).zip(&records).map(|(i, (host, second, kind))| {
+            let second = if *kind == 0 { *second } else { i };
+            let time = format!("2023-10-01T12:00:{second:02}Z");
+            match (way, kind) {
+                (0, 1) => format!("{time},\"{host}\",\"a\n{i}\""),
+                (0, 2) => format!("{time},{host}"),
+                (0, _) => format!("{time},{host},{i}"),
+                (_, 1) => format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\",\"x\":[{{\"cpu\":1}},{{\"cpu\":2}},{{\"cpu\":3}}]}}"),
+                (_, 2) => format!("{{\"timestamp\":\"{time}\",\"cpu\":1 2}}"),
+                (_, _) => format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\",\"cpu\":{i}}}"),
+            }
+        }).collect();
+        let text = match way {
+            0 => format!("timestamp,host,cpu\n{}\n", lines.join("\n")),
+            1 => format!("[{}]", lines.join(",")),
+            2 => format!("[\n  {}\n]\n", lines.join(",\n  ")),
+            3 => lines.join(" "),
+            _ => lines.join("\n"),
+        };
+        let case = Case { format: None, ..case() };
+        prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), case.lines(text.as_bytes(), block));
+    }
+}
+
+/// Records cut short after less than in other tests.
+fn short(format: Option<Format>) -> Case {
+    let mut case = case();
+    case.format = format;
+    case.limits.record = 260;
+    case
+}
+
+fn format() -> impl Strategy<Value = Option<Format>> {
+    prop::sample::select(vec![None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)])
+}
+
+/// Bytes that are some of what inputs are made of.
+fn pieces(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let made = prop::sample::select(vec![
+        A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
+        "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n", " ", " \"",
+        "timestamp;cpu\r", "timestamp\tcpu\r\n", "host,timestamp,host\r", ";", "\t", "\r", "\",", ",\"", "},{", "},{\"",
+    ]);
+    let piece = prop_oneof![prop::collection::vec(any::<u8>(), 0..4), made.prop_map(|piece| piece.as_bytes().to_vec())];
+    prop::collection::vec(piece, count).prop_map(|pieces| pieces.concat())
 }
 
 /// Found by the property above: blanks before the first record lost their carriage returns, and with them a line.
