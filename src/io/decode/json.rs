@@ -224,3 +224,117 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         Object { of, fields: self.fields, table: self.table }.visit_map(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Limits, Schema};
+    use super::*;
+    use crate::node::Wanted;
+
+    /// A sheet that reads `cpu`, `mem` and `a.b`.
+    fn sheet() -> Sheet {
+        let schema =
+            Schema { status_words: [("up".to_string(), crate::domain::Status::Online)].into(), ..Schema::default() };
+        let wanted = Wanted { metrics: ["cpu", "mem", "a.b"].map(String::from).into() };
+        Sheet::new(&schema, &wanted, &Limits::default())
+    }
+
+    /// Everything that came of a record.
+    fn outcome(mut sheet: Sheet) -> String {
+        let batch = sheet.table.take();
+        format!("{batch:?} {:?} {}", sheet.table.account.faults.list(), sheet.table.account.tally.bad)
+    }
+
+    /// What the plain reader takes must be what serde_json makes of it; whether it took it.
+    fn agrees(text: &str) -> bool {
+        let (mut plainly, mut judged) = (sheet(), sheet());
+        let taken = plain(text, 1, &mut plainly) == Some(text.len());
+        if taken {
+            judge(text.as_bytes(), 1, &judged.fields, &mut judged.table);
+            assert_eq!(outcome(plainly), outcome(judged), "{text}");
+        }
+        taken
+    }
+
+    #[test]
+    fn what_is_well_formed_is_read_plainly_and_nothing_else() {
+        let with = |value: &str| format!("{{\"timestamp\":1696161600,\"cpu\":{value},\"other\":{value} }}");
+        for value in [
+            "0", "-0", "1", "-1", "0.5", "-0.0", "1e22", "1E-7", "1e+3", "123456789012345678", "1234567890123456789",
+            "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809",
+            "9007199254740993", "0.1234567890123456789", "9007199254740993.0", "1e-400", "3.0000000000000004", "null",
+            "2.2250738585072011e-308", "true", "false", "\"x\"", "\"\\u00e9\\n\\/\"", "\"\\ud83d\\ude00\"", "\"é\"", "[]",
+            "[1, {\"a\": [ ]}]", "{}", "{ \"b\" : 1 , \"c\":[1]}", "\"\u{7f}\"",
+        ] {
+            assert!(agrees(&with(value)), "{value}");
+        }
+        // Not well-formed, or out of range.
+        for value in [
+            "01", "-", "1.", ".5", "1e", "+1", "1e400", "-1e400", "0x1", "1 2", "nul", "True", "NaN", "\"\\x\"", "[1,]", "{,}",
+            "\"\\u12\"", "\"\t\"", "\"\\ud800\"", "{\"a\" 1}", "{\"a\":1,}", "'x'", "", "[1}", "1_000", "\"", "--1",
+        ] {
+            assert!(!agrees(&with(value)), "{value}");
+        }
+        let deep = |levels| with(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        assert!(agrees(&deep(40)) && !agrees(&deep(60)));
+        for text in ["{}", "{\"cpu\":1,\"cpu\":2,\"timestamp\":1}", "{\"a\":{\"b\":1},\"a.b\":2,\"timestamp\":\"1\"}"] {
+            agrees(text);
+        }
+    }
+
+    /// JSON, or nearly.
+    fn value() -> impl Strategy<Value = String> {
+        let number = prop_oneof![
+            any::<f64>().prop_map(|value| value.to_string()),
+            any::<f64>().prop_map(|value| format!("{value:e}")),
+            any::<i64>().prop_map(|value| value.to_string()),
+            "-?[0-9]{1,22}(\\.[0-9]{0,25})?([eE][+-]?[0-9]{1,4})?",
+            "-?[0-9]{1,4}(\\.[0-9]{1,4})?",
+        ];
+        let text = prop_oneof![
+            ".{0,12}".prop_map(|text| serde_json::to_string(&text).unwrap_or_default()),
+            "\"[a-zé\\\\\"/bfnrtu0-9d\\t]{0,12}\"",
+            Just("\"online\"".to_string()),
+            Just("\"up\"".to_string()),
+            "\"2023-1[0-9]-01T1[0-9]:00:00Z\"",
+        ];
+        let other = prop::sample::select(vec!["null", "true", "false", "NaN", "nulL", "", "tru"]).prop_map(String::from);
+        let leaf = prop_oneof![4 => number, 3 => text, 1 => other];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            let array = prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" ,")));
+            prop_oneof![array, members(inner)]
+        })
+    }
+
+    fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            3 => prop::sample::select(vec!["timestamp", "cpu", "mem", "host", "a", "b", "a.b", "service_status", "service_status.db", "x"])
+                .prop_map(|key| format!("\"{key}\"")),
+            1 => "\"[a-u\\\\\"0-9]{0,6}\"",
+            1 => Just("\"\\u0063pu\"".to_string()),
+        ];
+        let blank = prop::sample::select(vec!["", "", "", " ", "\n", "\t\r ", "\u{c}"]);
+        let member = (blank, key, value).prop_map(|(blank, key, value)| format!("{blank}{key}{blank}:{blank}{value}{blank}"));
+        prop::collection::vec(member, 0..6).prop_map(|all| format!("{{{}}}", all.join(",")))
+    }
+
+    proptest! {
+        #[test]
+        fn the_plain_reader_agrees_with_serde_json(text in members(value())) {
+            let taken = agrees(&text);
+            // It takes whatever is well-formed, so that the fast path is the one that is taken.
+            let mut judged = sheet();
+            judge(text.as_bytes(), 1, &judged.fields, &mut judged.table);
+            prop_assert_eq!(taken, read(&text, &sheet().fields, &mut sheet().table).is_ok());
+        }
+
+        #[test]
+        fn any_text_is_read_or_handed_over(text in "\\PC{0,40}", json in members(value()), cut in 0usize..80) {
+            agrees(&text);
+            agrees(&format!("{{{text}"));
+            agrees(json.get(..cut).unwrap_or(&json));
+        }
+    }
+}
