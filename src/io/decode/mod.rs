@@ -23,6 +23,8 @@ mod mend;
 mod record;
 mod scan;
 mod schema;
+#[allow(dead_code, reason = "the blocks that call it come next")]
+mod shape;
 mod sheet;
 mod stream;
 mod table;
