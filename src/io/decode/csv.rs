@@ -40,6 +40,11 @@ enum Column {
 /// What stands for a value that was not measured.
 const MISSING: [&str; 4] = ["-", "NA", "N/A", "null"];
 
+/// Whether a cell says that nothing was measured.
+pub(super) fn is_missing(cell: &[u8]) -> bool {
+    cell.is_empty() || MISSING.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(cell))
+}
+
 impl Csv {
     pub fn new(name: String) -> Csv {
         Csv { name, header: None, dialect: None, lines: 0, skipping: false, record: ByteRecord::new() }
@@ -177,7 +182,7 @@ impl Csv {
         }
         for (place, column) in &header.columns {
             let text = String::from_utf8_lossy(trim(record.get(*place).unwrap_or_default()));
-            if text.is_empty() || MISSING.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
+            if is_missing(text.as_bytes()) {
                 continue;
             }
             match column {

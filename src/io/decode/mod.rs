@@ -30,6 +30,8 @@ mod plain;
 mod record;
 mod scan;
 mod schema;
+#[allow(dead_code, reason = "the blocks that call it come next")]
+mod shape;
 mod sheet;
 mod split;
 mod stream;
