@@ -92,7 +92,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(sheet: Sheet) -> Desk {
-        Desk { sheet, window: Window::default() }
+        Desk { sheet: sheet.skimming(), window: Window::default() }
     }
 
     /// Decodes the records that begin in a block.
@@ -140,14 +140,14 @@ impl Desk {
             let room = usize::try_from(limit.saturating_sub(window.offset)).unwrap_or(usize::MAX);
             let used = framing.push_until(window.rest(), room, window.ended, sheet).map_err(Trouble::Refused)?;
             let offset = window.skip(used);
-            if sheet.table.is_full() {
-                batches.extend(sheet.table.take());
+            let full = sheet.table.is_full();
+            batches.extend(std::iter::from_fn(|| sheet.table.take()));
+            if full {
                 continue;
             }
             // What is between two records is passed over to its end, so that the next block finds the same place.
             let between = framing.rows().is_some() && (window.ended || !window.rest().is_empty());
             if window.ended || (offset >= limit && between) {
-                batches.extend(sheet.table.take());
                 return Ok(Place { offset, rows: framing.rows().unwrap_or_default(), framing });
             }
             window.extend(blocks)?;

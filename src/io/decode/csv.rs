@@ -6,7 +6,9 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use super::cell::Cell;
 use super::dialect::Dialect;
 use super::fields::Fields;
+use super::shape::{self, Lines as Form};
 use super::sheet::Sheet;
+use super::skim::{Skimmed, skim};
 use super::text::{quote, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
 
@@ -54,6 +56,7 @@ impl Csv {
     /// newline and all its quotes: only what comes behind it tells whether it has ended.
     pub fn push(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
         let mut rest = data;
+        let mut skimmed = false;
         // A turn of this loop reads on until a row has to be read again in another way.
         while !sheet.table.is_full() && !rest.is_empty() {
             let Some(dialect) = self.dialect.or_else(|| Dialect::detect(trim_start(rest), end, sheet.longest)) else {
@@ -68,6 +71,13 @@ impl Csv {
             self.lines += dialect.count_lines(blank);
             rest = rest.get(blank.len()..).unwrap_or_default();
             let Some(limit) = limit.checked_sub(data.len() - rest.len()).filter(|limit| *limit > 0) else { break };
+            if !skimmed && self.header.is_some() {
+                skimmed = true;
+                if let Some(used) = skim(self, rest, limit, end, self.lines, sheet) {
+                    rest = rest.get(used..).unwrap_or_default();
+                    continue;
+                }
+            }
             let mut reader =
                 ReaderBuilder::new().delimiter(dialect.delimiter).has_headers(false).flexible(true).from_reader(rest);
             let mut record = std::mem::take(&mut self.record);
@@ -155,9 +165,13 @@ impl Csv {
             if !whole {
                 return Ok(Turn { used, again: false });
             }
+            let had_header = self.header.is_some();
             self.row(record, row, raw, sheet)?;
             self.lines += lines;
             used = stop;
+            if !had_header {
+                return Ok(Turn { used, again: true });
+            }
         }
     }
 
@@ -231,6 +245,33 @@ impl Csv {
     fn is_run_on(&self, raw: &[u8], record: &ByteRecord, dialect: Dialect) -> bool {
         memchr::memchr(dialect.newline, raw).is_some()
             && (!dialect.is_well_quoted(raw) || self.header.as_ref().is_some_and(|header| header.width != record.len()))
+    }
+}
+
+impl Skimmed for Csv {
+    fn form(&self) -> Option<Form> {
+        let (header, dialect) = (self.header.as_ref()?, self.dialect.filter(|dialect| dialect.newline == b'\n')?);
+        let mut cells: Vec<shape::Cell> = (0..header.width).map(|_| shape::Cell::Nobody).collect();
+        for (place, column) in &header.columns {
+            *cells.get_mut(*place)? = match column {
+                Column::Field(id) => shape::Cell::Field(*id),
+                Column::Status(service) => shape::Cell::Service(service.clone()),
+            };
+        }
+        Some(Form::Csv { delimiter: dialect.delimiter, cells })
+    }
+    fn read(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
+        // The header, which alone can be refused, is known.
+        self.push(data, limit, end, sheet).unwrap_or_default()
+    }
+    fn is_between(&self) -> bool {
+        !self.skipping
+    }
+    fn taken(&mut self, line: u64) -> u64 {
+        line
+    }
+    fn set_line(&mut self, lines: u64) {
+        self.lines = lines;
     }
 }
 

@@ -1,6 +1,8 @@
 use super::json;
 use super::scan::Scan;
+use super::shape::Lines as Form;
 use super::sheet::Sheet;
+use super::skim::{Skimmed, skim};
 use super::text::{is_blank, quote, trim};
 use crate::diagnostic::codes::input;
 
@@ -21,6 +23,7 @@ impl Elements {
     /// See `Framing::push_until`.
     pub fn push(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
         let mut rest = data;
+        let mut skimmed = false;
         let text = valid_text(data);
         while !sheet.table.is_full() {
             let Some((scan, seen)) = &mut self.open else {
@@ -28,6 +31,12 @@ impl Elements {
                 let at = data.len() - rest.len();
                 if rest.is_empty() || at >= limit {
                     break;
+                }
+                if !std::mem::replace(&mut skimmed, true)
+                    && let Some(used) = skim(self, rest, limit - at, end, 0, sheet)
+                {
+                    rest = rest.get(used..).unwrap_or_default();
+                    continue;
                 }
                 self.count += 1;
                 if let Some(element) = text.get(at..)
@@ -125,6 +134,23 @@ impl Elements {
         }
         rest
     }
+}
+
+impl Skimmed for Elements {
+    fn form(&self) -> Option<Form> {
+        Some(Form::Array)
+    }
+    fn read(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
+        self.push(data, limit, end, sheet)
+    }
+    fn is_between(&self) -> bool {
+        self.open.is_none()
+    }
+    fn taken(&mut self, _line: u64) -> u64 {
+        self.count += 1;
+        self.count
+    }
+    fn set_line(&mut self, _lines: u64) {}
 }
 
 /// Elements that are looked at to see whether the array that they are in ends soon.

@@ -29,7 +29,7 @@ pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
 
 /// Decodes the object that `text` begins with, if it is plain, and gives its length.
 pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
-    let Sheet { fields, table, longest } = sheet;
+    let Sheet { fields, table, longest, .. } = sheet;
     table.begin(row);
     let length = plain::read(text, fields, table).filter(|length| *length <= *longest)?;
     table.commit(fields);

@@ -1,5 +1,7 @@
 use super::json;
+use super::shape::Lines as Form;
 use super::sheet::Sheet;
+use super::skim::{Skimmed, skim};
 use super::text::{is_blank, quote, trim};
 use crate::diagnostic::codes::input;
 
@@ -16,12 +18,20 @@ impl Lines {
     /// See `Framing::push_until`.
     pub fn push(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
         let mut rest = data;
+        let mut skimmed = false;
         while !sheet.table.is_full() {
             if !self.skipping {
                 // At once, since there may be any number of NULs.
                 rest = skip_blanks(rest);
-                if data.len() - rest.len() >= limit {
+                let at = data.len() - rest.len();
+                if at >= limit {
                     break;
+                }
+                if !std::mem::replace(&mut skimmed, true)
+                    && let Some(used) = skim(self, rest, limit - at, end, self.count, sheet)
+                {
+                    rest = rest.get(used..).unwrap_or_default();
+                    continue;
                 }
             }
             if rest.is_empty() {
@@ -65,6 +75,24 @@ impl Lines {
 
     pub fn set_rows(&mut self, rows: u64) {
         self.count = rows;
+    }
+}
+
+impl Skimmed for Lines {
+    fn form(&self) -> Option<Form> {
+        Some(Form::Ndjson)
+    }
+    fn read(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
+        self.push(data, limit, end, sheet)
+    }
+    fn is_between(&self) -> bool {
+        !self.skipping
+    }
+    fn taken(&mut self, line: u64) -> u64 {
+        line
+    }
+    fn set_line(&mut self, lines: u64) {
+        self.count = lines;
     }
 }
 

@@ -30,9 +30,9 @@ mod plain;
 mod record;
 mod scan;
 mod schema;
-#[allow(dead_code, reason = "the blocks that call it come next")]
 mod shape;
 mod sheet;
+mod skim;
 mod split;
 mod stream;
 mod table;
@@ -41,6 +41,7 @@ mod tests;
 mod text;
 mod time;
 mod verdict;
+mod weave;
 mod wrapper;
 
 pub use feed::{Feed, Mark, Strand};

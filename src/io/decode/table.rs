@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::account::Account;
@@ -8,6 +8,7 @@ use super::fields::{Field, Fields};
 use super::record::Record;
 use super::text::quote;
 use super::time::{TimeParser, describe_time};
+use super::weave::weave;
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Status, StatusColumn, Timestamp};
 
@@ -39,6 +40,8 @@ pub(super) struct Table {
     record: Record,
     /// Per field, the `Record::serial` that last had it.
     seen: Vec<u64>,
+    /// To be taken before what is under construction.
+    ready: VecDeque<Batch>,
     /// Of the records of the batches that were taken, and of all bad ones.
     pub account: Account,
 }
@@ -59,6 +62,7 @@ impl Table {
             entities: Entities::default(),
             record: Record::default(),
             seen: vec![0; fields.len()],
+            ready: VecDeque::new(),
             account: Account::default(),
         }
     }
@@ -214,8 +218,30 @@ impl Table {
         self.rows.len() >= self.limit || self.rows.len().saturating_mul(self.services.len()) > STATUS_CELLS
     }
 
-    /// The batch, if it holds a record; another is begun.
+    /// The next batch, if there is a record; another is begun.
     pub fn take(&mut self) -> Option<Batch> {
+        let batch = self.ready.pop_front().or_else(|| self.build())?;
+        self.account.count(&batch);
+        Some(batch)
+    }
+
+    /// Ends the batch under construction.
+    pub fn flush(&mut self) {
+        let batch = self.build();
+        self.ready.extend(batch);
+    }
+
+    /// Puts rows that were read elsewhere among those of batches that were built here, all to be taken.
+    pub fn weave(&mut self, rows: Batch, built: Vec<Batch>) {
+        weave(rows, built, self.limit, &mut self.ready);
+    }
+
+    pub fn status_words(&self) -> &BTreeMap<String, Status> {
+        &self.status_words
+    }
+
+    /// What was put in since the last batch, as one. It is not counted yet.
+    pub fn build(&mut self) -> Option<Batch> {
         if self.rows.is_empty() {
             return None;
         }
@@ -241,7 +267,6 @@ impl Table {
             self.services.clear();
             self.service_index.clear();
         }
-        self.account.count(&batch);
         Some(batch)
     }
 

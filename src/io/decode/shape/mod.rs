@@ -190,7 +190,7 @@ impl Scanner {
                 let record = learn::record(line, comma);
                 let mut table = Table::new(fields, self.status_words.clone(), 1);
                 json::record(record, 1, fields, &mut table);
-                let faultless = table.tally.records == 1 && table.faults().list().is_empty();
+                let faultless = table.take().is_some() && table.account.faults.list().is_empty();
                 faultless.then(|| learn::json(line, comma, fields, &mut self.stage)).flatten()
             }
         };

@@ -7,6 +7,7 @@ use crate::domain::{NO_ENTITY, Status, Timestamp};
 use crate::io::decode::lines::Lines as General;
 use crate::io::decode::schema::Schema;
 use crate::io::decode::sheet::Sheet;
+use crate::io::decode::skim::Skimmer;
 use crate::node::Wanted;
 
 mod agreement;
@@ -39,7 +40,7 @@ impl Case {
     fn sheet(&self) -> Sheet {
         let fields = self.fields();
         let table = Table::new(&fields, self.schema.status_words.clone(), usize::MAX);
-        Sheet { fields, table, longest: self.longest }
+        Sheet { fields, table, longest: self.longest, skimmer: Skimmer::Off }
     }
 }
 
@@ -86,15 +87,15 @@ fn general<'a>(case: &Case, ranges: impl Iterator<Item = (&'a [u8], u64)>) -> Ou
     let (mut all, mut faults) = (Vec::new(), BTreeMap::new());
     for (text, before) in ranges {
         let mut sheet = case.sheet();
-        let used = General::default().push(text, true, &mut sheet);
+        let used = General::default().push(text, usize::MAX, true, &mut sheet);
         assert!(used <= text.len());
         if let Some(batch) = sheet.table.take() {
             all.extend(rows(&batch, before));
         }
-        for fault in sheet.table.faults().list() {
+        for fault in sheet.table.account.faults.list() {
             *faults.entry(fault.code.clone()).or_insert(0) += fault.count;
         }
-        *faults.entry("bad".to_string()).or_insert(0) += sheet.table.tally.bad;
+        *faults.entry("bad".to_string()).or_insert(0) += sheet.table.account.tally.bad;
     }
     (all, faults.into_iter().filter(|(_, count)| *count > 0).map(|(code, count)| format!("{code}×{count}")).collect())
 }
