@@ -44,6 +44,25 @@ impl Case {
         self.read_by(bytes, block, threads, |name, options| Stream::open_file(input, bytes.len() as u64, name, options))
     }
 
+    /// Record by record, never by the shape of lines; and without a verdict.
+    fn fed(&self, bytes: &[u8]) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
+        let mut batches = Vec::new();
+        let options = Options {
+            format: self.format,
+            schema: &self.schema,
+            wanted: &Wanted { metrics: self.wanted.iter().map(|name| name.to_string()).collect() },
+            max_bad_ratio: self.max_bad_ratio,
+            limits: self.limits,
+        };
+        let mut feed = Feed::new(&options);
+        let mut strand = feed.strand("input", false);
+        feed.push(&mut strand, bytes);
+        while let Some(batch) = feed.take(&mut strand, true).unwrap() {
+            batches.push(batch);
+        }
+        (batches, Ok(feed.record()))
+    }
+
     fn read_by(
         &self,
         bytes: &[u8],

@@ -97,28 +97,51 @@ proptest! {
         block in 1usize..400,
         threads in 1usize..5,
     ) {
-        // Times that mostly rise, some that do not, bad records, nested objects that look like records.
-        let lines: Vec<String> = (0..).zip(&records).map(|(i, (host, second, kind))| {
-            let second = if *kind == 0 { *second } else { i };
-            let time = format!("2023-10-01T12:00:{second:02}Z");
-            match (way, kind) {
-                (0, 1) => format!("{time},\"{host}\",\"a\n{i}\""),
-                (0, 2) => format!("{time},{host}"),
-                (0, _) => format!("{time},{host},{i}"),
-                (_, 1) => format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\",\"x\":[{{\"cpu\":1}},{{\"cpu\":2}},{{\"cpu\":3}}]}}"),
-                (_, 2) => format!("{{\"timestamp\":\"{time}\",\"cpu\":1 2}}"),
-                (_, _) => format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\",\"cpu\":{i}}}"),
-            }
-        }).collect();
-        let text = match way {
-            0 => format!("timestamp,host,cpu\n{}\n", lines.join("\n")),
-            1 => format!("[{}]", lines.join(",")),
-            2 => format!("[\n  {}\n]\n", lines.join(",\n  ")),
-            3 => lines.join(" "),
-            _ => lines.join("\n"),
-        };
-        let case = Case { format: None, ..case() };
+        let (case, text) = (case(), telemetry(&records, way));
         prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), case.lines(text.as_bytes(), block));
+    }
+
+    #[test]
+    fn lines_read_by_their_shape_give_the_same(
+        records in prop::collection::vec(("[ab]?", 0u32..60, 0u32..90), 30..200),
+        way in 0usize..6,
+        block in 100usize..20_000,
+        threads in 1usize..4,
+    ) {
+        let (mut case, text) = (case(), telemetry(&records, way));
+        case.limits.rows = 50;
+        let expected = told(case.fed(text.as_bytes()));
+        prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), expected.clone());
+        prop_assert_eq!(case.lines(text.as_bytes(), block), expected);
+    }
+}
+
+/// Records with times that mostly rise, some that do not, bad records, nested objects that look like records: as CSV,
+/// arrays, objects one after the other, or lines.
+fn telemetry(records: &[(String, u32, u32)], way: usize) -> String {
+    let line = |i: usize, (host, second, kind): &(String, u32, u32)| {
+        let second = if *kind == 0 { *second as usize } else { i };
+        let time = format!("2023-10-01T12:{:02}:{:02}Z", second / 60, second % 60);
+        let (start, blank) = (format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\""), if *kind == 4 { "\n" } else { "" });
+        match (way, kind) {
+            (0, 1) => format!("{time},\"{host}\",\"a\n{i}\""),
+            (0, 2) => format!("{time},{host}"),
+            (0, 3) => format!(" {time} ,{host},x\n"),
+            (0, _) => format!("{time},{host},{i}"),
+            (_, 1) => format!("{start},\"x\":[{{\"cpu\":1}},{{\"cpu\":2}},{{\"cpu\":3}}]}}"),
+            (_, 2) => format!("{start},\"cpu\":1 2}}"),
+            (_, 3) => format!("{start},\"cpu\":\"x\"}}"),
+            (_, 5) => format!("{start},\"x\":[\n{{\"timestamp\":1,\"cpu\":1}},\n{{\"timestamp\":2,\"cpu\":1}},\n]}}"),
+            (_, _) => format!("{start},{blank}\"cpu\":{i},\"service_status\":{{\"db\":\"online\"}}}}"),
+        }
+    };
+    let lines: Vec<String> = records.iter().enumerate().map(|(i, record)| line(i, record)).collect();
+    match way {
+        0 => format!("timestamp,host,cpu\n{}\n", lines.join("\n")),
+        1 => format!("[{}]", lines.join(",\n")),
+        2 => format!("[\n  {}\n]\n", lines.join(",\n  ")),
+        3 => lines.join(" "),
+        _ => lines.join("\n"),
     }
 }
 
