@@ -9,14 +9,12 @@ pub(in crate::io) struct Records {
     decoder: Decoder,
     /// Lines that are not decoded yet, since the batch is full.
     waiting: Vec<u8>,
-    /// Records that are in batches that were taken.
-    taken: u64,
 }
 
 impl Records {
     pub fn new(schema: &Schema, wanted: &Wanted) -> Records {
         let decoder = Decoder::new(Format::Ndjson, schema, wanted, &Limits::default(), "");
-        Records { decoder, waiting: Vec::new(), taken: 0 }
+        Records { decoder, waiting: Vec::new() }
     }
 
     /// Takes in whole lines; the last one may lack its newline.
@@ -30,7 +28,7 @@ impl Records {
 
     /// Records that the next batch has.
     pub fn rows(&self) -> u64 {
-        self.decoder.sheet.table.tally.records - self.taken
+        self.decoder.sheet.table.rows()
     }
 
     /// Whether the next batch will not be the last of what was pushed.
@@ -41,7 +39,6 @@ impl Records {
     /// The next batch of what was pushed; `None` when nothing is left.
     pub fn take(&mut self) -> Option<Batch> {
         let batch = self.decoder.sheet.table.take()?;
-        self.taken = self.decoder.sheet.table.tally.records;
         self.decode();
         Some(batch)
     }
@@ -60,22 +57,13 @@ impl Records {
 
     /// What is wrong with the first record that could not be used.
     pub fn first_bad(&self) -> Option<String> {
-        let first = self.decoder.sheet.table.first_bad()?;
+        let first = self.decoder.sheet.table.account.first_bad.as_ref()?;
         Some(format!("{} ({}): {}", first.code.title, first.code.id, first.detail))
     }
 
     /// The records so far. Whose they are is for the source to say.
     pub fn record(&self) -> InputRecord {
-        let table = &self.decoder.sheet.table;
-        InputRecord {
-            records: table.tally.records,
-            bad: table.tally.bad,
-            first: table.tally.first,
-            last: table.tally.last,
-            faults: table.faults().list(),
-            entities: table.entities(),
-            ..InputRecord::default()
-        }
+        self.decoder.sheet.table.account.record("", 0)
     }
 }
 
