@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Timestamp, WindowRecord, WordingSource};
+use super::{Coverage, Episode, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct RunRecord {
     pub model: Option<ModelIdentity>,
     pub calls: Vec<ModelCall>,
     pub wordings: Vec<WordingRecord>,
+    /// What became in this window of each episode that had records at or above a threshold, or that is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<Episode>,
 }
 
 /// What was read from one source.
@@ -164,6 +167,7 @@ pub struct WordingRecord {
 pub enum Note {
     Call(ModelCall),
     Wording(WordingRecord),
+    Episode(Episode),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

@@ -8,10 +8,12 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let header = run.header.as_ref();
     let mut calls = Vec::new();
     let mut wordings = Vec::new();
+    let mut episodes = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
+            Note::Episode(episode) => episodes.push(episode.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -20,6 +22,8 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     tasks.sort_by(|a, b| (&a.node, a.item).cmp(&(&b.node, b.item)));
     calls.sort_by(|a, b| a.asked_by.cmp(&b.asked_by));
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
+    episodes.sort_by(|a, b| a.id.cmp(&b.id));
+    episodes.dedup(); // several reports of one run may tell of the same
     RunRecord {
         version: 1,
         run: header.map(|h| h.run.clone()).unwrap_or_default(),
@@ -35,5 +39,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         model: None,
         calls,
         wordings,
+        episodes,
     }
 }
