@@ -62,6 +62,7 @@ fn place_of(anomaly: &Anomaly, report: Option<&Report>) -> Place {
     };
     match report {
         None => Place::NoReport,
+        Some(_) if anomaly.is_over() => Place::Over,
         Some(report) if report.anomalies.iter().any(is_it) => Place::Reported,
         Some(_) => Place::LeftOut,
     }

@@ -32,6 +32,11 @@ impl Entities {
         self.names.get(number as usize)?.as_ref()
     }
 
+    /// The number of an entity; 0 of none.
+    pub fn number(&self, name: Option<&str>) -> Option<u32> {
+        name.map_or(Some(0), |name| self.numbers.get(name).copied())
+    }
+
     /// Learns the names of a batch and brings its records into order, once, so that reading its columns looks up
     /// nothing by name and compares no times.
     pub fn enter<'a>(&'a mut self, batch: &'a Batch) -> Rows<'a> {
@@ -143,6 +148,11 @@ impl<T> PerEntity<T> {
     /// The entities' numbers and what is kept of them, in the order of appearance.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.kept.iter().map(|(entity, kept)| (*entity, kept))
+    }
+
+    /// What is kept of an entity, if it occurred.
+    pub fn get(&self, entity: u32) -> Option<&T> {
+        self.kept.get(*self.places.get(&entity)?).map(|(_, kept)| kept)
     }
 }
 

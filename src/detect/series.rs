@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::{Run, Total, lanes};
 use crate::domain::{Bands, Counts, Figure, Sample, Severity, Status, Timestamp};
 
@@ -5,7 +7,7 @@ use crate::domain::{Bands, Counts, Figure, Sample, Severity, Status, Timestamp};
 const WORST_LEVEL: u8 = Status::Offline as u8;
 
 /// One value as a batch has it: microseconds, place in the input, finite value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub time: i64,
     pub row: u64,
@@ -28,7 +30,7 @@ impl Reading {
 /// value contradicts its severity. A band that is not set lies at infinity, where no finite value reaches it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
-    start: f64,
+    pub start: f64,
     medium: f64,
     high: f64,
 }
@@ -61,7 +63,7 @@ impl Levels {
 
 /// The least value whose `Figure` is `band` or more. Rounding keeps order, so every greater one's is too, and comparing
 /// with this value does without rounding.
-fn least_stated_as(band: Figure) -> f64 {
+pub fn least_stated_as(band: Figure) -> f64 {
     let band = band.get();
     let reaches = |value: f64| Figure::new(value).is_some_and(|figure| figure.get() >= band);
     // Half a unit of the ninth digit is a relative 5e-9 at most; the smallest numbers are too coarse for that.
@@ -96,21 +98,43 @@ fn of_key(key: i64) -> f64 {
     f64::from_bits(if key < 0 { i64::MIN - key } else { key } as u64)
 }
 
-/// What detection remembers of one metric or one service of one entity.
+/// What is gathered of one metric or one service of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Series {
     pub total: Total,
     pub newest: Option<Reading>,
-    pub reached: Counts,
-    pub episode: Option<Episode>,
+    pub reached: Option<Reached>,
 }
 
 /// The readings at or above the lowest band.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Episode {
+pub struct Reached {
+    pub counts: Counts,
     pub first: Reading,
     pub worst: Reading,
     pub last: Reading,
+}
+
+impl Reached {
+    pub fn one(reading: Reading, severity: Severity) -> Reached {
+        let mut counts = Counts::default();
+        counts.add(Some(severity), 1);
+        Reached { counts, first: reading, worst: reading, last: reading }
+    }
+
+    pub fn join(&mut self, other: &Reached) {
+        self.counts.join(&other.counts);
+        if other.first.is_before(&self.first) {
+            self.first = other.first;
+        }
+        if !other.last.is_before(&self.last) {
+            self.last = other.last;
+        }
+        let (known, worst) = (&self.worst, &other.worst);
+        if worst.value > known.value || (worst.value == known.value && worst.is_before(known)) {
+            self.worst = other.worst;
+        }
+    }
 }
 
 impl Series {
@@ -149,32 +173,24 @@ impl Series {
             self.newest = Some(newest);
         }
         let Some(max) = total.max().filter(|max| *max >= levels.start) else { return };
-        self.reached.join(&count(run.values));
         let reaches = |value: V| is_there(value) && number(value) >= levels.start;
-        let last = || lanes::last(run.values, reaches).and_then(reading);
-        let worst = || lanes::first(run.values, |value| number(value) == max).and_then(reading);
-        let Some(episode) = &mut self.episode else {
-            let first = lanes::first(run.values, reaches).and_then(reading);
-            self.episode = first.zip(last()).zip(worst()).map(|((first, last), worst)| Episode { first, worst, last });
-            return;
+        let find_first = || lanes::first(run.values, reaches).and_then(reading);
+        let find_worst = || lanes::first(run.values, |value| number(value) == max).and_then(reading);
+        let Some(last) = lanes::last(run.values, reaches).and_then(reading) else { return };
+        // What cannot change what is known is not looked for; then the last one stands for it, which changes nothing.
+        let (first, worst) = match &self.reached {
+            None => (find_first(), find_worst()),
+            Some(known) => {
+                let begins_earlier = run.reading(0, max).is_some_and(|begin| begin.is_before(&known.first));
+                let first = if begins_earlier { find_first() } else { None };
+                (first, if max >= known.worst.value { find_worst() } else { None })
+            }
         };
-        // What is known to be earlier than all of the run is not looked for.
-        if run.reading(0, max).is_some_and(|earliest| earliest.is_before(&episode.first))
-            && let Some(first) = lanes::first(run.values, reaches).and_then(reading)
-            && first.is_before(&episode.first)
-        {
-            episode.first = first;
-        }
-        if let Some(last) = last()
-            && !last.is_before(&episode.last)
-        {
-            episode.last = last;
-        }
-        if max >= episode.worst.value
-            && let Some(worst) = worst()
-            && (max > episode.worst.value || worst.is_before(&episode.worst))
-        {
-            episode.worst = worst;
+        let here =
+            Reached { counts: count(run.values), first: first.unwrap_or(last), worst: worst.unwrap_or(last), last };
+        match &mut self.reached {
+            Some(known) => known.join(&here),
+            None => self.reached = Some(here),
         }
     }
 }
@@ -237,15 +253,21 @@ mod tests {
             series.newest = Some(reading);
         }
         let Some(severity) = levels.severity(reading.value) else { return };
-        series.reached.add(Some(severity), 1);
-        let episode = series.episode.get_or_insert(Episode { first: reading, worst: reading, last: reading });
-        if reading.is_before(&episode.first) {
-            episode.first = reading;
+        let reached = match &mut series.reached {
+            None => {
+                series.reached = Some(Reached::one(reading, severity));
+                return;
+            }
+            Some(reached) => reached,
+        };
+        reached.counts.add(Some(severity), 1);
+        if reading.is_before(&reached.first) {
+            reached.first = reading;
         }
-        if !reading.is_before(&episode.last) {
-            episode.last = reading;
+        if !reading.is_before(&reached.last) {
+            reached.last = reading;
         }
-        let worst = &mut episode.worst;
+        let worst = &mut reached.worst;
         if reading.value > worst.value || (reading.value == worst.value && reading.is_before(worst)) {
             *worst = reading;
         }
@@ -306,7 +328,7 @@ mod tests {
         let stated = |(entity, s): &(u32, Series)| {
             let figures =
                 [s.total.min(), s.total.max(), s.total.mean(), s.total.sum()].map(|f| f.and_then(Figure::new));
-            format!("{entity} {} {figures:?} {:?} {:?} {:?}", s.total.count(), s.newest, s.reached, s.episode)
+            format!("{entity} {} {figures:?} {:?} {:?}", s.total.count(), s.newest, s.reached)
         };
         kept.iter().map(stated).collect()
     }
@@ -320,10 +342,10 @@ mod tests {
             let batches: Vec<_> = readings.chunks(size).map(<[_]>::to_vec).collect();
             let [metrics, ..] = kept(&batches, &levels);
             let [(1, series)] = metrics.as_slice() else { panic!("{metrics:?}") };
-            let episode = series.episode.unwrap();
-            assert_eq!((episode.first.row, episode.worst.row, episode.last.row), (2, 2, 6));
+            let reached = series.reached.unwrap();
+            assert_eq!((reached.first.row, reached.worst.row, reached.last.row), (2, 2, 6));
             assert_eq!(series.newest.map(|r| r.row), Some(6));
-            assert_eq!((series.reached.low, series.total.count()), (4, 5));
+            assert_eq!((reached.counts.low, series.total.count()), (4, 5));
         }
     }
 

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Coverage, Delivery, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Episode, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ pub struct RunRecord {
     /// What was sent to the world, and what could not be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
+    /// What became in this window of each episode that had records at or above a threshold, or that is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<Episode>,
 }
 
 /// What was read from one source.
@@ -171,6 +174,7 @@ pub enum Note {
     Call(ModelCall),
     Wording(WordingRecord),
     Delivery(Delivery),
+    Episode(Episode),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

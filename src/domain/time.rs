@@ -22,6 +22,11 @@ impl Timestamp {
         self.0
     }
 
+    /// As it stands in paths and ids: `20231001T120000Z`, with microseconds only where there are some.
+    pub fn label(self) -> String {
+        self.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+    }
+
     /// RFC 3339, or `YYYY-MM-DD HH:MM:SS` (also with `T`, with a fraction, or without seconds), taken as UTC.
     pub fn parse(text: &str) -> Option<Timestamp> {
         let text = text.trim();

@@ -9,11 +9,13 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut calls = Vec::new();
     let mut wordings = Vec::new();
     let mut deliveries = Vec::new();
+    let mut episodes = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
             Note::Delivery(delivery) => deliveries.push(delivery.clone()),
+            Note::Episode(episode) => episodes.push(episode.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -23,6 +25,8 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     calls.sort_by(|a, b| a.asked_by.cmp(&b.asked_by));
     deliveries.sort_by(|a, b| a.task.cmp(&b.task));
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
+    episodes.sort_by(|a, b| a.id.cmp(&b.id));
+    episodes.dedup(); // several reports of one run may tell of the same
     RunRecord {
         version: 1,
         run: header.map(|h| h.run.clone()).unwrap_or_default(),
@@ -40,5 +44,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         calls,
         wordings,
         deliveries,
+        episodes,
     }
 }

@@ -284,6 +284,7 @@ impl Completing {
             newest: sample(newest)?,
             mean: value,
             services: Vec::new(),
+            episode: None,
             description,
         })
     }

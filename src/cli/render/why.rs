@@ -2,7 +2,7 @@
 
 use super::text::{align_right, fix, grid, labelled, print, space};
 use super::{Style, safe};
-use crate::domain::{Anomaly, Figure, InputRecord, Severity, Status};
+use crate::domain::{Anomaly, Episode, Figure, InputRecord, Severity, Status};
 
 /// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
 const PAGE: Style = Style { color: false, width: 100 };
@@ -14,6 +14,8 @@ pub enum Place {
     Reported,
     /// A later node did not hand it on to the report.
     LeftOut,
+    /// Its episode is over, so it is no part of the report.
+    Over,
     /// The run has written none.
     NoReport,
 }
@@ -34,6 +36,7 @@ pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str
     let remark = match place {
         Place::Reported => "",
         Place::LeftOut => " (not in the report: a later node of the graph left it out)",
+        Place::Over => " (not in the report: the episode is over)",
         Place::NoReport => " (the run has no report)",
     };
     let mut printed = format!("{}: {}{remark}\n\n", safe(&anomaly.name), anomaly.severity.word());
@@ -47,8 +50,17 @@ pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str
         value(anomaly, anomaly.threshold),
         anomaly.severity.word()
     );
-    printed.push_str(&page(vec![("Threshold", reached), ("Sentence", safe(&anomaly.description).into_owned())]));
+    let mut rows = vec![("Threshold", reached)];
+    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of))));
+    rows.push(("Sentence", safe(&anomaly.description).into_owned()));
+    printed.push_str(&page(rows));
     printed
+}
+
+fn episode(episode: &Episode) -> String {
+    let windows = if episode.windows == 1 { "1 window".to_string() } else { format!("{} windows", episode.windows) };
+    let (phase, worst) = (episode.phase.word(), episode.worst_severity.word());
+    format!("{phase}, since {}, {windows} with records of it, {worst} at worst", episode.since)
 }
 
 fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
@@ -95,7 +107,7 @@ fn samples(anomaly: &Anomaly, basis: Basis, place: Place) -> String {
     table.set_header(["", "record", "time", "value", ""]);
     let worst = match place {
         Place::Reported => "the value of the report",
-        Place::LeftOut | Place::NoReport => "the value of the anomaly",
+        Place::LeftOut | Place::Over | Place::NoReport => "the value of the anomaly",
     };
     let meanings = match basis {
         Basis::Readings => {
@@ -135,7 +147,7 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Counts, Sample, Timestamp};
+    use crate::domain::{Bands, Counts, Phase, Sample, Timestamp};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -167,6 +179,7 @@ mod tests {
             description: "CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and worst \
                           at 12:07 with 99.5%."
                 .into(),
+            episode: None,
         }
     }
 
@@ -202,6 +215,21 @@ mod tests {
             let page = why(&cpu(), Basis::Readings, place, None, &[input()]);
             assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
         }
+    }
+
+    #[test]
+    fn an_episode_says_how_far_it_is() {
+        let page = |phase, windows, place| {
+            let since = sample(1, 3, 71.0).time;
+            let episode = Episode { id: "x".into(), phase, since, worst_severity: Severity::High, windows };
+            why(&Anomaly { episode: Some(episode), ..cpu() }, Basis::Readings, place, None, &[input()])
+        };
+        let opened = page(Phase::Opened, 1, Place::Reported);
+        let said = "opened, since 2023-10-01T12:01:00Z, 1 window with records of it, high at worst";
+        assert!(opened.contains(&format!("\nEpisode    {said}\n")), "{opened}");
+        let over = page(Phase::Resolved, 7, Place::Over);
+        assert!(over.starts_with("cpu_usage@web-1: high (not in the report: the episode is over)\n"), "{over}");
+        assert!(over.contains("resolved, since 2023-10-01T12:01:00Z, 7 windows"), "{over}");
     }
 
     #[test]
