@@ -65,24 +65,6 @@ super::codes! {
     AHEAD = "AG0122", "record of the future",
         "The time of a record of a live source is ahead of this machine's clock by more than `[window] max_ahead`. Taken at its word it would close the windows of all other records, so it is left out.",
         "Set the clock of the sender, or of this machine; or raise `max_ahead`.";
-    TRUNCATED = "AG0141", "followed file that was truncated",
-        "A file that is followed became shorter, or begins with another text than before: it was emptied and is written anew. It is read from its beginning; what was written to it between the last look and the truncation is not known.",
-        "Nothing needs to be done. Rotation by renaming (`create` in logrotate, rather than `copytruncate`) loses nothing.";
-    LOST = "AG0142", "followed file that is gone",
-        "Where reading stopped last time there was a file that is now neither at its place nor beside it under another name. What it got after that is lost.",
-        "Keep rotated files uncompressed and in the same folder for longer than the program may be down (`delaycompress` in logrotate).";
-    UNFOLLOWED = "AG0143", "file that cannot be followed",
-        "A file that is to be followed is no plain text, has a CSV header that cannot be used, or cannot be opened. It is left out until another takes its place.",
-        "See the message; a compressed file is read whole by a node without `follow`.";
-    ADDRESS = "AG0144", "an address that cannot be listened on",
-        "Another process listens there, the machine has no such address, or the port needs rights that the process lacks (those below 1024 do). Or it is no `HOST:PORT`, or its `path` does not begin with `/`.",
-        "Stop the other process, or set `address` on the ingest node to another one, such as `127.0.0.1:8472`.";
-    SPOOL = "AG0145", "the spool cannot be used",
-        "The folder in which a listening source keeps what it received cannot be read or written.",
-        "Check the rights of the state folder (AGENT_STATE_DIR) and the space on its disk.";
-    TOKEN = "AG0146", "a token that is not set",
-        "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
-        "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
     OUTAGE = "AG0130", "the source could not be reached",
         "A server did not answer, answered too late or with an error, or gave an answer that cannot be read. A live source is asked again for ever, with pauses that grow to a minute, and goes on where it stopped; records that the server does not keep are lost meanwhile.",
         "Nothing needs to be done if it passes. Else check that the server runs, that its address is right, and that the credential still holds; the example says what was wrong.";
@@ -101,4 +83,22 @@ super::codes! {
     PAGE_LIMIT = "AG0135", "more pages than are read at once",
         "An answer had further pages after `max_pages` of them, or after 64 MiB. What was read is used; what follows is read in the next round only if the address or the cursor says where to go on.",
         "Ask for less at once (`{last_time}` in the `url`, a larger page, a shorter `every`), or raise `max_pages`.";
+    TRUNCATED = "AG0141", "followed file that was truncated",
+        "A file that is followed became shorter, or begins with another text than before: it was emptied and is written anew. It is read from its beginning; what was written to it between the last look and the truncation is not known.",
+        "Nothing needs to be done. Rotation by renaming (`create` in logrotate, rather than `copytruncate`) loses nothing.";
+    LOST = "AG0142", "followed file that is gone",
+        "Where reading stopped last time there was a file that is now neither at its place nor beside it under another name. What it got after that is lost.",
+        "Keep rotated files uncompressed and in the same folder for longer than the program may be down (`delaycompress` in logrotate).";
+    UNFOLLOWED = "AG0143", "file that cannot be followed",
+        "A file that is to be followed is no plain text, has a CSV header that cannot be used, or cannot be opened. It is left out until another takes its place.",
+        "See the message; a compressed file is read whole by a node without `follow`.";
+    ADDRESS = "AG0144", "an address that cannot be listened on",
+        "Another process listens there, the machine has no such address, or the port needs rights that the process lacks (those below 1024 do). Or it is no `HOST:PORT`, or its `path` does not begin with `/`.",
+        "Stop the other process, or set `address` on the ingest node to another one, such as `127.0.0.1:8472`.";
+    SPOOL = "AG0145", "the spool cannot be used",
+        "The folder in which a listening source keeps what it received cannot be read or written.",
+        "Check the rights of the state folder (AGENT_STATE_DIR) and the space on its disk.";
+    TOKEN = "AG0146", "a token that is not set",
+        "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
+        "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
 }
