@@ -46,8 +46,9 @@ use crate::port::Clock;
 /// Tried again: no connection, no answer within 10 s, and the answers 408, 409, 425, 429 and 5xx; with pauses that
 /// double from 0.2 to 10 s, or as long as `Retry-After` asks. Any other answer than 2xx is final, redirects too. After
 /// `retries`, or where a pause would end after the `deadline`, the alert goes into the dead-letter file, one JSON object
-/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. With `"change"`, what
-/// was not told stays untold, and is tried again with the next window. The node's own `timeout`, if any, has to be longer than the `deadline`.
+/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. With `"change"`,
+/// what was not told stays untold, and is tried again with the next window. The node's own `timeout`, if any, has to be
+/// longer than the `deadline`.
 ///
 /// Of the address only scheme and host are ever shown.
 #[derive(Debug, Deserialize, JsonSchema)]
