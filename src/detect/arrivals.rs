@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 const OPEN_RUNS: usize = 64;
 /// Gaps that are kept of a series; all are counted.
 const KEPT_GAPS: usize = 20;
-/// Quarters of an interval within which a record that comes again is known.
+/// Cells within which a record that comes again is known: at least 64 intervals.
 const REMEMBERED: i64 = 512;
+const WORDS: usize = 8;
 
 /// The interval at which records are due, in microseconds; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,12 @@ impl Cadence {
     fn due(self, length: i64) -> u64 {
         let (length, interval) = (i128::from(length.max(0)), i128::from(self.0));
         u64::try_from((2 * length + interval) / (2 * interval) + 1).unwrap_or(u64::MAX)
+    }
+
+    /// The cell of time that a moment is in: two records in one are one that came twice. Between an eighth and a quarter
+    /// of the interval, a power of two, since a division would cost more than all else here.
+    fn cell(self, time: i64) -> i64 {
+        time >> (self.0 / 4).max(1).ilog2()
     }
 
     /// The longest silence in which none is missing.
@@ -143,7 +150,7 @@ struct Run {
 #[derive(Debug, Clone, Default)]
 pub struct Arrivals {
     /// The runs that are closed, and where they begin.
-    closed: Option<(Arrival, Tally)>,
+    closed: Option<Box<(Arrival, Tally)>>,
     /// By time.
     open: VecDeque<Run>,
     seen: Seen,
@@ -152,12 +159,12 @@ pub struct Arrivals {
 impl Arrivals {
     /// The oldest and the newest time; `None` before the first record.
     pub fn span(&self) -> Option<(i64, i64)> {
-        let first = self.closed.as_ref().map(|(first, _)| first).or(self.open.front().map(|run| &run.first))?;
+        let first = self.closed.as_ref().map(|closed| &closed.0).or(self.open.front().map(|run| &run.first))?;
         Some((first.time, self.open.back()?.last.time))
     }
 
     pub fn push(&mut self, arrival: Arrival, cadence: Cadence) {
-        let fresh = self.seen.is_new(arrival.time.div_euclid((cadence.micros() / 4).max(1)));
+        let fresh = self.seen.is_new(cadence.cell(arrival.time));
         let patience = cadence.patience();
         // In order nearly always.
         if let Some(run) = self.open.back_mut()
@@ -174,14 +181,14 @@ impl Arrivals {
         if self.open.len() > OPEN_RUNS
             && let Some(run) = self.open.pop_front()
         {
-            let (_, tally) = self.closed.get_or_insert_with(|| (run.first, Tally::default()));
-            tally.run(&run, cadence);
+            let closed = self.closed.get_or_insert_with(|| Box::new((run.first, Tally::default())));
+            closed.1.run(&run, cadence);
         }
     }
 
     /// Puts a record where it belongs: into a run, between two, or as the bridge that makes one of them.
     fn place(&mut self, arrival: Arrival, fresh: bool, patience: i64) {
-        let closed = self.closed.as_ref().and_then(|(_, tally)| tally.newest);
+        let closed = self.closed.as_ref().and_then(|closed| closed.1.newest);
         if closed.is_some_and(|(newest, _)| arrival.time <= newest.time.saturating_add(patience)) {
             return;
         }
@@ -214,7 +221,7 @@ impl Arrivals {
 
     /// Adds everything to a tally of what was before.
     pub fn add_to(&self, tally: &mut Tally, cadence: Cadence) {
-        if let Some((first, closed)) = &self.closed {
+        if let Some((first, closed)) = self.closed.as_deref() {
             tally.wait(*first, cadence);
             tally.expected += closed.expected;
             tally.received += closed.received;
@@ -225,46 +232,46 @@ impl Arrivals {
     }
 }
 
-/// Which quarters of intervals have had a record: the newest [`REMEMBERED`] ones, so that a record that is sent again
-/// is told from a new one.
-#[derive(Debug, Clone)]
+/// Which cells have had a record: the newest [`REMEMBERED`] ones, so that a record that is sent again is told from a new
+/// one.
+#[derive(Debug, Clone, Default)]
 struct Seen {
-    quarters: [u64; (REMEMBERED / 64) as usize],
+    cells: [u64; WORDS],
     newest: Option<i64>,
 }
 
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen { quarters: [0; (REMEMBERED / 64) as usize], newest: None }
-    }
-}
-
 impl Seen {
-    /// Whether none was in this quarter yet; what is older than it remembers counts as new.
-    fn is_new(&mut self, quarter: i64) -> bool {
-        let newest = *self.newest.get_or_insert(quarter);
-        let ahead = quarter.saturating_sub(newest);
+    /// Whether none was in this cell yet; what is older than it remembers counts as new.
+    fn is_new(&mut self, cell: i64) -> bool {
+        let newest = *self.newest.get_or_insert(cell);
+        let ahead = cell.saturating_sub(newest);
         if ahead <= -REMEMBERED {
             return true;
         }
         if ahead >= REMEMBERED {
-            self.quarters = [0; (REMEMBERED / 64) as usize];
-        } else {
-            for passed in newest + 1..=quarter {
-                let (word, bit) = self.place(passed);
-                *word &= !bit;
-            }
+            self.cells = [0; WORDS];
+        } else if ahead > 0 {
+            self.forget(newest + 1, cell);
         }
-        self.newest = Some(newest.max(quarter));
-        let (word, bit) = self.place(quarter);
+        self.newest = Some(newest.max(cell));
+        let word = self.word(cell >> 6);
+        let bit = 1 << (cell & 63);
         let is_new = *word & bit == 0;
         *word |= bit;
         is_new
     }
 
-    fn place(&mut self, quarter: i64) -> (&mut u64, u64) {
-        let at = quarter.rem_euclid(REMEMBERED) as usize;
-        (&mut self.quarters[at / 64], 1 << (at % 64)) // at < REMEMBERED
+    /// Clears the cells from one to another, both included.
+    fn forget(&mut self, from: i64, to: i64) {
+        for word in from >> 6..=to >> 6 {
+            let low = if word == from >> 6 { from & 63 } else { 0 };
+            let high = if word == to >> 6 { to & 63 } else { 63 };
+            *self.word(word) &= !((u64::MAX << low) & (u64::MAX >> (63 - high)));
+        }
+    }
+
+    fn word(&mut self, at: i64) -> &mut u64 {
+        &mut self.cells[at.rem_euclid(WORDS as i64) as usize] // below WORDS
     }
 }
 
@@ -371,7 +378,7 @@ mod tests {
     }
 
     proptest! {
-        /// Quarters of an interval of 10 are 2 long, so that 400 are within what is remembered.
+        /// Cells of an interval of 10 are 2 long, so that 400 are within what is remembered.
         #[test]
         fn any_order_and_any_repetition_give_what_sorting_gives(
             times in vec(-400i64..400, 0..60), shuffled in any::<proptest::sample::Index>(),

@@ -45,7 +45,7 @@ use crate::wording::Shortfall;
 /// figures are in the run record, whether a band is reached or not.
 ///
 /// Limits: of each entity the 64 newest runs without a gap are open to records out of order, what is older changes nothing;
-/// a record that comes twice is known as such if it is no older than 128 intervals before the newest. The 20 worst gaps and
+/// a record that comes twice is known as such if it is no older than 64 intervals before the newest. The 20 worst gaps and
 /// entities are listed, all are counted.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

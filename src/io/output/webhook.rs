@@ -46,8 +46,9 @@ use crate::port::Clock;
 /// Tried again: no connection, no answer within 10 s, and the answers 408, 409, 425, 429 and 5xx; with pauses that
 /// double from 0.2 to 10 s, or as long as `Retry-After` asks. Any other answer than 2xx is final, redirects too. After
 /// `retries`, or where a pause would end after the `deadline`, the alert goes into the dead-letter file, one JSON object
-/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. What was not
-/// told is told with the next window. The node's own `timeout`, if any, has to be longer than the `deadline`.
+/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. With `"change"`,
+/// what was not told stays untold, and is tried again with the next window. The node's own `timeout`, if any, has to be
+/// longer than the `deadline`.
 ///
 /// Of the address only scheme and host are ever shown.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -80,20 +81,25 @@ fn failed_alerts() -> String {
 }
 
 /// What is posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
+    /// `text` and `blocks`.
     Slack,
+    /// The report, with its run and window.
     #[default]
     Json,
 }
 
 /// What is worth telling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
+    /// Every report.
     Always,
+    /// Every report that has anomalies.
     Anomalies,
+    /// An anomaly is new, worse than was told, or gone.
     #[default]
     Change,
 }
