@@ -7,6 +7,7 @@
 # BENCH_DATA (inputs, kept), BENCH_RECORDS (1000000) and BENCH_ROUNDS (9) change the rest. Nothing is timed before the
 # answers are equal. Do not use the machine meanwhile.
 set -euo pipefail
+exec </dev/null # cargo hands its standard input on to rustc
 cd "$(dirname "$0")/.."
 python=${BENCH_PYTHON:-python3} data=${BENCH_DATA:-target/bench} records=${BENCH_RECORDS:-1000000} rounds=${BENCH_ROUNDS:-9}
 "$python" -c 'import duckdb' || { echo "BENCH_PYTHON must be a Python that has duckdb: pip install duckdb" >&2; exit 1; }
