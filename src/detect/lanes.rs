@@ -187,3 +187,40 @@ pub fn last<V: Copy>(values: &[V], holds: impl Fn(V) -> bool) -> Option<usize> {
     let skipped = eights.iter().rev().take_while(|eight| !eight.iter().fold(false, |any, v| any | holds(*v))).count();
     values.get(..values.len() - skipped * LANES)?.iter().rposition(|v| holds(*v))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Bands, Figure};
+
+    proptest! {
+        /// Bit for bit: a report must not depend on the machine.
+        #[test]
+        fn wide_instructions_give_what_the_others_give(
+            values in vec(prop_oneof![prop::num::f64::NORMAL, Just(f64::NAN), -1e3..1e3], 0..100),
+        ) {
+            let bits = |sums: Sums| {
+                let Sums { count, min, max, sum } = sums;
+                (count, [min, max, sum.sum, sum.error].map(f64::to_bits))
+            };
+            let (wide, narrow) = (bits(sums(&values)), bits(sums_of(&values)));
+            // An overflow leaves NaNs, whose bits say nothing; `Total::of` adds such values in another way.
+            if !f64::from_bits(narrow.1[3]).is_nan() {
+                prop_assert_eq!(wide, narrow);
+            }
+            let bands = Bands { low: Figure::new(0.0), medium: Figure::new(10.0), high: Figure::new(500.0) };
+            let levels = Levels::new(&bands);
+            prop_assert_eq!(reached(&values, &levels), reached_of(&values, &levels));
+        }
+
+        #[test]
+        fn places_are_found_from_either_end(values in vec(0u8..6, 0..40)) {
+            let holds = |value: u8| value == 5;
+            prop_assert_eq!(first(&values, holds), values.iter().position(|v| holds(*v)));
+            prop_assert_eq!(last(&values, holds), values.iter().rposition(|v| holds(*v)));
+        }
+    }
+}
