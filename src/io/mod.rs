@@ -17,6 +17,7 @@ use crate::node::Kind;
 pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::file::IngestFile>(),
     Kind::source::<ingest::host::IngestHost>(),
+    Kind::source::<ingest::poll::IngestPoll>(),
     Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::task::<output::file::OutputFile>(),
 ];

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod host;
+pub mod poll;
 pub mod prometheus;
 mod remote;
 mod times;
