@@ -365,7 +365,8 @@ fn credentials_are_sent_and_never_shown() {
         Environment::from_pairs([("GOOD", "token-0123456789"), ("BAD", "token-9876543210"), ("ODD", "a b")]);
     let wanted = Wanted::default();
     let open = |token: &str| {
-        let text = format!("url = '{}?key=geheimnis'\ntoken_env = '{token}'\n[headers]\nX-Tenant = 'tenant-1'", api.uri());
+        let text =
+            format!("url = '{}?key=geheimnis'\ntoken_env = '{token}'\n[headers]\nX-Tenant = 'tenant-1'", api.uri());
         source(&text).unwrap().open_with(&Pass::anew("telemetry", &wanted), &variables)
     };
     let mut good = open("GOOD").unwrap();
