@@ -1,6 +1,8 @@
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
 
+use schemars::SchemaGenerator;
+
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
 use super::live::{self, Live};
@@ -14,7 +16,7 @@ use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
 use crate::io::output::file::Written;
 use crate::io::state::{RunDir, RunLock, StateDir};
-use crate::node::Role;
+use crate::node::{Kind, Role};
 use crate::port::Clock;
 
 /// How many runs are kept; AGENT_KEEP_RUNS overrides.
@@ -146,7 +148,12 @@ fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<S
         nodes.iter().filter(|(_, kind)| matches(kind)).map(|(name, _)| name.clone()).collect::<Vec<_>>()
     };
     if let Some(path) = &arguments.input {
-        let is_source = |kind: &str| kinds.iter().any(|k| k.name == kind && k.role == Role::Source);
+        // Not all sources read a file.
+        let has_path = |k: &Kind| {
+            let config = (k.config)(&mut SchemaGenerator::default()).to_value();
+            config.pointer("/properties/path").is_some()
+        };
+        let is_source = |kind: &str| kinds.iter().any(|k| k.name == kind && k.role == Role::Source && has_path(k));
         texts.push(path_override("--input", "ingest", &of(&is_source), path)?);
     }
     if let Some(path) = &arguments.output {
@@ -168,7 +175,7 @@ fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result
         }
         [] => Err(Failure::usage(Diagnostic::new(
             codes::run::USAGE,
-            format!("{flag} needs an {role} node, and the graph has none"),
+            format!("{flag} needs an {role} node with a `path`, and the graph has none"),
         ))),
         several => {
             let sets: Vec<String> = several.iter().map(|n| format!("`--set {n}.path=…`")).collect();

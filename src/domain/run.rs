@@ -53,9 +53,9 @@ pub struct RunRecord {
 pub struct InputRecord {
     /// Name of the ingest node.
     pub node: String,
-    /// Path, or `-` for standard input.
+    /// Path, or `-` for standard input; of a server its address, without what may be a credential.
     pub path: String,
-    /// `json`, `ndjson` or `csv`.
+    /// `json`, `ndjson` or `csv`; `prometheus` or `host` of what is no text.
     pub format: String,
     pub bytes: u64,
     /// Records that went into the report.

@@ -19,7 +19,28 @@ pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::file::IngestFile>(),
     Kind::source::<ingest::host::IngestHost>(),
     Kind::source::<ingest::listen::IngestListen>(),
+    Kind::source::<ingest::poll::IngestPoll>(),
     Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::task::<output::file::OutputFile>(),
     Kind::task::<output::webhook::Webhook>(),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manuals_describe_every_key() {
+        for kind in KINDS {
+            let config = (kind.config)(&mut schemars::SchemaGenerator::default()).to_value();
+            let example = format!("kind = \"{}\"", kind.name);
+            assert!(
+                config["description"].as_str().unwrap().contains(&example) || kind.name.starts_with("output."),
+                "{example}"
+            );
+            for (key, property) in config["properties"].as_object().unwrap() {
+                assert!(property["description"].is_string(), "{}: {key}", kind.name);
+            }
+        }
+    }
+}

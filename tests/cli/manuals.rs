@@ -292,3 +292,20 @@ fn help_names_every_command_and_every_command_has_help() {
     insta::assert_snapshot!(printed(&sandbox, &["run", "--help"]));
     assert_eq!(printed(&sandbox, &["--version"]), format!("agent {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// Without a network, a variable or a server.
+#[test]
+fn every_shipped_graph_is_in_order() {
+    let sandbox = Sandbox::new();
+    let mut graphs: Vec<String> = std::fs::read_dir(sandbox.at("graphs"))
+        .unwrap()
+        .map(|entry| format!("graphs/{}", entry.unwrap().file_name().into_string().unwrap()))
+        .filter(|path| path.ends_with(".toml"))
+        .collect();
+    graphs.sort();
+    assert!(graphs.len() >= 4, "{graphs:?}");
+    for graph in graphs {
+        let told = sandbox.agent(&["check", &graph]).exits(0).stdout;
+        assert!(told.starts_with(&format!("{graph}: ok, ")), "{told}");
+    }
+}

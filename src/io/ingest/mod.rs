@@ -5,6 +5,7 @@ mod follow;
 pub mod host;
 pub mod listen;
 mod pipe;
+pub mod poll;
 pub mod prometheus;
 mod remote;
 mod several;

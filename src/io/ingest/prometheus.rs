@@ -219,6 +219,7 @@ impl IngestPrometheus {
             format: "prometheus",
             schema: &schema,
             live: self.is_live(),
+            help: "check the label that `entity` names",
             pace: self.pace,
         };
         Ok(Box::new(Remote::new(rounds, pass, terms)?))

@@ -1,5 +1,6 @@
 //! What the tests of sources share.
 
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use toml::Spanned;
@@ -60,4 +61,24 @@ pub fn until_fault(mut reader: Box<dyn Reader>) -> String {
         }
     }
     panic!("it goes on: {:?}", reader.record());
+}
+
+/// Stops the process when dropped.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `None` where it is not installed.
+pub fn start(program: &str, arguments: &[String]) -> Option<Running> {
+    let child = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    child.ok().map(Running)
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -181,7 +181,7 @@ fn a_slow_consumer_gets_fewer_records_and_is_never_kept_waiting() {
     while begun.elapsed() < Duration::from_millis(500) {
         let asked = Instant::now();
         records += u64::from(matches!(reader.next().unwrap(), Next::Batch(_)));
-        assert!(asked.elapsed() < PATIENCE * 5, "{:?}", asked.elapsed());
+        assert!(asked.elapsed() < PATIENCE * 10, "{:?}", asked.elapsed());
     }
     assert!((1..=5).contains(&records), "{records} records: what was missed is not made up for");
 }

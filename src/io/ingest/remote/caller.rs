@@ -33,6 +33,8 @@ pub struct Caller {
     origin: Url,
     headers: HeaderMap,
     credential: Option<Credential>,
+    /// What no message may quote, though the server may send it back.
+    hidden: Vec<Secret>,
     timeout: Duration,
 }
 
@@ -79,7 +81,15 @@ impl Caller {
             }
             (None, None) => None,
         };
-        Ok(Caller { client: None, origin: url.clone(), headers, credential, timeout })
+        // A variable may have brought a credential into a header or the query, too.
+        let sensitive = headers.values().filter(|value| value.is_sensitive());
+        let sensitive = sensitive.filter_map(|value| value.to_str().ok()).map(Secret::any);
+        let mut hidden: Vec<Secret> =
+            sensitive.chain(url.query_pairs().map(|(_, value)| Secret::any(&value))).collect();
+        if let Some(Credential::Bearer(secret) | Credential::Basic(_, Some(secret))) = &credential {
+            hidden.push(secret.clone());
+        }
+        Ok(Caller { client: None, origin: url.clone(), headers, credential, hidden, timeout })
     }
 
     /// Whether a request to there may carry the credential: only the server that the node names gets it.
@@ -165,10 +175,7 @@ impl Caller {
     }
 
     fn scrub(&self, text: &str) -> String {
-        match &self.credential {
-            Some(Credential::Bearer(secret) | Credential::Basic(_, Some(secret))) => secret.scrub(text),
-            _ => text.to_string(),
-        }
+        self.hidden.iter().fold(text.to_string(), |text, secret| secret.scrub(&text))
     }
 }
 

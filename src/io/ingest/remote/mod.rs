@@ -100,6 +100,8 @@ pub(super) struct Terms<'a> {
     pub schema: &'a Schema,
     /// Goes on for ever.
     pub live: bool,
+    /// What to do about records none of which can be used.
+    pub help: &'static str,
     pub pace: Pace,
 }
 
@@ -108,8 +110,6 @@ pub(super) struct Remote<S> {
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
     turn: Turn<S>,
-    /// Whether the server has ever given an answer that could be used, to this process or an earlier one.
-    answered: bool,
     ready: VecDeque<Step>,
     records: Records,
     /// After what was handed to `records`.
@@ -119,7 +119,12 @@ pub(super) struct Remote<S> {
     after: Option<String>,
     outages: Outages,
     about: InputRecord,
+    /// Rounds, and those of them that were answered.
     rounds: u64,
+    answers: u64,
+    /// An earlier process has read from the server.
+    resumed: bool,
+    help: &'static str,
     live: bool,
     pace: Pace,
     seed: String,
@@ -147,7 +152,6 @@ impl<S: Service> Remote<S> {
         Ok(Remote {
             runtime: Some(runtime),
             turn: Turn::Waiting(service, Instant::now()),
-            answered: pass.from.is_some(),
             ready: VecDeque::new(),
             records: Records::new(terms.schema, pass.wanted),
             reached: None,
@@ -161,6 +165,9 @@ impl<S: Service> Remote<S> {
                 ..InputRecord::default()
             },
             rounds: 0,
+            answers: 0,
+            resumed: pass.from.is_some(),
+            help: terms.help,
             live: terms.live,
             pace: terms.pace,
             seed,
@@ -190,7 +197,7 @@ impl<S: Service> Remote<S> {
         self.rounds += 1;
         let (why, asked) = match answer {
             Ok(round) => {
-                self.answered = true;
+                self.answers += 1;
                 self.outages.over();
                 self.about.bytes += round.bytes;
                 for (code, detail) in round.notes {
@@ -204,7 +211,9 @@ impl<S: Service> Remote<S> {
                 };
                 return Ok(());
             }
-            Err(Trouble::Lasting(fault) | Trouble::TooLarge(fault)) if !self.answered => return Err(fault),
+            Err(Trouble::Lasting(fault) | Trouble::TooLarge(fault)) if self.answers == 0 && !self.resumed => {
+                return Err(fault);
+            }
             Err(Trouble::Lasting(fault) | Trouble::TooLarge(fault)) => (fault.message, None),
             Err(Trouble::Passing { why, wait }) => (why, wait),
         };
@@ -219,16 +228,18 @@ impl<S: Service> Remote<S> {
         Ok(())
     }
 
-    /// Nothing that could be used in the very first records, or in any of an input that has ended.
+    /// Nothing that could be used in the very first answer, or in any of an input that has ended.
     fn verdict(&self) -> Result<(), Diagnostic> {
         let record = self.records.record();
-        let (reads, ended) = (&self.about.path, !self.live && matches!(self.turn, Turn::Ended));
+        let reads = &self.about.path;
+        let ended = !self.live && matches!(self.turn, Turn::Ended);
         match self.records.first_bad() {
-            Some(first) if record.records == 0 => {
+            _ if record.records > 0 => Ok(()),
+            Some(first) if ended || (self.answers == 1 && !self.resumed) => {
                 let what = format!("{reads} has no valid record; {} could not be used, the first: {first}", record.bad);
-                Err(Diagnostic::new(input::NO_RECORD, what).help(input::NO_RECORD.remedy))
+                Err(Diagnostic::new(input::NO_RECORD, what).help(self.help))
             }
-            None if record.records == 0 && ended => {
+            None if ended && !self.resumed => {
                 let what = format!("{reads} has no record for what it was asked");
                 Err(Diagnostic::new(input::NO_RECORD, what).help("check the span of time and what is asked for"))
             }
