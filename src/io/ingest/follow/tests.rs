@@ -118,7 +118,7 @@ fn a_line_is_there_when_its_newline_is() {
     assert!(matches!(scene.follower().next(), Ok(Next::Batch(batch)) if batch.rows == [6]));
     let since = Instant::now();
     assert!(matches!(scene.follower().next(), Ok(Next::Idle)));
-    assert!(since.elapsed() < PATIENCE * 5, "{:?}", since.elapsed());
+    assert!(since.elapsed() < PATIENCE * 20, "{:?}", since.elapsed());
 }
 
 #[test]
@@ -358,51 +358,4 @@ proptest! {
         read.sort_unstable();
         prop_assert_eq!(read, (0..written).collect::<Vec<_>>());
     }
-}
-
-#[test]
-#[ignore = "measures"]
-fn figures() {
-    let mut scene = Scene::new("*.log");
-    let pad = |s: i64, h: i64| {
-        format!(
-            "{{\"timestamp\":{s},\"host\":\"h{h}\",\"cpu\":1.5,{}}}\n",
-            r#""memory":42.25,"disk":77,"latency":12.5,"service_status":{"database":"online","cache":"degraded"},"text":"a padding that makes the record as long as those of real telemetry are, which is some 380 bytes with everything that belongs to it""#
-        )
-    };
-    scene.follower().pace.scan = Duration::from_millis(250);
-    for (files, n) in [(1, 300_000i64), (20, 20_000)] {
-        for f in 0..files {
-            let text: String = (0..n).map(|s| pad(s * 10, f)).collect();
-            scene.append(&format!("{files}-{f}.log"), &text);
-        }
-        let since = Instant::now();
-        let (mut read, mut batches) = (0, 0);
-        while read < files * n {
-            read += scene.batch().len() as i64;
-            batches += 1;
-        }
-        println!(
-            "{files} files: {:.0} records/s in {batches} batches",
-            (files * n) as f64 / since.elapsed().as_secs_f64()
-        );
-    }
-    scene.follower().pace = Pace::default();
-    let mut waits: Vec<Duration> = (0..100)
-        .map(|_| {
-            let file = scene.path("1-0.log");
-            let line = pad(1, 0);
-            let writer = thread::spawn(move || {
-                thread::sleep(Duration::from_millis(33));
-                let since = Instant::now();
-                OpenOptions::new().append(true).open(file).unwrap().write_all(line.as_bytes()).unwrap();
-                since
-            });
-            while !matches!(scene.follower().next(), Ok(Next::Batch(_))) {}
-            let now = Instant::now();
-            now - writer.join().unwrap()
-        })
-        .collect();
-    waits.sort();
-    println!("latency p50 {:?} p99 {:?}", waits[50], waits[98]);
 }
