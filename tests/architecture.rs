@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use agent::domain::Delivery;
 use agent::io::output::file::Written;
 use agent::node::{Kind, Role};
 use rust::{Code, Used};
@@ -199,10 +200,12 @@ fn files_are_short() {
 /// `--input` and `--output` find their nodes by role and by name, before the graph is compiled, and set their `path`.
 #[test]
 fn kinds_that_read_or_write_reports_have_a_path_and_are_named_so() {
-    let is_output = |kind: &Kind| kind.output_type.is_some_and(|of| of() == TypeId::of::<Written>());
+    let gives = |kind: &Kind, what: TypeId| kind.output_type.is_some_and(|of| of() == what);
+    let is_output = |kind: &Kind| gives(kind, TypeId::of::<Written>());
+    let sends = |kind: &Kind| gives(kind, TypeId::of::<Delivery>());
     let mut found = 0;
     for kind in agent::nodes::KINDS.iter().chain(agent::io::KINDS) {
-        assert_eq!(kind.name.starts_with("output."), is_output(kind), "{}", kind.name);
+        assert_eq!(kind.name.starts_with("output."), is_output(kind) || sends(kind), "{}", kind.name);
         assert_eq!(kind.name.starts_with("ingest."), kind.role == Role::Source, "{}", kind.name);
         if is_output(kind) || kind.role == Role::Source {
             let config = (kind.config)(&mut schemars::SchemaGenerator::default()).to_value();

@@ -10,7 +10,7 @@ use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Report, RunRecord, Severity, Summary, Timestamp};
+use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record};
 use crate::graph::{Compiled, Plan};
 use crate::io::atomic::write_atomic;
@@ -104,19 +104,20 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
+        memory: None,
         watcher: progress.clone(),
         cancel: cancel.clone(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: tasks wait for others or are short, and the stream part has threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
     let (run, outcome) = runtime
         .block_on(async {
             tokio::spawn(heed_signals(cancel));
-            // Driven from a spawned task: from `block_on` itself every wake-up would cross threads.
-            tokio::spawn(drive(plan.clone(), stream, run, world, first)).await
+            // Spawned, so that a panic of the engine is an error here.
+            tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
         })
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
     runtime.shutdown_background();
@@ -126,6 +127,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let mut record = run_record(&run, started, ended);
     record.model = identity;
     record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
+    record.completeness = outputs::<Completeness>(&plan, &run);
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
     match outcome {
         Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {
@@ -139,12 +141,12 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
 }
 
 /// The outputs of this type that are there; one that was skipped is not.
-fn outputs<T: serde::de::DeserializeOwned + 'static>(plan: &Plan, run: &Run) -> Vec<T> {
+pub(super) fn outputs<T: serde::de::DeserializeOwned + 'static>(plan: &Plan, run: &Run) -> Vec<T> {
     let values = plan.yielding::<T>().filter_map(|n| run.value(n));
     values.filter_map(|v| serde_json::from_str(v.get()).ok()).collect()
 }
 
-fn fault(message: String) -> Failure {
+pub(super) fn fault(message: String) -> Failure {
     Failure::run(Diagnostic::new(codes::run::TASK_FAILED, message))
 }
 
@@ -152,7 +154,7 @@ fn fault(message: String) -> Failure {
 ///
 /// # Errors
 /// A recording or a replay that cannot be. A live run goes on with templates: there is always a report.
-fn model_of(
+pub(super) fn model_of(
     plan: &Plan,
     mode: &ModelMode,
     folder: Option<&RunDir>,
@@ -183,7 +185,7 @@ fn model_of(
 }
 
 /// The first signal stops the run where it is, the second ends the process.
-async fn heed_signals(cancel: Cancel) {
+pub(super) async fn heed_signals(cancel: Cancel) {
     #[cfg(unix)]
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -204,7 +206,7 @@ async fn heed_signals(cancel: Cancel) {
     }
 }
 
-fn log_to_stderr(settings: &Settings) {
+pub(super) fn log_to_stderr(settings: &Settings) {
     let default = match settings.verbose {
         0 if settings.quiet => "error",
         0 => "warn",
@@ -306,7 +308,7 @@ impl Ending<'_> {
 }
 
 /// Writes something that the run can do without; a failure is said and borne.
-fn keep<T: serde::Serialize>(path: &std::path::Path, value: &T) -> bool {
+pub(super) fn keep<T: serde::Serialize>(path: &std::path::Path, value: &T) -> bool {
     let text = serde_json::to_vec_pretty(value).unwrap_or_default(); // our own types always serialise
     match write_atomic(path, &[text.as_slice(), b"\n"].concat()) {
         Ok(()) => true,

@@ -7,6 +7,7 @@ mod execute;
 mod exit;
 mod explain;
 mod kinds;
+mod live;
 mod load;
 mod progress;
 pub mod render;

@@ -114,7 +114,7 @@ fn diverged(message: String) -> Failure {
 }
 
 /// The state after all entries: the same fold that a fresh run goes through.
-fn replay(plan: &Plan, entries: &[Entry]) -> Result<Run, Failure> {
+pub fn replay(plan: &Plan, entries: &[Entry]) -> Result<Run, Failure> {
     let mut run = Run::default();
     let mut actions = Vec::new();
     for entry in entries {

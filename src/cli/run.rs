@@ -1,15 +1,18 @@
+use std::any::TypeId;
 use std::path::{Path, PathBuf};
 
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
+use super::live::{self, Live};
 use super::render::safe;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
-use crate::graph::{Override, outline};
+use crate::graph::{Compiled, Override, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
+use crate::io::output::file::Written;
 use crate::io::state::{RunDir, RunLock, StateDir};
 use crate::node::Role;
 use crate::port::Clock;
@@ -45,6 +48,9 @@ pub struct RunArguments {
     /// Keep no journal: the run cannot be resumed nor asked about later.
     #[arg(long)]
     no_journal: bool,
+    /// Forget where a live graph stopped: it starts anew, with nothing remembered.
+    #[arg(long)]
+    fresh: bool,
     /// Write the run record to this file too.
     #[arg(long, value_name = "PATH")]
     run_record: Option<PathBuf>,
@@ -80,22 +86,33 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         },
         run_record: arguments.run_record.as_deref().map(absolute),
     };
+    if compiled.plan.window.is_some() {
+        let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment)) };
+        let live = Live { compiled, invocation, kept, fresh: arguments.fresh };
+        return live::live(live, arguments.settings, environment);
+    }
     let started = WallClock.now();
     let opened = if arguments.no_journal { None } else { open_folder(&environment) };
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
-    let plan = &compiled.plan;
-    let header = Header {
-        version: JOURNAL_VERSION,
-        run: folder.as_ref().map_or_else(|| "unjournaled".to_string(), |(f, _)| f.id().to_string()),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: compiled.stream.sources.iter().all(|s| s.source.can_be_reread()),
-        invocation: invocation.clone(),
-    };
+    let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
     let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started };
     execute(job, &arguments.settings, &environment)
+}
+
+/// The header of a run; the window is the live graph's to add.
+pub(super) fn header_of(compiled: &Compiled, invocation: &Invocation, folder: Option<&RunDir>) -> Header {
+    let Compiled { plan, stream } = compiled;
+    Header {
+        version: JOURNAL_VERSION,
+        run: folder.map_or_else(|| "unjournaled".to_string(), |folder| folder.id().to_string()),
+        graph: plan.name.clone(),
+        fingerprint: plan.fingerprint.clone(),
+        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+        can_be_reread: stream.sources.iter().all(|s| s.source.can_be_reread()),
+        window: None,
+        invocation: invocation.clone(),
+    }
 }
 
 /// Refuses paths that name no file. An empty one of the other flags is refused when they are parsed.
@@ -133,7 +150,10 @@ fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<S
         texts.push(path_override("--input", "ingest", &of(&is_source), path)?);
     }
     if let Some(path) = &arguments.output {
-        texts.push(path_override("--output", "output", &of(&|kind| kind.starts_with("output.")), path)?);
+        let writes_reports = |kind: &str| {
+            kinds.iter().any(|k| k.name == kind && k.output_type.is_some_and(|of| of() == TypeId::of::<Written>()))
+        };
+        texts.push(path_override("--output", "output", &of(&writes_reports), path)?);
     }
     Ok(texts)
 }
@@ -174,24 +194,29 @@ fn kept_runs(environment: &Environment) -> usize {
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
 fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJournal)> {
-    let opened = (|| {
-        let state = StateDir::open(environment.get("AGENT_STATE_DIR"))?;
-        let keep = kept_runs(environment);
-        let now = WallClock.now();
-        // The fraction of the second, so that ids sort as the runs began; the next one where that is taken.
-        let mut suffix = (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16;
-        let next = || {
-            let this = suffix;
-            suffix = suffix.wrapping_add(1);
-            this
-        };
-        let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
-        // What cannot be deleted now is tried again next time.
-        let _ = state.retain(keep);
-        let (journal, _) = FileJournal::open(&folder.events())?;
-        Ok::<_, String>((folder, lock, journal))
-    })();
+    let keep = kept_runs(environment);
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(|state| new_folder(&state, keep));
     opened
         .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
         .ok()
+}
+
+/// A folder for a new run and its journal. Older runs beyond `keep` are deleted.
+///
+/// # Errors
+/// Why there can be none.
+pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLock, FileJournal), String> {
+    let now = WallClock.now();
+    // The fraction of the second, so that ids sort as the runs began; the next one where that is taken.
+    let mut suffix = (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16;
+    let next = || {
+        let this = suffix;
+        suffix = suffix.wrapping_add(1);
+        this
+    };
+    let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
+    // What cannot be deleted now is tried again next time.
+    let _ = state.retain(keep);
+    let (journal, _) = FileJournal::open(&folder.events())?;
+    Ok((folder, lock, journal))
 }

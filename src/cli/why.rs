@@ -3,11 +3,11 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::exit::{Exit, Failure};
-use super::render::why::{self as view, Place};
+use super::render::why::{self as view, Basis, Place};
 use super::resume::{journal_of, read};
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::domain::{Anomaly, InputRecord, Report, ReportAnomaly};
+use crate::domain::{Anomaly, Completeness, InputRecord, Report, ReportAnomaly};
 use crate::engine::{Entry, Event};
 use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
@@ -31,9 +31,9 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     let text = std::fs::read_to_string(journal).map_err(|e| unreadable(e.to_string()))?;
     let entries = read(&text)?;
     let found = anomalies(&entries);
-    let meant: Vec<&Found> = found.iter().filter(|(_, a)| a.name == arguments.anomaly).collect();
+    let meant: Vec<&Found> = found.iter().filter(|(_, _, a)| a.name == arguments.anomaly).collect();
     if meant.is_empty() {
-        let names: Vec<&str> = found.iter().map(|(_, a)| a.name.as_str()).collect();
+        let names: Vec<&str> = found.iter().map(|(_, _, a)| a.name.as_str()).collect();
         let help = match did_you_mean(&arguments.anomaly, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => "the run has no anomalies".to_string(),
@@ -45,10 +45,10 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     let report: Option<Report> =
         std::fs::read(folder.report()).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let plan = plan_of(&entries, &environment);
-    let pages = meant.into_iter().map(|(node, anomaly)| {
+    let pages = meant.into_iter().map(|(node, basis, anomaly)| {
         let origin = plan.as_ref().map(|plan| Origin::of(plan, node)).unwrap_or_default();
         let place = place_of(anomaly, report.as_ref());
-        view::why(anomaly, place, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
+        view::why(anomaly, *basis, place, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
     });
     terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
@@ -62,21 +62,26 @@ fn place_of(anomaly: &Anomaly, report: Option<&Report>) -> Place {
     };
     match report {
         None => Place::NoReport,
+        Some(_) if anomaly.is_over() => Place::Over,
         Some(report) if report.anomalies.iter().any(is_it) => Place::Reported,
         Some(_) => Place::LeftOut,
     }
 }
 
-/// An anomaly, and the node that gave it.
-type Found = (String, Anomaly);
+/// An anomaly, the node that gave it, and what it is about.
+type Found = (String, Basis, Anomaly);
 
 /// Every anomaly of the run; one that a later node only hands on counts once.
 fn anomalies(entries: &[Entry]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut look = |node: &str, value: &RawValue| {
-        for anomaly in serde_json::from_str::<Vec<Anomaly>>(value.get()).unwrap_or_default() {
-            if found.iter().all(|(_, known)| *known != anomaly) {
-                found.push((node.to_string(), anomaly));
+        let (basis, anomalies) = match serde_json::from_str::<Completeness>(value.get()) {
+            Ok(completeness) => (Basis::Arrivals, completeness.anomalies),
+            Err(_) => (Basis::Readings, serde_json::from_str(value.get()).unwrap_or_default()),
+        };
+        for anomaly in anomalies {
+            if found.iter().all(|(_, _, known)| *known != anomaly) {
+                found.push((node.to_string(), basis, anomaly));
             }
         }
     };

@@ -1,14 +1,15 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::series::Episode;
-use super::{Entities, Levels, PerEntity, Rule, Rules, Series, report_order};
-use crate::domain::{Anomaly, Bands, Batch, Figure, ServiceState, Status};
+use super::episodes::{About, Tracked};
+use super::judge::Judge;
+use super::series::least_stated_as;
+use super::sustained::Sustained;
+use super::{Entities, Episodes, Levels, PerEntity, Reached, Rule, Rules, Series, Total, lanes, report_order};
+use crate::domain::{Anomaly, Batch, ServiceState, Status, WindowSpan};
 
-/// The metric of anomalies of services.
-const SERVICE_STATUS: &str = "service_status";
-
-/// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; constant time per value.
+/// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
+/// for its figures, and a second one only where something reached a band.
 #[derive(Debug, Clone)]
 pub struct Detector {
     rules: Arc<Rules>,
@@ -21,28 +22,51 @@ pub struct Detector {
     status: Levels,
 }
 
+/// What is gathered of one rule.
 #[derive(Debug, Clone)]
 struct Column {
     levels: Levels,
+    /// In microseconds, where the rule says `for`.
+    lasts: Option<i64>,
+    /// The least value that an episode goes on with.
+    clear: f64,
     series: PerEntity<Series>,
+    /// Kept only where the rule says `for`.
+    sustained: PerEntity<Sustained>,
+}
+
+impl Column {
+    fn new(rule: &Rule) -> Column {
+        let levels = Levels::new(&rule.bands);
+        let lasts = rule.lasts.map(|lasts| i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX));
+        let clear = rule.clear.map_or(levels.start, least_stated_as);
+        Column { levels, lasts, clear, series: PerEntity::default(), sustained: PerEntity::default() }
+    }
 }
 
 impl Detector {
     pub fn new(rules: Arc<Rules>) -> Detector {
-        let column = |rule: &Rule| Column { levels: Levels::new(&rule.bands), series: PerEntity::default() };
-        let metrics = rules.metrics().iter().map(column).collect();
+        let metrics = rules.metrics().iter().map(Column::new).collect();
         let status = Levels::new(rules.status());
         let (entities, services, service_numbers) = Default::default();
         Detector { rules, entities, metrics, services, service_numbers, status }
     }
 
-    /// Names are looked up once per batch; what is done per record is indexed arithmetic.
+    /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
         let mut rows = self.entities.enter(batch);
         for metric in &batch.metrics {
             let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
-            if let Some(Column { levels, series }) = column {
-                rows.metric(metric, series, |series, reading| series.observe(reading, levels));
+            if let Some(Column { levels, series, lasts, sustained, .. }) = column {
+                rows.metric(metric, |entity, run| {
+                    let total = Total::of(run.values);
+                    if total.count() > 0 {
+                        series.of(entity).take_values(run, &total, levels);
+                        if let Some(lasts) = lasts {
+                            sustained.of(entity).take(run, total.max(), levels, *lasts);
+                        }
+                    }
+                });
             }
         }
         for service in &batch.services {
@@ -52,24 +76,129 @@ impl Detector {
                 self.services.push((service.name.clone(), PerEntity::default()));
             }
             if let Some((_, series)) = self.services.get_mut(at) {
-                rows.service(service, series, |series, reading| series.observe(reading, &self.status));
+                rows.service(service, |entity, run| {
+                    let counts = lanes::levels(run.values);
+                    if counts != [0; 3] {
+                        series.of(entity).take_levels(run, counts, &self.status);
+                    }
+                });
             }
         }
     }
 
-    /// Everything that reached a band, in the order of a report. Descriptions are left empty: words are not the
-    /// business of detection.
+    /// Everything that reached a band, in the order of a report: of an input that is one window. Descriptions are left
+    /// empty: words are not the business of detection.
     pub fn anomalies(&self) -> Vec<Anomaly> {
-        let mut found: Vec<(u32, Anomaly)> = Vec::new();
-        for (rule, column) in self.rules.metrics().iter().zip(&self.metrics) {
-            let reached = |(entity, series)| Some((entity, of_metric(rule, &column.levels, series)?));
-            found.extend(column.series.iter().filter_map(reached));
+        let mut found = Vec::new();
+        for Seen { judge, number, series, reached, sustained } in self.reached() {
+            let lasted = match sustained {
+                None => Some(*reached),
+                Some((sustained, lasts)) => sustained.close(None, lasts).0,
+            };
+            let anomaly = |reached| judge.anomaly(self.entity(number), series, &reached);
+            found.extend(lasted.and_then(anomaly).map(|anomaly| (number, anomaly)));
         }
-        for (service, column) in &self.services {
-            let reached =
-                |(entity, series)| Some((entity, of_service(service, self.rules.status(), &self.status, series)?));
-            found.extend(column.iter().filter_map(reached));
+        self.finish(found)
+    }
+
+    /// The same of one window among others: with the episodes that the anomalies are part of, and then those that are
+    /// over. Windows come in the order of their time.
+    pub fn anomalies_of_window(&self, episodes: &mut Episodes, span: &WindowSpan) -> Vec<Anomaly> {
+        let mut found = Vec::new();
+        let mut before = std::mem::take(&mut episodes.tracked);
+        before.retain(|_, tracked| !tracked.is_forgotten(span.start));
+        for Seen { judge, number, series, reached, sustained } in self.reached() {
+            let entity = self.entity(number);
+            let name = judge.name(entity);
+            let seen = series.newest.map_or(reached.last.time, |newest| newest.time);
+            let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
+            let (of_window, mut tracked) = match (before.remove(&name), sustained) {
+                (Some(open), _) if open.is_open() => (Some(*reached), open),
+                (_, None) => (Some(*reached), begin(reached.first)),
+                (pending, Some((sustained, lasts))) => {
+                    let (lasted, left) = sustained.close(pending.map(|pending| pending.first), lasts);
+                    let Some(first) = lasted.map(|lasted| lasted.first).or(left) else { continue };
+                    (lasted, begin(first))
+                }
+            };
+            if let Some(reached) = of_window {
+                let phase = tracked.take(&reached, |value| judge.levels.severity(value));
+                tracked.goes_on(seen);
+                let anomaly = judge.of_window(entity, series, &reached, &tracked, phase);
+                found.extend(anomaly.map(|anomaly| (number, anomaly)));
+            }
+            episodes.tracked.insert(name, tracked);
         }
+        self.follow(before, episodes, &mut found);
+        self.finish(found)
+    }
+
+    /// What becomes of episodes and stretches of which nothing reached a band in this window.
+    fn follow(&self, before: BTreeMap<String, Tracked>, episodes: &mut Episodes, found: &mut Vec<(u32, Anomaly)>) {
+        for (name, mut tracked) in before {
+            let Some((number, judge, series, clear)) = self.judged(&tracked) else {
+                episodes.tracked.insert(name, tracked); // nothing was sent, which is not healthy
+                continue;
+            };
+            if !tracked.is_open() {
+                continue; // the stretch broke off
+            }
+            tracked.goes_on(series.newest.map_or(tracked.seen, |newest| newest.time));
+            if series.total.max().is_some_and(|highest| highest >= clear) {
+                episodes.tracked.insert(name, tracked);
+            } else {
+                let over = judge.resolved(self.entity(number), series, &tracked);
+                found.extend(over.map(|anomaly| (number, anomaly)));
+            }
+        }
+    }
+
+    /// The series of an episode, if it has readings in this window, and the least value that the episode goes on with.
+    fn judged(&self, tracked: &Tracked) -> Option<(u32, Judge<'_>, &Series, f64)> {
+        let number = self.entities.number(tracked.entity.as_deref())?;
+        match &tracked.about {
+            About::Metric(metric) => {
+                let at = self.rules.position(metric)?;
+                let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
+                let judge = Judge::of_metric(rule, &column.levels);
+                Some((number, judge, column.series.get(number)?, column.clear))
+            }
+            About::Service(service) => {
+                let (name, series) = self.services.get(*self.service_numbers.get(service.as_str())?)?;
+                let judge = Judge::of_service(name, self.rules.status(), &self.status);
+                Some((number, judge, series.get(number)?, self.status.start))
+            }
+        }
+    }
+
+    /// Every series that reached a band.
+    fn reached(&self) -> impl Iterator<Item = Seen<'_>> {
+        let metrics = self.rules.metrics().iter().zip(&self.metrics).flat_map(|(rule, column)| {
+            let judge = Judge::of_metric(rule, &column.levels);
+            let sustained = |number| {
+                let sustained = |lasts| (column.sustained.get(number).copied().unwrap_or_default(), lasts);
+                column.lasts.map(sustained)
+            };
+            column.series.iter().filter_map(move |(number, series)| {
+                let reached = series.reached.as_ref()?;
+                Some(Seen { judge, number, series, reached, sustained: sustained(number) })
+            })
+        });
+        let services = self.services.iter().flat_map(|(service, series)| {
+            let judge = Judge::of_service(service, self.rules.status(), &self.status);
+            series.iter().filter_map(move |(number, series)| {
+                Some(Seen { judge, number, series, reached: series.reached.as_ref()?, sustained: None })
+            })
+        });
+        metrics.chain(services)
+    }
+
+    fn entity(&self, number: u32) -> Option<&str> {
+        self.entities.name(number).map(|name| &**name)
+    }
+
+    /// Adds the services of each anomaly's entity and brings them into the order of a report, what is over last.
+    fn finish(&self, mut found: Vec<(u32, Anomaly)>) -> Vec<Anomaly> {
         // Empty lists for the entities in question: of the others nothing is gathered.
         let mut states = found.iter().map(|(entity, _)| (*entity, Vec::new())).collect();
         self.gather_states(&mut states);
@@ -77,13 +206,9 @@ impl Detector {
             if let Some(states) = states.get(number) {
                 anomaly.services.clone_from(states);
             }
-            if let Some(entity) = self.entities.name(*number) {
-                anomaly.name = format!("{}@{entity}", anomaly.name);
-                anomaly.entity = Some(entity.to_string());
-            }
         }
         let mut found: Vec<Anomaly> = found.into_iter().map(|(_, anomaly)| anomaly).collect();
-        found.sort_by(report_order);
+        found.sort_by(|a, b| a.is_over().cmp(&b.is_over()).then_with(|| report_order(a, b)));
         found
     }
 
@@ -106,52 +231,14 @@ impl Detector {
     }
 }
 
-/// `None` where no record reached a band.
-fn of_metric(rule: &Rule, levels: &Levels, series: &Series) -> Option<Anomaly> {
-    let found = anomaly(series, &rule.bands, levels)?;
-    let threshold = rule.bands.get(found.severity)?;
-    Some(Anomaly {
-        name: rule.metric.clone(),
-        metric: rule.metric.clone(),
-        unit: rule.unit.clone(),
-        threshold,
-        ..found
-    })
-}
-
-/// `None` where no record reached a band. The threshold of a service is its worst level.
-fn of_service(service: &str, bands: &Bands, levels: &Levels, series: &Series) -> Option<Anomaly> {
-    let found = anomaly(series, bands, levels)?;
-    let name = format!("{SERVICE_STATUS}.{service}");
-    Some(Anomaly { name, metric: SERVICE_STATUS.to_string(), service: Some(service.to_string()), ..found })
-}
-
-/// What metrics and services have in common. `None` where no record reached a band; the other fallible steps hold for
-/// whatever a source lets through.
-fn anomaly(series: &Series, bands: &Bands, levels: &Levels) -> Option<Anomaly> {
-    let Episode { first, worst, last } = series.episode?;
-    let severity = levels.severity(worst.value)?;
-    let value = Figure::new(worst.value)?;
-    Some(Anomaly {
-        name: String::new(),
-        metric: String::new(),
-        service: None,
-        entity: None,
-        value,
-        threshold: value,
-        severity,
-        unit: None,
-        bands: *bands,
-        records: series.total.count(),
-        reached: series.reached,
-        first: first.sample()?,
-        worst: worst.sample()?,
-        last: last.sample()?,
-        newest: series.newest?.sample()?,
-        mean: Figure::new(series.total.mean()?)?,
-        services: Vec::new(),
-        description: String::new(),
-    })
+/// A series that reached a band.
+struct Seen<'a> {
+    judge: Judge<'a>,
+    number: u32,
+    series: &'a Series,
+    reached: &'a Reached,
+    /// With how long values must stay there, in microseconds, where the rule says `for`.
+    sustained: Option<(Sustained, i64)>,
 }
 
 /// The status of a level that a series kept as a number.

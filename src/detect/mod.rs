@@ -1,18 +1,25 @@
 //! Detection by thresholds: rules, and what they find in batches of records. Pure, columnar, no JSON values; knows no
 //! sentences, no graph and no files.
 
+mod arrivals;
 mod detector;
 mod entities;
+mod episodes;
+mod judge;
+mod lanes;
 mod order;
 mod rules;
 mod series;
+mod sustained;
 #[cfg(test)]
 pub(crate) mod testing;
 mod total;
 
+pub use arrivals::{Arrival, Arrivals, Cadence, Silence, Silences, Tally};
 pub use detector::Detector;
-pub use entities::{Entities, PerEntity, Rows};
+pub use entities::{Entities, PerEntity, Rows, Run};
+pub use episodes::Episodes;
 pub use order::{one_per_series, report_order};
 pub use rules::{Label, Rule, Rules};
-pub use series::{Levels, Reading, Series};
+pub use series::{Levels, Reached, Reading, Series};
 pub use total::Total;

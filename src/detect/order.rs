@@ -8,9 +8,10 @@ pub fn report_order(a: &Anomaly, b: &Anomaly) -> Ordering {
     b.severity.cmp(&a.severity).then_with(|| distance(b).total_cmp(&distance(a))).then_with(|| a.name.cmp(&b.name))
 }
 
-/// The anomalies in the order of a report, of each name the first: the worse one. Several detectors may have judged one
-/// series, and a report says one thing of it.
+/// The anomalies that a report has, in its order: of each name the first, which is the worse one, since several detectors
+/// may have judged one series and a report says one thing of it; and none of an episode that is over.
 pub fn one_per_series(mut anomalies: Vec<Anomaly>) -> Vec<Anomaly> {
+    anomalies.retain(|anomaly| !anomaly.is_over());
     anomalies.sort_by(report_order);
     let mut seen = HashSet::new();
     let first: Vec<bool> = anomalies.iter().map(|anomaly| seen.insert(anomaly.name.as_str())).collect();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, parse_toml};
-use crate::domain::{Bands, Figure, Language, Severity, Status};
+use crate::domain::{Bands, Figure, Language, Severity, Span, Status};
 
 /// A checked rules file.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,10 @@ pub struct Rule {
     pub unit: Option<String>,
     /// At least one is set, and they rise.
     pub bands: Bands,
+    /// How long values must stay at or above the lowest band before there is an anomaly; `None`: one is enough.
+    pub lasts: Option<Duration>,
+    /// An episode goes on while a value reaches this; not above the lowest band, which it is where nothing is written.
+    pub clear: Option<Figure>,
 }
 
 /// What sentences call a metric: a noun phrase, in French with its article.
@@ -63,8 +68,22 @@ impl Rules {
             if let Some((message, help)) = bands_fault(&bands, name.get_ref()) {
                 faults.push(refuse(source, name.span(), message, help));
             }
-            let metric = name.into_inner();
-            metrics.push(Rule { metric, label: rule.label.unwrap_or_default(), unit: rule.unit, bands });
+            if let (Some(clear), Some((_, lowest))) = (&rule.clear, bands.lowest())
+                && *clear.get_ref() > lowest
+            {
+                let (written, clear) = (clear.span(), clear.get_ref());
+                let message = format!("`clear` of `{}` is {clear}, above its lowest band {lowest}", name.get_ref());
+                let help = format!("an episode ends below `clear`: make it {lowest} or less");
+                faults.push(refuse(source, written, message, help));
+            }
+            metrics.push(Rule {
+                metric: name.into_inner(),
+                label: rule.label.unwrap_or_default(),
+                unit: rule.unit,
+                bands,
+                lasts: rule.lasts.map(|span| span.0),
+                clear: rule.clear.map(Spanned::into_inner),
+            });
         }
         let status = file.status.unwrap_or_default();
         if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
@@ -119,6 +138,9 @@ struct WrittenRule {
     low: Option<Figure>,
     medium: Option<Figure>,
     high: Option<Figure>,
+    #[serde(rename = "for")]
+    lasts: Option<Span>,
+    clear: Option<Spanned<Figure>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -204,6 +226,25 @@ mod tests {
             "[metrics.cpu]\nlow = 9\nhigh = 3",
             &["r.toml:1:10: AG0014: the bands of `cpu` do not rise: low is 9, high is 3 \
                [make `high` greater than `low`; a value that equals a band has reached it]"],
+        );
+        check("[metrics.cpu]\nlow = 70\nfor = '2m 30s'\nclear = 65", &[]);
+        check("[metrics.cpu]\nmedium = 70\nclear = 70", &[]);
+        check(
+            "[metrics.cpu]\nmedium = 70\nclear = 70.5\n[metrics.mem]\nlow = 1\nclear = 2",
+            &[
+                "r.toml:3:9: AG0014: `clear` of `cpu` is 70.5, above its lowest band 70 \
+                 [an episode ends below `clear`: make it 70 or less]",
+                "r.toml:6:9: AG0014: `clear` of `mem` is 2, above its lowest band 1 \
+                 [an episode ends below `clear`: make it 1 or less]",
+            ],
+        );
+        check(
+            "[metrics.cpu]\nlow = 1\nfor = 120\n[metrics.mem]\nlow = 1\nfor = '0s'\nclears = 1",
+            &[
+                "r.toml:3:7: AG0005: invalid type: integer `120`, expected a string []",
+                "r.toml:7:1: AG0003: unknown key `clears` [did you mean `clear`?]",
+                "r.toml:6:7: AG0005: `0s` is not a length of time such as \"30s\" or \"1m 30s\" []",
+            ],
         );
         for empty in ["", "[metrics]", "[status]\n"] {
             check(empty, &["r.toml:1:1: AG0014: the file has no rule [add a table such as `[metrics.cpu_usage]`]"]);

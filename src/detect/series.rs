@@ -1,8 +1,13 @@
-use super::Total;
-use crate::domain::{Bands, Counts, Figure, Sample, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Run, Total, lanes};
+use crate::domain::{Bands, Counts, Figure, Sample, Severity, Status, Timestamp};
+
+/// The greatest level that a status has.
+const WORST_LEVEL: u8 = Status::Offline as u8;
 
 /// One value as a batch has it: microseconds, place in the input, finite value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub time: i64,
     pub row: u64,
@@ -25,7 +30,7 @@ impl Reading {
 /// value contradicts its severity. A band that is not set lies at infinity, where no finite value reaches it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
-    start: f64,
+    pub start: f64,
     medium: f64,
     high: f64,
 }
@@ -38,6 +43,11 @@ impl Levels {
             medium: level(Severity::Medium),
             high: level(Severity::High),
         }
+    }
+
+    /// The least values of the lowest band, of a medium one or a worse, and of a high one.
+    pub fn rising(&self) -> [f64; 3] {
+        [self.start, self.medium.min(self.high), self.high]
     }
 
     /// The highest band that `value`, as a report states it, reached, inclusively.
@@ -53,12 +63,19 @@ impl Levels {
 
 /// The least value whose `Figure` is `band` or more. Rounding keeps order, so every greater one's is too, and comparing
 /// with this value does without rounding.
-fn least_stated_as(band: Figure) -> f64 {
+pub fn least_stated_as(band: Figure) -> f64 {
     let band = band.get();
     let reaches = |value: f64| Figure::new(value).is_some_and(|figure| figure.get() >= band);
     // Half a unit of the ninth digit is a relative 5e-9 at most; the smallest numbers are too coarse for that.
     let below = (band - band.abs() * 1e-8).min(band.next_down());
     let (mut below, mut least) = (key(below), key(band));
+    // Mostly it lies half a unit of the ninth digit below the band: where it does, a few floats are left to look at.
+    let half = 10f64.powf(band.abs().log10().floor() - 8.0) / 2.0;
+    let guess = key(band - half);
+    let near = (guess.saturating_sub(4), guess.saturating_add(4));
+    if below < near.0 && near.1 < least && !reaches(of_key(near.0)) && reaches(of_key(near.1)) {
+        (below, least) = near;
+    }
     while least - below > 1 {
         let middle = below + (least - below) / 2;
         if reaches(of_key(middle)) {
@@ -81,53 +98,113 @@ fn of_key(key: i64) -> f64 {
     f64::from_bits(if key < 0 { i64::MIN - key } else { key } as u64)
 }
 
-/// What detection remembers of one metric or one service of one entity.
+/// What is gathered of one metric or one service of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Series {
     pub total: Total,
     pub newest: Option<Reading>,
-    pub reached: Counts,
-    pub episode: Option<Episode>,
+    pub reached: Option<Reached>,
 }
 
 /// The readings at or above the lowest band.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Episode {
+pub struct Reached {
+    pub counts: Counts,
     pub first: Reading,
     pub worst: Reading,
     pub last: Reading,
 }
 
+impl Reached {
+    pub fn one(reading: Reading, severity: Severity) -> Reached {
+        let mut counts = Counts::default();
+        counts.add(Some(severity), 1);
+        Reached { counts, first: reading, worst: reading, last: reading }
+    }
+
+    pub fn join(&mut self, other: &Reached) {
+        self.counts.join(&other.counts);
+        if other.first.is_before(&self.first) {
+            self.first = other.first;
+        }
+        if !other.last.is_before(&self.last) {
+            self.last = other.last;
+        }
+        let (known, worst) = (&self.worst, &other.worst);
+        if worst.value > known.value || (worst.value == known.value && worst.is_before(known)) {
+            self.worst = other.worst;
+        }
+    }
+}
+
 impl Series {
-    /// Takes one value, in any order of time. Constant time, no allocation.
-    pub fn observe(&mut self, reading: Reading, levels: &Levels) {
-        self.total.add(reading.value);
-        if self.newest.is_none_or(|newest| !reading.is_before(&newest)) {
-            self.newest = Some(reading);
+    /// Takes the values of a metric, `total` those of them that are there. The runs of an entity may come in any order.
+    pub fn take_values(&mut self, run: &Run<'_, f64>, total: &Total, levels: &Levels) {
+        self.take(run, total, levels, f64::is_finite, |value| value, |values| lanes::reached(values, levels));
+    }
+
+    /// Takes the levels of a service, of which there are `counts`.
+    pub fn take_levels(&mut self, run: &Run<'_, u8>, counts: [u64; 3], levels: &Levels) {
+        let reached = |_: &[u8]| {
+            let mut reached = Counts::default();
+            for (times, level) in counts.into_iter().zip([0.0, 1.0, 2.0]) {
+                reached.add(levels.severity(level), times);
+            }
+            reached
+        };
+        self.take(run, &Total::of_levels(counts), levels, |level| level <= WORST_LEVEL, f64::from, reached);
+    }
+
+    /// No more than the counting looks at every value, unless one of them reached a band.
+    fn take<V: Copy>(
+        &mut self,
+        run: &Run<'_, V>,
+        total: &Total,
+        levels: &Levels,
+        is_there: impl Fn(V) -> bool,
+        number: impl Fn(V) -> f64,
+        count: impl Fn(&[V]) -> Counts,
+    ) {
+        self.total.join(total);
+        let reading = |place: usize| run.reading(place, number(*run.values.get(place)?));
+        if let Some(newest) = lanes::last(run.values, &is_there).and_then(reading)
+            && self.newest.is_none_or(|known| !newest.is_before(&known))
+        {
+            self.newest = Some(newest);
         }
-        let Some(severity) = levels.severity(reading.value) else { return };
-        match severity {
-            Severity::Low => self.reached.low += 1,
-            Severity::Medium => self.reached.medium += 1,
-            Severity::High => self.reached.high += 1,
-        }
-        let episode = self.episode.get_or_insert(Episode { first: reading, worst: reading, last: reading });
-        if reading.is_before(&episode.first) {
-            episode.first = reading;
-        }
-        if !reading.is_before(&episode.last) {
-            episode.last = reading;
-        }
-        let worst = &mut episode.worst;
-        if reading.value > worst.value || (reading.value == worst.value && reading.is_before(worst)) {
-            *worst = reading;
+        let Some(max) = total.max().filter(|max| *max >= levels.start) else { return };
+        let reaches = |value: V| is_there(value) && number(value) >= levels.start;
+        let find_first = || lanes::first(run.values, reaches).and_then(reading);
+        let find_worst = || lanes::first(run.values, |value| number(value) == max).and_then(reading);
+        let Some(last) = lanes::last(run.values, reaches).and_then(reading) else { return };
+        // What cannot change what is known is not looked for; then the last one stands for it, which changes nothing.
+        let (first, worst) = match &self.reached {
+            None => (find_first(), find_worst()),
+            Some(known) => {
+                let begins_earlier = run.reading(0, max).is_some_and(|begin| begin.is_before(&known.first));
+                let first = if begins_earlier { find_first() } else { None };
+                (first, if max >= known.worst.value { find_worst() } else { None })
+            }
+        };
+        let here =
+            Reached { counts: count(run.values), first: first.unwrap_or(last), worst: worst.unwrap_or(last), last };
+        match &mut self.reached {
+            Some(known) => known.join(&here),
+            None => self.reached = Some(here),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::{Entities, PerEntity};
     use super::*;
+    use crate::domain::{Batch, MetricColumn, StatusColumn};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -169,16 +246,137 @@ mod tests {
         assert_eq!(levels.severity(69.999_999_94), None);
     }
 
+    /// The same by one value after the other: what taking whole columns is held to.
+    fn observe(series: &mut Series, reading: Reading, levels: &Levels) {
+        series.total.add(reading.value);
+        if series.newest.is_none_or(|newest| !reading.is_before(&newest)) {
+            series.newest = Some(reading);
+        }
+        let Some(severity) = levels.severity(reading.value) else { return };
+        let reached = match &mut series.reached {
+            None => {
+                series.reached = Some(Reached::one(reading, severity));
+                return;
+            }
+            Some(reached) => reached,
+        };
+        reached.counts.add(Some(severity), 1);
+        if reading.is_before(&reached.first) {
+            reached.first = reading;
+        }
+        if !reading.is_before(&reached.last) {
+            reached.last = reading;
+        }
+        let worst = &mut reached.worst;
+        if reading.value > worst.value || (reading.value == worst.value && reading.is_before(worst)) {
+            *worst = reading;
+        }
+    }
+
+    fn batch(readings: &[(u32, Reading)]) -> Batch {
+        Batch {
+            rows: readings.iter().map(|(_, reading)| reading.row).collect(),
+            times: readings.iter().map(|(_, reading)| reading.time).collect(),
+            entities: ["a", "b"].map(Arc::from).into(),
+            entity: readings.iter().map(|(entity, _)| *entity).collect(),
+            ..Batch::default()
+        }
+    }
+
+    /// What is kept of each entity, once by columns and once by values: metrics, then services.
+    fn kept(batches: &[Vec<(u32, Reading)>], levels: &Levels) -> [Vec<(u32, Series)>; 4] {
+        let mut entities = Entities::default();
+        let mut kept: [PerEntity<Series>; 4] = Default::default();
+        let [metrics, metrics_singly, services, services_singly] = &mut kept;
+        for readings in batches {
+            let batch = batch(readings);
+            let mut rows = entities.enter(&batch);
+            let values = readings.iter().map(|(_, reading)| reading.value).collect();
+            rows.metric(&MetricColumn { name: "m".into(), values }, |entity, run| {
+                let total = Total::of(run.values);
+                if total.count() > 0 {
+                    metrics.of(entity).take_values(run, &total, levels);
+                }
+            });
+            let stated = readings.iter().map(|(_, reading)| reading.value as u8).collect();
+            rows.service(&StatusColumn { name: "s".into(), levels: stated }, |entity, run| {
+                let counts = lanes::levels(run.values);
+                if counts != [0; 3] {
+                    services.of(entity).take_levels(run, counts, levels);
+                }
+            });
+            for (code, reading) in readings {
+                let number = [1, 2].get(*code as usize).copied().unwrap_or_default(); // in the order of the dictionary
+                if reading.value.is_finite() {
+                    observe(metrics_singly.of(number), *reading, levels);
+                }
+                if (reading.value as u8) <= 2 {
+                    let value = f64::from(reading.value as u8);
+                    observe(services_singly.of(number), Reading { value, ..*reading }, levels);
+                }
+            }
+        }
+        kept.map(|kept| {
+            let mut kept: Vec<(u32, Series)> = kept.iter().map(|(entity, series)| (entity, *series)).collect();
+            kept.sort_by_key(|(entity, _)| *entity);
+            kept
+        })
+    }
+
+    /// As a report would state them, since sums may differ in the last bits.
+    fn stated(kept: &[(u32, Series)]) -> Vec<String> {
+        let stated = |(entity, s): &(u32, Series)| {
+            let figures =
+                [s.total.min(), s.total.max(), s.total.mean(), s.total.sum()].map(|f| f.and_then(Figure::new));
+            format!("{entity} {} {figures:?} {:?} {:?}", s.total.count(), s.newest, s.reached)
+        };
+        kept.iter().map(stated).collect()
+    }
+
     #[test]
     fn ties_go_by_time_and_then_by_place() {
         let levels = Levels::new(&bands(Some(10.0), None, None));
-        let mut series = Series::default();
-        for (time, row, value) in [(5, 4, 20.0), (5, 2, 20.0), (9, 1, 20.0), (9, 6, 12.0), (1, 7, 3.0)] {
-            series.observe(Reading { time, row, value }, &levels);
+        let readings = [(5, 4, 20.0), (5, 2, 20.0), (9, 1, 20.0), (9, 6, 12.0), (1, 7, 3.0)];
+        let readings = readings.map(|(time, row, value)| (0, Reading { time, row, value }));
+        for size in 1..=5 {
+            let batches: Vec<_> = readings.chunks(size).map(<[_]>::to_vec).collect();
+            let [metrics, ..] = kept(&batches, &levels);
+            let [(1, series)] = metrics.as_slice() else { panic!("{metrics:?}") };
+            let reached = series.reached.unwrap();
+            assert_eq!((reached.first.row, reached.worst.row, reached.last.row), (2, 2, 6));
+            assert_eq!(series.newest.map(|r| r.row), Some(6));
+            assert_eq!((reached.counts.low, series.total.count()), (4, 5));
         }
-        let episode = series.episode.unwrap();
-        assert_eq!((episode.first.row, episode.worst.row, episode.last.row), (2, 2, 6));
-        assert_eq!(series.newest.map(|r| r.row), Some(6));
-        assert_eq!((series.reached.low, series.total.count()), (4, 5));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        /// Whatever the values, the times, the entities and the batches.
+        #[test]
+        fn columns_give_what_their_values_give_one_by_one(
+            value in prop::sample::select(vec![0, 1, 2]),
+            rising in any::<bool>(),
+            alone in any::<bool>(),
+            thresholds in prop::sample::subsequence(vec![0usize, 1, 2], 1..=3),
+            batches in vec(vec((0u32..4, 0i64..9, any::<u8>(), prop::num::f64::ANY), 1..60), 1..5),
+        ) {
+            let mut row = 0;
+            let mut batches: Vec<Vec<(u32, Reading)>> = batches.into_iter().map(|batch| batch.into_iter().map(
+                |(entity, time, small, any)| {
+                    row += 1;
+                    let small = f64::from(small % 16) / 4.0 - 0.25;
+                    // Usual values with gaps; small ones, that are levels too; anything at all.
+                    let value = match value { 0 if small > 3.0 => f64::NAN, 0 => small, 1 => small.trunc(), _ => any };
+                    (if alone { 0 } else { entity }, Reading { time, row, value })
+                }).collect()).collect();
+            if rising {
+                batches.iter_mut().flatten().for_each(|(_, reading)| reading.time = reading.row as i64 / 3);
+            }
+            let band = |at: usize| thresholds.contains(&at).then_some([0.75, 1.0, 2.0][at]);
+            let levels = Levels::new(&bands(band(0), band(1), band(2)));
+            let [metrics, metrics_singly, services, services_singly] = kept(&batches, &levels);
+            prop_assert_eq!(stated(&metrics), stated(&metrics_singly));
+            prop_assert_eq!(stated(&services), stated(&services_singly));
+        }
     }
 }

@@ -1,3 +1,5 @@
+use super::lanes;
+
 /// From this magnitude on values are added scaled down, so that no sum of finite values overflows.
 const HUGE: f64 = f64::from_bits((1023 + 900) << 52); // 2^900
 const DOWN: f64 = f64::from_bits((1023 - 100) << 52); // 2^-100: exact on everything huge
@@ -23,6 +25,39 @@ impl Default for Total {
 }
 
 impl Total {
+    /// Of the values that are finite, eight at a time.
+    pub fn of(values: &[f64]) -> Total {
+        let lanes::Sums { count, min, max, sum } = lanes::sums(values);
+        if count == 0 || (min > -HUGE && max < HUGE) {
+            return Total { count, min, max, sum, huge: Compensated::default() };
+        }
+        let mut total = Total::default();
+        values.iter().filter(|value| value.is_finite()).for_each(|value| total.add(*value));
+        total
+    }
+
+    /// Of levels that occur so many times: 0, 1 and 2.
+    pub fn of_levels(counts: [u64; 3]) -> Total {
+        let mut total = Total::default();
+        for (times, level) in counts.into_iter().zip([0.0, 1.0, 2.0]) {
+            if times > 0 {
+                total.count += times;
+                total.min = total.min.min(level);
+                total.max = total.max.max(level);
+                total.sum.add(times as f64 * level); // exact
+            }
+        }
+        total
+    }
+
+    pub fn join(&mut self, other: &Total) {
+        self.count += other.count;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum.join(&other.sum);
+        self.huge.join(&other.huge);
+    }
+
     /// `value` must be finite.
     pub fn add(&mut self, value: f64) {
         self.count += 1;
@@ -63,18 +98,25 @@ impl Total {
 
 /// A sum and the rounding errors it made.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Compensated {
-    sum: f64,
-    error: f64,
+pub struct Compensated {
+    pub sum: f64,
+    pub error: f64,
 }
 
 impl Compensated {
     /// Without a branch (Knuth's two-sum): the error is exact whichever of the two is larger.
-    fn add(&mut self, value: f64) {
+    #[inline(always)]
+    pub fn add(&mut self, value: f64) {
         let sum = self.sum + value;
         let part = sum - self.sum;
         self.error += (self.sum - (sum - part)) + (value - part);
         self.sum = sum;
+    }
+
+    #[inline(always)]
+    pub fn join(&mut self, other: &Compensated) {
+        self.add(other.sum);
+        self.error += other.error;
     }
 
     fn get(&self) -> f64 {

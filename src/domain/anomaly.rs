@@ -70,6 +70,60 @@ impl Counts {
     pub fn total(&self) -> u64 {
         self.low + self.medium + self.high
     }
+
+    /// Counts so many records of one severity; those of none are not counted.
+    pub fn add(&mut self, severity: Option<Severity>, times: u64) {
+        match severity {
+            Some(Severity::Low) => self.low += times,
+            Some(Severity::Medium) => self.medium += times,
+            Some(Severity::High) => self.high += times,
+            None => {}
+        }
+    }
+
+    pub fn join(&mut self, other: &Counts) {
+        self.low += other.low;
+        self.medium += other.medium;
+        self.high += other.high;
+    }
+}
+
+/// What became of an episode in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Opened,
+    Ongoing,
+    /// It reached a higher band than ever before.
+    Escalated,
+    /// Over: the anomaly tells what the episode was, and is no part of a report.
+    Resolved,
+}
+
+impl Phase {
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Opened => "opened",
+            Phase::Ongoing => "ongoing",
+            Phase::Escalated => "escalated",
+            Phase::Resolved => "resolved",
+        }
+    }
+}
+
+/// The same trouble of one series, from window to window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Episode {
+    /// Name of the anomaly, and the start: `cpu_usage@web-1/20231001T120000Z`.
+    pub id: String,
+    pub phase: Phase,
+    /// Time of its first record.
+    pub since: Timestamp,
+    /// The highest band of all its windows.
+    pub worst_severity: Severity,
+    /// Windows that had records of the series since it opened, this one included.
+    pub windows: u64,
 }
 
 /// What a rule found for one series: one per (entity, metric) or (entity, service), with the facts behind it.
@@ -94,9 +148,10 @@ pub struct Anomaly {
     pub bands: Bands,
     /// Records of this entity that have the metric.
     pub records: u64,
-    /// Of those, the ones at or above the lowest band, by the highest band each reached.
+    /// Of those, the ones at or above the lowest band, by the highest band each reached; under a rule with `for` the
+    /// ones that stayed there so long.
     pub reached: Counts,
-    /// Earliest record at or above the lowest band.
+    /// Earliest record at or above the lowest band; of an episode its first one, in whatever window.
     pub first: Sample,
     /// The worst record; of equal ones the earliest.
     pub worst: Sample,
@@ -111,12 +166,20 @@ pub struct Anomaly {
     pub services: Vec<ServiceState>,
     /// A full sentence in the run's language.
     pub description: String,
+    /// `None` where the whole input is one window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Episode>,
 }
 
 impl Anomaly {
     /// How many services an anomaly carries at most: enough for a target, few enough that a host with very many
     /// services does not multiply its anomalies by them.
     pub const MOST_SERVICES: usize = 32;
+
+    /// Whether it tells of an episode that is over.
+    pub fn is_over(&self) -> bool {
+        self.episode.as_ref().is_some_and(|episode| episode.phase == Phase::Resolved)
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +208,7 @@ impl Anomaly {
             mean: figure(value),
             services: Vec::new(),
             description: format!("{name} peaked."),
+            episode: None,
         }
     }
 }

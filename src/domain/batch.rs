@@ -49,4 +49,21 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
+
+    /// The records at these places, in this order. Places beyond the end are left out.
+    pub fn select(&self, places: &[u32]) -> Batch {
+        fn pick<T: Copy>(column: &[T], places: &[u32]) -> Vec<T> {
+            places.iter().filter_map(|&at| column.get(at as usize).copied()).collect()
+        }
+        let metric = |c: &MetricColumn| MetricColumn { name: c.name.clone(), values: pick(&c.values, places) };
+        let service = |c: &StatusColumn| StatusColumn { name: c.name.clone(), levels: pick(&c.levels, places) };
+        Batch {
+            rows: pick(&self.rows, places),
+            times: pick(&self.times, places),
+            entities: self.entities.clone(),
+            entity: pick(&self.entity, places),
+            metrics: self.metrics.iter().map(metric).collect(),
+            services: self.services.iter().map(service).collect(),
+        }
+    }
 }

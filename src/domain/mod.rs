@@ -2,18 +2,23 @@
 
 mod anomaly;
 mod batch;
+mod completeness;
+mod delivery;
 mod figure;
 mod language;
 mod recommendation;
 mod report;
 mod run;
+mod span;
 mod status;
 mod summary;
 mod time;
 mod window;
 
-pub use anomaly::{Anomaly, Bands, Counts, Sample, Severity};
+pub use anomaly::{Anomaly, Bands, Counts, Episode, Phase, Sample, Severity};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+pub use completeness::{Completeness, EntityCompleteness, Gap};
+pub use delivery::{Delivery, DeliveryOutcome};
 pub use figure::Figure;
 pub use language::Language;
 pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};
@@ -22,6 +27,7 @@ pub use run::{
     Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome, TaskRecord,
     WordingRecord,
 };
+pub use span::Span;
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};
 pub use time::Timestamp;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Figure, Severity, Status, Timestamp};
+use super::{Episode, Figure, Language, Phase, Severity, Status, Timestamp};
 
 /// The value of a fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +48,8 @@ pub struct Words {
 pub enum WordingSource {
     Template,
     Model,
+    /// A model, in an earlier window of the same episodes; the slots have this window's facts.
+    Remembered,
 }
 
 /// A parameter of an action, computed by a formula of the playbook.
@@ -70,6 +72,9 @@ pub struct Recommendation {
     pub severity: Severity,
     /// Names of the anomalies that it answers, worst first.
     pub anomalies: Vec<String>,
+    /// The episodes that those are part of; empty where the whole input is one window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<Episode>,
     pub parameters: BTreeMap<String, Parameter>,
     pub facts: Vec<Fact>,
     /// The sentences with slots: `… peaked at {cpu_usage.value} …`. A plan fills in the playbook's template.
@@ -80,4 +85,20 @@ pub struct Recommendation {
     /// Other services, hosts and metrics of the run that are called by a plain word (`cache`), which a wording must not
     /// name: of letters only, in lower case, sorted, each once, the first 50. Not for the model.
     pub others: Vec<String>,
+}
+
+impl Recommendation {
+    /// The key of its wording from window to window: the same as long as it answers the same episodes.
+    pub fn wording_key(&self, language: Language) -> String {
+        let mut episodes: Vec<&str> = self.episodes.iter().map(|episode| episode.id.as_str()).collect();
+        episodes.sort_unstable();
+        format!("wording {} {} {}", language.code(), self.id, episodes.join(" "))
+    }
+
+    /// Whether there is something to say that was not said in an earlier window: one of its episodes opened or escalated,
+    /// or it has none.
+    pub fn is_news(&self) -> bool {
+        let is_new = |episode: &Episode| matches!(episode.phase, Phase::Opened | Phase::Escalated);
+        self.episodes.is_empty() || self.episodes.iter().any(is_new)
+    }
 }

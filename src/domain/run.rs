@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Episode, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,11 +31,20 @@ pub struct RunRecord {
     pub inputs: Vec<InputRecord>,
     /// How much of the input stands behind each insight.
     pub coverage: Vec<Coverage>,
+    /// How many of the records that were due came, of each node that says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completeness: Vec<Completeness>,
     pub tasks: Vec<TaskRecord>,
     /// The model that was asked; `None` when templates worded everything.
     pub model: Option<ModelIdentity>,
     pub calls: Vec<ModelCall>,
     pub wordings: Vec<WordingRecord>,
+    /// What was sent to the world, and what could not be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<Delivery>,
+    /// What became in this window of each episode that had records at or above a threshold, or that is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<Episode>,
 }
 
 /// What was read from one source.
@@ -164,6 +173,8 @@ pub struct WordingRecord {
 pub enum Note {
     Call(ModelCall),
     Wording(WordingRecord),
+    Delivery(Delivery),
+    Episode(Episode),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

@@ -13,8 +13,18 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(micros).ok().map(|_| Timestamp(micros))
     }
 
+    /// The same, or the first or last moment there is.
+    pub fn nearest(micros: i64) -> Timestamp {
+        Timestamp(micros.clamp(jiff::Timestamp::MIN.as_microsecond(), jiff::Timestamp::MAX.as_microsecond()))
+    }
+
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// As it stands in paths and ids: `20231001T120000Z`, with microseconds only where there are some.
+    pub fn label(self) -> String {
+        self.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
     }
 
     /// RFC 3339, or `YYYY-MM-DD HH:MM:SS` (also with `T`, with a fraction, or without seconds), taken as UTC.

@@ -14,7 +14,7 @@ pub struct WindowSpan {
 impl WindowSpan {
     /// The start as it stands in paths: `20231001T120000Z`, with microseconds only where there are some.
     pub fn label(&self) -> String {
-        self.start.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
+        self.start.label()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::domain::{RunStatus, TaskOutcome};
 use crate::graph::{OnError, Plan, Stream};
 use crate::node::{AnyTask, Cx, TaskError};
-use crate::port::{Clock, Journal, Model};
+use crate::port::{Clock, Journal, Memory, Model};
 
 /// What the driver needs of the world.
 pub struct World {
@@ -26,6 +26,8 @@ pub struct World {
     pub journal: Option<Box<dyn Journal>>,
     pub clock: Arc<dyn Clock>,
     pub model: Option<Arc<dyn Model>>,
+    /// What runs of earlier windows kept.
+    pub memory: Option<Arc<dyn Memory>>,
     pub watcher: Arc<dyn Watcher>,
     pub cancel: Cancel,
 }
@@ -39,20 +41,32 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Drives a run to its end. `first` is the event that sets it off: `Started`, or `Resumed` on a loaded state.
-pub async fn drive(plan: Arc<Plan>, stream: Stream, run: Run, world: World, first: Event) -> (Run, Outcome) {
+/// Drives a run to its end. `first` is the event that sets it off: `Started`, or `Resumed` on a loaded state; `None` where
+/// the state has been brought to its cut just now. `stream` is `None` where that is so, or was in an earlier process.
+pub async fn drive(
+    plan: Arc<Plan>,
+    stream: Option<Stream>,
+    run: Run,
+    world: World,
+    first: Option<Event>,
+) -> (Run, Outcome) {
     let mut driver = Driver {
         plan,
-        stream: Some(stream),
+        stream,
         run,
-        log: Log { journal: world.journal, clock: world.clock, watcher: world.watcher, buffer: Vec::new() },
+        log: Log::new(world.journal, world.clock, world.watcher),
         model: world.model,
+        memory: world.memory,
         cancel: world.cancel,
-        events: VecDeque::from([first]),
+        events: VecDeque::new(),
         starts: Vec::new(),
         running: FuturesUnordered::new(),
         fault: None,
     };
+    match first {
+        Some(first) => driver.events.push_back(first),
+        None => driver.run.pending().into_iter().for_each(|action| driver.take_up(action)),
+    }
     let outcome = driver.run().await;
     (driver.run, outcome)
 }
@@ -64,6 +78,7 @@ struct Driver {
     run: Run,
     log: Log,
     model: Option<Arc<dyn Model>>,
+    memory: Option<Arc<dyn Memory>>,
     cancel: Cancel,
     /// Not yet taken in.
     events: VecDeque<Event>,
@@ -175,7 +190,10 @@ impl Driver {
                 let Some(planned) = self.plan.nodes.get(node) else { return };
                 let Some(task) = planned.task.clone() else { return };
                 let model = if planned.kind.uses_model { self.model.clone() } else { None };
+                let header = self.run.header.as_ref();
+                let (id, window) = header.map(|h| (h.run.clone(), h.window.clone())).unwrap_or_default();
                 let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
+                let cx = cx.within(id, window, self.memory.clone());
                 let name = planned.name.clone();
                 self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
             }
@@ -270,7 +288,7 @@ async fn attempt_task(
 }
 
 /// The journal's writer: gathers lines and appends them in one write.
-struct Log {
+pub(super) struct Log {
     journal: Option<Box<dyn Journal>>,
     clock: Arc<dyn Clock>,
     watcher: Arc<dyn Watcher>,
@@ -278,7 +296,16 @@ struct Log {
 }
 
 impl Log {
-    fn put(&mut self, event: &Event) {
+    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>) -> Log {
+        Log { journal, clock, watcher, buffer: Vec::new() }
+    }
+
+    /// The journal, for whoever goes on with it.
+    pub fn into_journal(self) -> Option<Box<dyn Journal>> {
+        self.journal
+    }
+
+    pub fn put(&mut self, event: &Event) {
         if self.journal.is_some() {
             let entry = Entry { at: self.clock.now(), event };
             match serde_json::to_writer(&mut self.buffer, &entry) {
@@ -289,14 +316,13 @@ impl Log {
         self.watcher.on_event(event);
     }
 
-    fn flush(&mut self) {
+    pub fn flush(&mut self) {
         if self.buffer.is_empty() {
             return;
         }
-        let lines = std::mem::take(&mut self.buffer);
-        if let Some(journal) = &mut self.journal
-            && let Err(why) = journal.append(&lines)
-        {
+        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&self.buffer));
+        self.buffer.clear();
+        if let Err(why) = written {
             self.lose(&why);
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, Timestamp};
+use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, Timestamp, WindowRecord};
 
 /// Version of the journal's format. A journal of another version is refused, never guessed at.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -77,6 +77,9 @@ pub struct Header {
     pub nodes: BTreeMap<String, String>,
     /// Whether a later process can read the sources again. If not, the run can be resumed only after its cut.
     pub can_be_reread: bool,
+    /// The window that it is a run of; `None` where the whole input is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowRecord>,
     pub invocation: Invocation,
 }
 

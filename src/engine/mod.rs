@@ -3,16 +3,24 @@
 //!
 //! Names no node kind and knows no particular graph.
 
+mod checkpoint;
 mod drive;
 mod event;
+mod folding;
 mod inputs;
+mod intake;
+mod live;
+mod mailbox;
 mod pass;
 mod record;
 mod state;
 mod watch;
+mod windows;
 
+pub use checkpoint::{Checkpoint, SourceMark};
 pub use drive::{Outcome, World, drive};
 pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
+pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint};
 pub use record::run_record;
 pub use state::{Action, Diverged, Run};
 pub use watch::{Cancel, Watcher};

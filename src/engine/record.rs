@@ -3,15 +3,19 @@
 use super::state::Run;
 use crate::domain::{Note, RunRecord, RunStatus, Timestamp};
 
-/// What the state knows of a run. Coverage and the model's identity are the caller's to add: the engine knows neither.
+/// What the state knows of a run. Coverage, completeness and the model's identity are the caller's to add: the engine knows neither.
 pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> RunRecord {
     let header = run.header.as_ref();
     let mut calls = Vec::new();
     let mut wordings = Vec::new();
+    let mut deliveries = Vec::new();
+    let mut episodes = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
+            Note::Delivery(delivery) => deliveries.push(delivery.clone()),
+            Note::Episode(episode) => episodes.push(episode.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -19,7 +23,10 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut tasks = run.tasks.clone();
     tasks.sort_by(|a, b| (&a.node, a.item).cmp(&(&b.node, b.item)));
     calls.sort_by(|a, b| a.asked_by.cmp(&b.asked_by));
+    deliveries.sort_by(|a, b| a.task.cmp(&b.task));
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
+    episodes.sort_by(|a, b| a.id.cmp(&b.id));
+    episodes.dedup(); // several reports of one run may tell of the same
     RunRecord {
         version: 1,
         run: header.map(|h| h.run.clone()).unwrap_or_default(),
@@ -28,12 +35,15 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         started,
         ended,
         error: run.ended.as_ref().and_then(|(_, error)| error.clone()),
-        window: None,
+        window: header.and_then(|h| h.window.clone()),
         inputs: run.inputs.clone(),
         coverage: Vec::new(),
+        completeness: Vec::new(),
         tasks,
         model: None,
         calls,
         wordings,
+        deliveries,
+        episodes,
     }
 }

@@ -69,9 +69,16 @@ impl Run {
         self.nodes.get(node)?.value.as_deref()
     }
 
+    /// Whether the stream part is behind it.
+    pub fn is_cut(&self) -> bool {
+        self.header.is_some() && !self.pass
+    }
+
     /// Whether another process could go on from here: nothing is left to read, or it can be read again.
     pub fn can_be_resumed(&self) -> bool {
-        !self.pass || self.header.as_ref().is_none_or(|header| header.can_be_reread)
+        // The stream of a window is read by the live graph, not by one run.
+        let rereads = |header: &Header| header.can_be_reread && header.window.is_none();
+        !self.pass || self.header.as_ref().is_none_or(rereads)
     }
 
     /// What is still to be done, in the order of the plan.

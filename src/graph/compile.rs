@@ -60,6 +60,9 @@ pub fn compile(
         }
     }
     faults.extend(written_twice(&file, &built, source));
+    if file.window.is_none() {
+        faults.extend(never_due(&file, &built, source));
+    }
     if faults.is_empty() {
         return Ok(assemble(&file, stem, wires, built));
     }
@@ -96,6 +99,18 @@ fn written_twice(file: &GraphFile<'_>, built: &[(&str, &'static Kind, Built)], s
         );
     }
     faults
+}
+
+/// Live sources of a graph without windows: no report would ever be due.
+fn never_due(file: &GraphFile<'_>, built: &[(&str, &'static Kind, Built)], source: &SourceFile) -> Vec<Diagnostic> {
+    let is_live = |node: &Built| matches!(&node.body, Body::Source(source) if source.is_live());
+    let live = built.iter().filter(|(_, _, node)| is_live(node));
+    live.map(|(name, _, _)| {
+        let span = file.nodes.iter().find(|n| n.name == *name).map_or(0..0, |n| n.span.clone());
+        let message = format!("`{name}` is a live source, and the graph has no [window]");
+        Diagnostic::new(codes::graph::NO_WINDOW, message).at(source, span).help(codes::graph::NO_WINDOW.remedy)
+    })
+    .collect()
 }
 
 fn find_kind(
@@ -205,7 +220,9 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     }
     let name = file.name.clone().unwrap_or_else(|| stem.to_string());
     let window = file.window.clone();
-    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint: short(&print) }, stream }
+    let by_name = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
+    let fingerprint = short(&print);
+    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint, by_name }, stream }
 }
 
 /// 128 bits of a hash as hexadecimal digits.

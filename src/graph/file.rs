@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::{self, SeqAccess, Visitor};
@@ -13,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, did_you_mean, parse_toml};
-use crate::domain::Language;
+use crate::domain::{Language, Span};
 
 /// Keys of a node that the engine reads; all others are the kind's.
 pub const RESERVED: [&str; 6] = ["kind", "inputs", "each", "timeout", "retry", "on_error"];
@@ -130,33 +129,6 @@ impl JsonSchema for OneOrMany {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
-    }
-}
-
-/// A length of time as people write it: `250ms`, `30s`, `1m 30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-        parsed
-            .filter(|d| !d.is_zero())
-            .map(Span)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\"")))
-    }
-}
-
-impl JsonSchema for Span {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Span".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        String::json_schema(generator)
     }
 }
 

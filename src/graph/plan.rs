@@ -1,6 +1,7 @@
 //! What a graph file compiles to: names resolved, types proved, nodes built. Nothing downstream checks again.
 
 use std::any::TypeId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Plan {
     pub dag: DiGraph<usize, String>,
     /// Over the nodes' fingerprints.
     pub fingerprint: String,
+    /// Of `nodes`, by name: events name their nodes, and every event is looked up.
+    pub(super) by_name: HashMap<String, usize>,
 }
 
 pub struct PlanNode {
@@ -87,7 +90,7 @@ pub struct StreamFold {
 
 impl Plan {
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.nodes.iter().position(|n| n.name == name)
+        self.by_name.get(name).copied()
     }
 
     /// Nodes whose output is a `T`: the very type, whatever else has its name. Where one may be skipped, it may be `null`.

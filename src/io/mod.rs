@@ -1,9 +1,11 @@
 //! Everything that touches the world: sources, models, journals, outputs; and the node kinds that do, in [`KINDS`].
 //! Must not know graphs, the engine or the pure kinds.
 
+pub mod append;
 pub mod atomic;
 pub mod decode;
 pub mod files;
+mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;
@@ -15,6 +17,9 @@ use crate::node::Kind;
 /// The kinds that touch the world.
 pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::file::IngestFile>(),
+    Kind::source::<ingest::host::IngestHost>(),
     Kind::source::<ingest::listen::IngestListen>(),
+    Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::task::<output::file::OutputFile>(),
+    Kind::task::<output::webhook::Webhook>(),
 ];

@@ -4,6 +4,8 @@
 //! ```text
 //! <state>/runs/20231001-120000-beef/
 //!     events.ndjson  run.json  report.json  cassette.ndjson  lock
+//! <state>/live/host-0123456789abcdef/         what a live graph keeps between processes
+//!     checkpoint  sources/  lock
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -123,7 +125,7 @@ impl StateDir {
         for entry in entries {
             let entry = entry.map_err(|error| unusable(&runs, &error))?;
             match entry.file_name().into_string() {
-                Ok(id) if is_id(&id) && entry.path().is_dir() => found.push(self.at(id)),
+                Ok(id) if is_id(&id) && entry.file_type().is_ok_and(|kind| kind.is_dir()) => found.push(self.at(id)),
                 _ => {} // somebody else's
             }
         }
@@ -262,6 +264,12 @@ impl RunDir {
         Ok(RunLock { _file: file })
     }
 
+    /// Deletes a run that never came into being: nothing was done of it.
+    pub fn discard(self, lock: RunLock) {
+        drop(lock);
+        let _ = fs::remove_dir_all(&self.path); // else it stays as one that was not finished
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.path.join("lock")
     }
@@ -311,5 +319,8 @@ fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
         .help("set $AGENT_STATE_DIR to another folder, or run with --no-journal")
 }
 
+mod live;
 #[cfg(test)]
 mod tests;
+
+pub use live::LiveDir;

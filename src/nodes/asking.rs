@@ -1,9 +1,41 @@
-//! How `draft` and `validate` ask the model: one request, one line in the run record.
+//! How `draft` and `validate` ask the model, one request and one line in the run record; and how they do without it
+//! where an earlier window asked.
 
-use crate::domain::{ModelCall, Note};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ModelCall, Note, Recommendation, Words};
 use crate::node::{Cx, TaskError};
 use crate::port::{Model, ModelError, ModelReply, ModelRequest};
 use crate::wording::{Prompt, wording_schema};
+
+/// What is kept of a recommendation's wording for later windows of the same episodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The accepted sentences with slots; `None` where nothing that the model said could be accepted.
+    pub slots: Option<Words>,
+}
+
+impl Kept {
+    /// What an earlier window kept, unless there is something new to say.
+    pub(super) fn recall(about: &Recommendation, cx: &Cx) -> Option<Kept> {
+        if cx.window.is_none() || about.is_news() {
+            return None;
+        }
+        serde_json::from_str(&cx.recall(&about.wording_key(cx.language))?).ok()
+    }
+
+    /// Keeps it for later windows; where the whole input is one, there are none.
+    pub(super) fn note(&self, about: &Recommendation, cx: &Cx) {
+        if cx.window.is_some()
+            && !about.episodes.is_empty()
+            && let Ok(value) = serde_json::to_string(self)
+        {
+            cx.note(Note::Keep { key: about.wording_key(cx.language), value });
+        }
+    }
+}
 
 /// The reply, or why there is none; the report comes out either way.
 ///
@@ -105,6 +137,7 @@ pub(super) mod scripted {
             target: "api_gateway".into(),
             severity: Severity::High,
             anomalies: vec!["cpu_usage".into()],
+            episodes: Vec::new(),
             parameters: [("replicas".to_string(), Parameter::Number(Figure::count(2)))].into(),
             facts: vec![
                 fact("target", FactValue::Name("api_gateway".into()), None, "what is scaled"),

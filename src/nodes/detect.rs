@@ -3,7 +3,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::detect::{Detector, Rules};
+use crate::detect::{Detector, Episodes, Rules};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Anomaly, Batch, Language};
 use crate::node::{AssetPath, Assets, Fold, Wanted, Window};
@@ -22,6 +22,8 @@ use crate::wording::describe;
 /// low = 70
 /// medium = 80
 /// high = 90
+/// for = "2m"                                                         # optional, see below
+/// clear = 65                                                         # optional, see below
 ///
 /// [status]                                                           # services; optional
 /// degraded = "medium"
@@ -32,6 +34,20 @@ use crate::wording::describe;
 /// `service_status.NAME` stands for a service: its value and threshold are the worst level (online 0, degraded 1,
 /// offline 2). A status that `[status]` leaves out is no anomaly; `offline` is never milder than `degraded`, also where
 /// only `degraded` is named. Records without an entity are a series of their own.
+///
+/// With `for`, values must stay at or above the lowest band so long, by the times of the records, before there is an
+/// anomaly; one value below it begins the count anew. Only records that stayed there so long count as having reached a
+/// band. They are taken in the order of time within a block of the input and block by block; one that comes in a later
+/// block than a newer one neither makes nor breaks a stretch.
+///
+/// In a graph with `[window]` an anomaly is part of an *episode*, which goes from window to window. It is `opened` in the
+/// first window where something reached a band (for as long as `for` says; the windows before count), `escalated` in one
+/// where it reaches a higher band than ever before, else `ongoing`. Its figures are those of the window, but `first` is
+/// the episode's first record. It is `resolved` in the first window whose values are all below `clear`, which is the
+/// lowest band where nothing else is written and never above it: then the list ends with an anomaly that tells what the
+/// episode was, for a webhook; `plan` and `merge` leave it out. While values are below the lowest band but not below
+/// `clear`, the episode stays open and is not in the list. So it does where the series sends nothing, which is not
+/// healthy; after a day without a record it is forgotten, and nothing is said. Without `[window]` `clear` changes nothing.
 ///
 /// An anomaly carries the services that its entity's records name, for the plan to choose a target from: 32 at most, the
 /// ones with the worst newest status first, then with the worst status ever, then by name.
@@ -52,11 +68,11 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;
-    type State = ();
+    type State = Episodes;
 
     fn new(config: Config, assets: &Assets<'_>) -> Result<Detect, Vec<Diagnostic>> {
         let file = assets.read(&config.rules).map_err(|fault| vec![fault])?;
@@ -76,8 +92,11 @@ impl Fold for Detect {
         gathered.push(batch);
     }
 
-    fn close(&self, gathered: Detector, _: &mut (), _: &Window) -> Vec<Anomaly> {
-        let mut anomalies = gathered.anomalies();
+    fn close(&self, gathered: Detector, episodes: &mut Episodes, window: &Window) -> Vec<Anomaly> {
+        let mut anomalies = match &window.span {
+            None => gathered.anomalies(),
+            Some(span) => gathered.anomalies_of_window(episodes, span),
+        };
         for anomaly in &mut anomalies {
             let label = self.rules.rule(&anomaly.metric).and_then(|rule| rule.label.get(self.language));
             anomaly.description = describe(anomaly, label, self.language);
@@ -95,7 +114,7 @@ mod tests {
     use super::*;
     use crate::detect::testing::{Record, batch, minute, records};
     use crate::diagnostic::SourceFile;
-    use crate::domain::{Counts, Status, Timestamp};
+    use crate::domain::{Counts, Phase, Status, Timestamp, WindowSpan};
     use crate::port::Files;
 
     const RULES: &str = "
@@ -132,7 +151,7 @@ mod tests {
         let mut gathered = detect.open();
         batches.iter().for_each(|b| detect.push(&mut gathered, b));
         let newest = Timestamp::from_micros(0).unwrap();
-        detect.close(gathered, &mut (), &Window { records: 1, newest, span: None, partial: false })
+        detect.close(gathered, &mut Episodes::default(), &Window { records: 1, newest, span: None, partial: false })
     }
 
     #[test]
@@ -152,6 +171,221 @@ mod tests {
         L'utilisation du processeur sur web-1 a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 1 relevé sur 2 a atteint le seuil de gravité faible (70_%), le 2023-11-14T22:13:00Z.
         Le service db sur web-1 a été hors ligne au pire (gravité élevée)_: il n'était pas en ligne dans 1 relevé sur 1, le 2023-11-14T22:14:00Z.
         La mesure lag sur web-1 a atteint 2 (gravité moyenne, seuil de -3)_: 1 relevé sur 1 a atteint le seuil de gravité moyenne (-3), le 2023-11-14T22:13:00Z.
+        ");
+    }
+
+    const LASTING: &str = "
+        [metrics.cpu]
+        low = 70
+        high = 90
+        [metrics.mem]
+        low = 70
+        high = 90
+        clear = 60
+        [metrics.lag]
+        low = 10
+        high = 20
+        for = '2m'
+        [status]
+        degraded = 'medium'
+        offline = 'high'";
+
+    /// `name value/first..worst..last/reached`, the moments as minutes, and the phase, where there is one, with the
+    /// minute of its beginning, the windows and the worst severity.
+    fn line(a: &Anomaly) -> String {
+        let at = |time: Timestamp| (time.micros() - minute(0)) / 60_000_000;
+        let samples = format!("{}..{}..{}", at(a.first.time), at(a.worst.time), at(a.last.time));
+        let facts = format!("{} {} {}/{samples}/{}", a.name, a.value, a.severity.word(), a.reached.total());
+        let Some(e) = &a.episode else { return facts };
+        assert_eq!(e.id, format!("{}/{}", a.name, e.since.label()));
+        let worst = e.worst_severity.word();
+        format!("{} {facts} since {} in {} worst {worst}", e.phase.word(), at(e.since), e.windows)
+    }
+
+    /// What is found of the windows, which are ten minutes long; each is `records => anomalies`.
+    fn check_windows(windows: &[(&str, &[&str])]) {
+        let detect = build(LASTING, "rules.toml", Language::En).unwrap();
+        for batch_size in [1, 2, 100] {
+            // The state once kept in memory, once written down and read again after every window.
+            let (mut kept, mut state) = (Episodes::default(), Episodes::default());
+            for (number, (text, expected)) in windows.iter().enumerate() {
+                let records = records(text);
+                let begin = |n: usize| Timestamp::from_micros(minute(n as i64 * 10)).unwrap();
+                let newest = records.iter().map(|r| r.time).max().and_then(Timestamp::from_micros);
+                let window = Window {
+                    records: records.len() as u64,
+                    newest: newest.unwrap_or(begin(number)),
+                    span: Some(WindowSpan { start: begin(number), end: begin(number + 1) }),
+                    partial: false,
+                };
+                let close = |state: &mut Episodes| {
+                    let mut gathered = detect.open();
+                    records.chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+                    detect.close(gathered, state, &window)
+                };
+                let found = close(&mut kept);
+                assert_eq!(close(&mut state), found);
+                state = postcard::from_bytes(&postcard::to_allocvec(&state).unwrap()).unwrap();
+                assert_eq!(state, kept);
+                let lines: Vec<String> = found.iter().map(line).collect();
+                assert_eq!(lines, *expected, "window {number}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_episode_goes_from_window_to_window() {
+        check_windows(&[
+            ("0 - cpu=10", &[]),
+            ("11 - cpu=75 \n 12 - cpu=5", &["opened cpu 75 low/11..11..11/1 since 11 in 1 worst low"]),
+            ("21 - cpu=72", &["ongoing cpu 72 low/11..21..21/1 since 11 in 2 worst low"]),
+            ("31 - cpu=95 \n 32 - cpu=80", &["escalated cpu 95 high/11..31..32/2 since 11 in 3 worst high"]),
+            ("41 - cpu=71", &["ongoing cpu 71 low/11..41..41/1 since 11 in 4 worst high"]),
+            ("51 - cpu=91", &["ongoing cpu 91 high/11..51..51/1 since 11 in 5 worst high"]),
+            ("61 - cpu=69", &["resolved cpu 95 high/11..31..51/0 since 11 in 6 worst high"]),
+            ("71 - cpu=69", &[]),
+            ("81 - cpu=99", &["opened cpu 99 high/81..81..81/1 since 81 in 1 worst high"]),
+        ]);
+    }
+
+    #[test]
+    fn each_series_has_episodes_of_its_own_and_what_is_over_comes_last() {
+        check_windows(&[
+            (
+                "0 a cpu=95 db=offline \n 0 b cpu=75 \n 0 - cpu=80",
+                &[
+                    "opened cpu@a 95 high/0..0..0/1 since 0 in 1 worst high",
+                    "opened service_status.db@a 2 high/0..0..0/1 since 0 in 1 worst high",
+                    "opened cpu 80 low/0..0..0/1 since 0 in 1 worst low",
+                    "opened cpu@b 75 low/0..0..0/1 since 0 in 1 worst low",
+                ],
+            ),
+            (
+                "11 a cpu=5 db=degraded \n 11 b cpu=96",
+                &[
+                    "escalated cpu@b 96 high/0..11..11/1 since 0 in 2 worst high",
+                    "ongoing service_status.db@a 1 medium/0..11..11/1 since 0 in 2 worst high",
+                    "resolved cpu@a 95 high/0..0..0/0 since 0 in 2 worst high",
+                ],
+            ),
+            (
+                "21 a db=online \n 22 - cpu=1",
+                &[
+                    "resolved service_status.db@a 2 high/0..0..11/0 since 0 in 3 worst high",
+                    "resolved cpu 80 low/0..0..0/0 since 0 in 2 worst low",
+                ],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn an_episode_ends_below_its_clear_level_only() {
+        check_windows(&[
+            ("1 - mem=75", &["opened mem 75 low/1..1..1/1 since 1 in 1 worst low"]),
+            ("11 - mem=69 \n 12 - mem=20", &[]),
+            ("21 - mem=60", &[]),
+            ("31 - mem=71", &["ongoing mem 71 low/1..31..31/1 since 1 in 4 worst low"]),
+            ("41 - mem=59.999999", &["resolved mem 75 low/1..1..31/0 since 1 in 5 worst low"]),
+            ("51 - mem=65", &[]),
+        ]);
+    }
+
+    #[test]
+    fn no_data_is_not_healthy_until_it_is_forgotten() {
+        let opened: &[&str] = &["opened cpu@a 75 low/1..1..1/1 since 1 in 1 worst low"];
+        check_windows(&[
+            ("1 a cpu=75", opened),
+            ("11 b cpu=5", &[]),
+            ("21 a mem=5", &[]),
+            ("31 a cpu=5", &["resolved cpu@a 75 low/1..1..1/0 since 1 in 2 worst low"]),
+        ]);
+        // The windows of a whole day between.
+        let silence =
+            |windows| [[("1 a cpu=75", opened)].as_slice(), &vec![("11 - mem=1", [].as_slice()); windows]].concat();
+        let over: &[&str] = &["resolved cpu@a 75 low/1..1..1/0 since 1 in 2 worst low"];
+        check_windows(&[silence(143).as_slice(), &[("1441 a cpu=5", over)]].concat());
+        check_windows(&[silence(144).as_slice(), &[("1451 a cpu=5", &[])]].concat());
+    }
+
+    #[test]
+    fn values_must_last_across_windows() {
+        check_windows(&[
+            ("1 - lag=15 \n 2 - lag=15 \n 3 - lag=2 \n 4 - lag=30 \n 5 - lag=30 \n 6 - lag=1", &[]),
+            ("12 - lag=12 \n 13 - lag=11 \n 14 - lag=13", &["opened lag 13 low/12..14..14/3 since 12 in 1 worst low"]),
+            ("21 - lag=25", &["escalated lag 25 high/12..21..21/1 since 12 in 2 worst high"]),
+            ("31 - lag=5 \n 39 - lag=12", &["ongoing lag 12 low/12..39..39/1 since 12 in 3 worst high"]),
+            ("41 - lag=5 \n 49 - lag=5", &["resolved lag 25 high/12..21..39/0 since 12 in 4 worst high"]),
+            // Begun at the end of one window, not lasting before the middle of the next.
+            ("59 - lag=11", &[]),
+            ("60 - lag=12 \n 61 - lag=14 \n 62 - lag=3", &["opened lag 14 low/59..61..61/2 since 59 in 1 worst low"]),
+            ("71 - lag=3", &["resolved lag 14 low/59..61..61/0 since 59 in 2 worst low"]),
+            ("89 - lag=30", &[]),
+            ("90 - lag=3 \n 91 - lag=30", &[]),
+        ]);
+        // Begun, then nothing for a window: it may have gone on.
+        check_windows(&[
+            ("9 - lag=15", &[]),
+            ("11 - cpu=1", &[]),
+            ("21 - lag=15", &["opened lag 15 low/9..21..21/1 since 9 in 1 worst low"]),
+        ]);
+    }
+
+    #[test]
+    fn values_must_last_within_one_window_too() {
+        let check = |text: &str, expected: &[&str]| {
+            let detect = build(LASTING, "rules.toml", Language::En).unwrap();
+            for batch_size in [1, 2, 100] {
+                let mut gathered = detect.open();
+                records(text).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+                let window =
+                    Window { records: 1, newest: Timestamp::from_micros(0).unwrap(), span: None, partial: false };
+                let mut state = Episodes::default();
+                let found = detect.close(gathered, &mut state, &window);
+                let lines: Vec<String> = found.iter().map(line).collect();
+                assert_eq!(
+                    (lines.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), state),
+                    (expected, Episodes::default()),
+                    "{text}"
+                );
+            }
+        };
+        check("1 - lag=15 \n 2 - lag=15 \n 3 - lag=5 \n 4 - lag=15 \n 5 - lag=15", &[]);
+        check(
+            "1 - lag=30 \n 2 - lag=5 \n 3 - lag=15 \n 4 - lag=12 \n 5 - lag=11 \n 6 - lag=1 \n 7 - lag=40",
+            &["lag 15 low/3..3..5/3"],
+        );
+        check("1 - lag=12 \n 3 - lag=11 \n 4 - lag=1 \n 5 - lag=12 \n 7 - lag=13", &["lag 13 low/1..7..7/4"]);
+        check("1 a lag=12 \n 2 b lag=1 \n 3 a lag=11 \n 3 b lag=12", &["lag@a 12 low/1..1..3/2"]);
+        // `clear` is of windows; a rule without `for` is one anomaly from the first to the last.
+        check("1 - mem=75 \n 2 - mem=5 \n 3 - mem=71", &["mem 75 low/1..1..3/2"]);
+    }
+
+    #[test]
+    fn what_is_over_is_told_in_a_sentence() {
+        let batch = |text: &str| batch(&records(text));
+        let lines = |language| {
+            let detect = build(RULES, "rules.toml", language).unwrap();
+            let mut state = Episodes::default();
+            let mut lines = Vec::new();
+            for (n, text) in
+                ["0 web-1 cpu=93.5 db=offline \n 2 web-1 cpu=80", "12 web-1 cpu=5 db=online"].iter().enumerate()
+            {
+                let mut gathered = detect.open();
+                detect.push(&mut gathered, &batch(text));
+                let [start, end] = [n as i64, n as i64 + 1].map(|n| Timestamp::from_micros(minute(n * 10)).unwrap());
+                let window =
+                    Window { records: 1, newest: start, span: Some(WindowSpan { start, end }), partial: false };
+                lines = detect.close(gathered, &mut state, &window);
+            }
+            lines.into_iter().map(|a| a.description.replace('\u{a0}', "_")).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(lines(Language::En), @r"
+        CPU usage on web-1 has recovered: it peaked at 93.5% (high severity, threshold 90%), first at 2023-11-14T22:13:00Z, last at 2023-11-14T22:15:00Z, worst at 2023-11-14T22:13:00Z.
+        Service db on web-1 has recovered: it was offline at worst (high severity), at 2023-11-14T22:13:00Z.
+        ");
+        insta::assert_snapshot!(lines(Language::Fr), @r"
+        L'utilisation du processeur sur web-1_: retour à la normale, après un pic de 93,5_% (gravité élevée, seuil de 90_%), la première fois le 2023-11-14T22:13:00Z, la dernière le 2023-11-14T22:15:00Z, au pire le 2023-11-14T22:13:00Z.
+        Le service db sur web-1_: retour à la normale, après avoir été hors ligne au pire (gravité élevée), le 2023-11-14T22:13:00Z.
         ");
     }
 
@@ -226,6 +460,64 @@ mod tests {
             shuffled.iter_mut().zip(1..).for_each(|(record, row)| record.row = row);
             let [expected, got] = [records, shuffled].map(|r| run(&[batch(&r)], Language::En));
             prop_assert_eq!(placeless(expected), placeless(got));
+        }
+
+        /// Windows of ten minutes, each with a reading every minute at most, against the rules said in the plainest way.
+        #[test]
+        fn phases_are_what_the_manual_says(
+            windows in vec(vec(option::weighted(0.8, prop::sample::select(vec![5.0, 8.0, 10.0, 12.0, 25.0])), 10), 1..7),
+            batch_size in 1usize..5,
+        ) {
+            let rules = "[metrics.lag]\nlow = 10\nhigh = 20\nfor = '2m'\nclear = 7";
+            let detect = build(rules, "rules.toml", Language::En).unwrap();
+            let (mut state, mut open, mut since) = (Episodes::default(), None::<f64>, None::<usize>);
+            for (number, window) in windows.iter().enumerate() {
+                // The plainest way: value by value.
+                let (mut up, mut all) = (vec![], vec![]);
+                let mut stretch = vec![];
+                for (at, value) in window.iter().enumerate().filter_map(|(at, value)| Some((number * 10 + at, (*value)?))) {
+                    all.push(value);
+                    if value < 10.0 {
+                        since = None;
+                        stretch.clear();
+                        continue;
+                    }
+                    let begin = *since.get_or_insert(at);
+                    stretch.push(value);
+                    if at - begin >= 2 {
+                        up.append(&mut stretch);
+                    }
+                }
+                let max = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                if open.is_some() {
+                    up = all.iter().copied().filter(|value| *value >= 10.0).collect();
+                }
+                let expected = match open {
+                    _ if all.is_empty() => None,
+                    None if up.is_empty() => None,
+                    None => Some((Phase::Opened, max(&up))),
+                    Some(worst) if max(&all) < 7.0 => Some((Phase::Resolved, worst)),
+                    Some(_) if up.is_empty() => None,
+                    Some(worst) if max(&up) >= 20.0 && worst < 20.0 => Some((Phase::Escalated, max(&up))),
+                    Some(_) => Some((Phase::Ongoing, max(&up))),
+                };
+                match expected {
+                    Some((Phase::Resolved, _)) => open = None,
+                    Some((_, value)) => open = Some(open.map_or(value, |worst: f64| worst.max(value))),
+                    None => {}
+                }
+                let record = |(at, value): (usize, &Option<f64>)| {
+                    Some(format!("{} - lag={}", number * 10 + at, (*value)?))
+                };
+                let text: Vec<String> = window.iter().enumerate().filter_map(record).collect();
+                let mut gathered = detect.open();
+                records(&text.join("\n")).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+                let [start, end] = [number, number + 1].map(|n| Timestamp::from_micros(minute(n as i64 * 10)).unwrap());
+                let window = Window { records: 1, newest: start, span: Some(WindowSpan { start, end }), partial: false };
+                let found = detect.close(gathered, &mut state, &window);
+                let got: Vec<_> = found.iter().map(|a| (a.episode.as_ref().unwrap().phase, a.value.get())).collect();
+                prop_assert_eq!(got, expected.into_iter().collect::<Vec<_>>(), "window {}", number);
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::asking::ask;
+use super::asking::{Kept, ask};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{FactValue, Recommendation};
 use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
@@ -17,6 +17,10 @@ use crate::wording::{BadPrompt, Prompt, PromptTemplate, legible};
 /// Without a model, or when the model cannot be reached, the draft carries the recommendation alone and its template
 /// words it. A host, service or other name that is not 1 to 64 of the characters `A-Z a-z 0-9 . _ : / @ -` is never
 /// sent to a model; such a recommendation keeps its template too.
+///
+/// In a graph with `[window]` the model is asked when an episode that the recommendation answers has opened or escalated,
+/// or when nothing is remembered of it. In the other windows `validate` fills the sentences that it accepted before with
+/// the newest facts; where it could accept nothing the template stays until an episode escalates.
 ///
 /// The prompt is a Jinja template in two parts: what is above the line `---user---` is the system message, what is
 /// below it the user's. An unknown variable is an error when the graph is loaded. The variables are
@@ -59,6 +63,9 @@ pub struct Draft {
     pub reply: Option<ModelReply>,
     /// Why there is no reply, though a model is configured.
     pub failure: Option<String>,
+    /// What an earlier window kept, where the model need not be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<Kept>,
 }
 
 pub struct Drafting {
@@ -68,7 +75,7 @@ pub struct Drafting {
 
 impl Task for Drafting {
     const KIND: &'static str = "draft";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const USES_MODEL: bool = true;
     const HAS_FALLBACK: bool = true;
     type Config = Config;
@@ -83,7 +90,11 @@ impl Task for Drafting {
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<Draft, TaskError> {
         let recommendation = input.recommendation;
-        let mut draft = Draft { recommendation, prompt: None, reply: None, failure: None };
+        let remembered = Kept::recall(&recommendation, cx);
+        let mut draft = Draft { recommendation, prompt: None, reply: None, failure: None, remembered };
+        if draft.remembered.is_some() {
+            return Ok(draft);
+        }
         let Some(model) = cx.model() else { return Ok(draft) };
         if let Some(name) = unsendable(&draft.recommendation) {
             draft.failure = Some(format!("the name `{}` is not fit to be sent to a model", legible(name, 80)));
@@ -104,7 +115,7 @@ impl Task for Drafting {
 
     fn fallback(&self, input: Input) -> Option<Draft> {
         let failure = Some("the task that asks the model failed".to_string()); // the run record has why
-        Some(Draft { recommendation: input.recommendation, prompt: None, reply: None, failure })
+        Some(Draft { recommendation: input.recommendation, prompt: None, reply: None, failure, remembered: None })
     }
 }
 
@@ -174,7 +185,8 @@ mod tests {
     #[tokio::test]
     async fn without_a_model_nothing_is_said() {
         let (draft, notes) = run(recommendation(), Language::En, None).await;
-        let nothing = Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None };
+        let nothing =
+            Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None, remembered: None };
         assert_eq!((draft, notes), (Ok(nothing), vec![]));
     }
 

@@ -81,7 +81,8 @@ pub struct Gathered {
 struct Metric {
     name: String,
     total: Total,
-    newest: PerEntity<Newest>,
+    /// Kept only where a figure asks for it.
+    newest: Option<PerEntity<Newest>>,
 }
 
 /// The newest reading of a series.
@@ -115,13 +116,11 @@ impl Fold for InsightTable {
 
     fn open(&self) -> Gathered {
         let mut metrics: Vec<Metric> = Vec::new();
-        for (_, value) in &self.values {
-            if !metrics.iter().any(|m| m.name == value.metric) {
-                metrics.push(Metric {
-                    name: value.metric.clone(),
-                    total: Total::default(),
-                    newest: PerEntity::default(),
-                });
+        for (_, Value { metric: name, .. }) in &self.values {
+            if !metrics.iter().any(|m| m.name == *name) {
+                let newest = self.values.iter().any(|(_, v)| v.metric == *name && v.stat == Stat::Newest);
+                let newest = newest.then(PerEntity::default);
+                metrics.push(Metric { name: name.clone(), total: Total::default(), newest });
             }
         }
         Gathered { metrics, entities: Entities::default(), services: HashMap::new() }
@@ -150,18 +149,23 @@ impl Fold for InsightTable {
 
 impl Gathered {
     fn push(&mut self, batch: &Batch) {
-        let mut rows = self.entities.enter(batch);
+        let rows = self.entities.enter(batch);
         for column in &batch.metrics {
             let Some(metric) = self.metrics.iter_mut().find(|m| m.name == *column.name) else { continue };
-            let Metric { total, newest, .. } = metric;
-            rows.metric(column, newest, |newest, reading| {
-                total.add(reading.value);
-                newest.observe(reading);
-            });
+            metric.total.join(&Total::of(&column.values));
+            if let Some(newest) = &mut metric.newest {
+                let number = |value: f64| Some(value).filter(|value| value.is_finite());
+                rows.newest(&column.values, number, |entity, reading| newest.of(entity).observe(reading));
+            }
         }
         for column in &batch.services {
-            let newest = self.services.entry(column.name.clone()).or_default();
-            rows.service(column, newest, Newest::observe);
+            // A name is copied only where it is new.
+            let newest = match self.services.get_mut(&column.name) {
+                Some(newest) => newest,
+                None => self.services.entry(column.name.clone()).or_default(),
+            };
+            let number = |level: u8| Status::from_level(level).map(|status| f64::from(status.level()));
+            rows.newest(&column.levels, number, |entity, reading| newest.of(entity).observe(reading));
         }
     }
 
@@ -183,7 +187,10 @@ impl Gathered {
             Stat::Max => total.max()?,
             Stat::Sum => total.sum()?,
             Stat::Count => return Some(Figure::count(total.count())),
-            Stat::Newest => metric.newest.iter().filter_map(|(_, n)| n.0).map(|r| r.value).min_by(f64::total_cmp)?,
+            Stat::Newest => {
+                let newest = metric.newest.iter().flat_map(PerEntity::iter);
+                newest.filter_map(|(_, n)| n.0).map(|r| r.value).min_by(f64::total_cmp)?
+            }
         })
     }
 

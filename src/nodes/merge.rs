@@ -4,13 +4,14 @@ use serde::Deserialize;
 
 use crate::detect::one_per_series;
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Anomaly, Recommendation, Report, ReportAnomaly, ReportRecommendation, Summary};
+use crate::domain::{Anomaly, Note, Recommendation, Report, ReportAnomaly, ReportRecommendation, Summary};
 use crate::node::{Assets, Cx, Task, TaskError};
 
 /// Puts the report together.
 ///
 /// Anomalies are brought into the order of the report: severity, then |value − threshold| / |threshold|, both falling,
-/// then name. There is one per name: where several nodes found the same one, the first in this order. Recommendations
+/// then name. There is one per name: where several nodes found the same one, the first in this order; and none of an
+/// episode that is over, which the run record tells of. Recommendations
 /// keep theirs, those of one id together; an item that was skipped is left out, and so is one that another plan has made
 /// word for word.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,7 +42,8 @@ impl Task for Merge {
         Ok(Merge)
     }
 
-    async fn run(&self, input: Input, _cx: &Cx) -> Result<Report, TaskError> {
+    async fn run(&self, input: Input, cx: &Cx) -> Result<Report, TaskError> {
+        input.anomalies.iter().filter_map(|anomaly| anomaly.episode.clone()).for_each(|e| cx.note(Note::Episode(e)));
         Ok(report(input))
     }
 }
@@ -79,7 +81,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{Figure, Severity};
+    use crate::domain::{Episode, Figure, Language, Phase, Severity};
 
     /// An anomaly as JSON, of a graph's edge.
     fn anomaly(name: &str, severity: Severity, value: f64, threshold: f64) -> serde_json::Value {
@@ -201,6 +203,26 @@ mod tests {
                 "low tie b"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_in_the_run_record_alone() {
+        let of = |name: &str, phase| {
+            let anomaly = Anomaly::example(name, 95.0, Severity::High);
+            let since = anomaly.first.time;
+            let episode = Episode { id: name.into(), phase, since, worst_severity: Severity::High, windows: 2 };
+            Anomaly { episode: Some(episode), ..anomaly }
+        };
+        let found = json!([of("cpu@a", Phase::Ongoing), of("cpu@b", Phase::Resolved)]);
+        let cx = Cx::new("report".into(), Language::En, None);
+        let report = Merge.run(input(found, json!([])), &cx).await.unwrap();
+        assert_eq!(report.anomalies.iter().map(|a| a.metric.as_str()).collect::<Vec<_>>(), ["cpu@a"]);
+        let note = |note| match note {
+            Note::Episode(episode) => (episode.id, episode.phase),
+            other => panic!("{other:?}"),
+        };
+        let noted: Vec<(String, Phase)> = cx.take_notes().into_iter().map(note).collect();
+        assert_eq!(noted, [("cpu@a".to_string(), Phase::Ongoing), ("cpu@b".to_string(), Phase::Resolved)]);
     }
 
     #[test]

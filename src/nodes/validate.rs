@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::asking::ask;
+use super::asking::{Kept, ask};
 use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Note, Recommendation, WordingRecord, WordingSource};
 use crate::node::{Assets, Cx, Task, TaskError};
 use crate::port::ModelReply;
-use crate::wording::{Grounded, Rejection, judge, legible};
+use crate::wording::grounding::ground;
+use crate::wording::{Grounded, Rejection, Wording, judge, legible};
 
 /// Holds a draft to the facts of its recommendation. The sentences of the model are published only if
 ///
@@ -24,6 +25,10 @@ use crate::wording::{Grounded, Rejection, judge, legible};
 /// A rejected answer is asked for again with the reasons, at most `max_repairs` times; then the template of the
 /// playbook words the recommendation. Nothing else of the recommendation ever changes. How it was worded is in the run
 /// record.
+///
+/// In a graph with `[window]` accepted sentences are remembered with their slots as long as the same episodes go on, and
+/// filled with the facts of each window. They are held to these facts again; where they do not hold, the template words
+/// the recommendation.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -48,7 +53,7 @@ pub struct Validating {
 
 impl Task for Validating {
     const KIND: &'static str = "validate";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const USES_MODEL: bool = true;
     const HAS_FALLBACK: bool = true;
     type Config = Config;
@@ -68,13 +73,16 @@ impl Task for Validating {
             ledger: Vec::new(),
             rejected: draft.failure.iter().map(|why| legible(why, 300)).collect(),
         };
-        let accepted = self.accepted(&draft, &mut record, cx).await?;
+        let (accepted, source) = match &draft.remembered {
+            Some(kept) => (refilled(kept, &draft.recommendation, &mut record, cx), WordingSource::Remembered),
+            None => (self.accepted(&draft, &mut record, cx).await?, WordingSource::Model),
+        };
         let mut recommendation = draft.recommendation;
         if let Some(grounded) = accepted {
             recommendation.slots = grounded.slots;
             recommendation.words = grounded.words;
-            recommendation.wording = WordingSource::Model;
-            record.source = WordingSource::Model;
+            recommendation.wording = source;
+            record.source = source;
             record.ledger = grounded.ledger;
         }
         cx.note(Note::Wording(record));
@@ -96,14 +104,19 @@ impl Validating {
     ) -> Result<Option<Grounded>, TaskError> {
         let mut latest: Option<ModelReply> = draft.reply.clone();
         while let Some(reply) = latest.take() {
-            let verdict = judge(&reply.text, reply.finish_reason.as_deref(), &draft.recommendation, cx.language);
-            let reasons = match verdict {
-                Ok(grounded) => return Ok(Some(grounded)),
+            let about = &draft.recommendation;
+            let reasons = match judge(&reply.text, reply.finish_reason.as_deref(), about, cx.language) {
+                Ok(grounded) => {
+                    Kept { slots: Some(grounded.slots.clone()) }.note(about, cx);
+                    return Ok(Some(grounded));
+                }
                 Err(rejections) => reasons(&rejections),
             };
             record.rejected.extend(reasons.iter().cloned());
             let (Some(prompt), Some(model)) = (&draft.prompt, cx.model()) else { break };
-            if record.repairs < self.max_repairs {
+            if record.repairs >= self.max_repairs {
+                Kept { slots: None }.note(about, cx); // asked often enough, until there is something new to say
+            } else {
                 record.repairs += 1;
                 match ask(cx, model.as_ref(), &prompt.again(&reply.text, &reasons)).await? {
                     Ok(reply) => latest = Some(reply),
@@ -112,6 +125,28 @@ impl Validating {
             }
         }
         Ok(None)
+    }
+}
+
+/// The sentences that an earlier window accepted, with the facts of this one, if they still hold.
+fn refilled(kept: &Kept, about: &Recommendation, record: &mut WordingRecord, cx: &Cx) -> Option<Grounded> {
+    let Some(slots) = &kept.slots else {
+        kept.note(about, cx);
+        record.rejected.push("what the model said in an earlier window was rejected".to_string());
+        return None;
+    };
+    let wording = Wording { action: slots.action.clone(), benefit_estimate: slots.benefit_estimate.clone() };
+    match ground(&wording, about, cx.language) {
+        Ok(grounded) => {
+            kept.note(about, cx);
+            Some(grounded)
+        }
+        Err(faults) => {
+            let why = |fault| Rejection::Grounding(fault);
+            record.rejected.push("what was accepted in an earlier window does not hold any more".to_string());
+            record.rejected.extend(reasons(&faults.into_iter().map(why).collect::<Vec<_>>()));
+            None
+        }
     }
 }
 
@@ -129,14 +164,19 @@ fn reasons(rejections: &[Rejection]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
 
     use proptest::prelude::*;
 
     use super::super::asking::scripted::{Scripted, recommendation, reply};
+    use super::super::draft::{self, Drafting};
     use super::*;
-    use crate::domain::{Language, ModelCall};
-    use crate::port::{Model, ModelError};
+    use crate::diagnostic::{SourceFile, decode, parse_toml};
+    use crate::domain::{
+        ClosedBy, Episode, FactValue, Figure, Language, ModelCall, Timestamp, WindowRecord, WindowSpan, Words,
+    };
+    use crate::port::{Files, Memory, Model, ModelError};
     use crate::wording::Prompt;
 
     const GOOD: &str = r#"{"action": "Bring {target} to {parameter.replicas} replicas.",
@@ -145,7 +185,7 @@ mod tests {
 
     fn draft(reply: Option<ModelReply>) -> Draft {
         let prompt = Some(Prompt { system: "s".into(), user: "u".into(), max_tokens: 400 });
-        Draft { recommendation: recommendation(), prompt, reply, failure: None }
+        Draft { recommendation: recommendation(), prompt, reply, failure: None, remembered: None }
     }
 
     struct Outcome {
@@ -162,7 +202,7 @@ mod tests {
             match note {
                 Note::Call(call) => calls.push(call),
                 Note::Wording(wording) => wordings.push(wording),
-                Note::Keep { .. } => {}
+                Note::Delivery(_) | Note::Episode(_) | Note::Keep { .. } => {}
             }
         }
         Outcome { result, calls, wordings }
@@ -239,7 +279,8 @@ mod tests {
     #[tokio::test]
     async fn without_a_reply_the_template_words_it() {
         use WordingSource::Template;
-        let alone = Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None };
+        let alone =
+            Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None, remembered: None };
         check(alone.clone(), None, (Template, 0, &[])).await;
         let failed = Draft { failure: Some("no answer in time: 30 s".into()), ..alone };
         check(failed, Some(vec![]), (Template, 0, &["no answer in time: 30 s"])).await;
@@ -269,6 +310,144 @@ mod tests {
         assert_eq!(asked[0], asked[1]);
         assert!(asked.iter().all(|request| request.user.chars().count() < 2_500 && request.system == "s"));
         assert!(asked[0].user.starts_with("u\n") && !asked[0].user.contains('\u{202e}'));
+    }
+
+    #[derive(Default)]
+    struct Remembering(Mutex<HashMap<String, String>>);
+
+    impl Memory for Remembering {
+        fn recall(&self, key: &str) -> Option<String> {
+            self.0.lock().unwrap().get(key).cloned()
+        }
+    }
+
+    struct Prompts;
+
+    impl Files for Prompts {
+        fn read(&self, path: &str) -> Result<SourceFile, String> {
+            Ok(SourceFile::new(path, include_str!("../../prompts/recommendation.md")))
+        }
+    }
+
+    fn drafting() -> Drafting {
+        let graph = SourceFile::new("g.toml", "prompt = 'p.md'");
+        let toml = parse_toml(&graph).unwrap();
+        let value = toml::Spanned::new(toml.span(), toml::de::DeValue::Table(toml.into_inner()));
+        Drafting::new(decode(value, &graph).unwrap(), &Assets::new(Language::En, &graph, &Prompts)).unwrap()
+    }
+
+    /// What one window is given and what comes of it.
+    struct Step {
+        /// `a opened, b ongoing`
+        episodes: &'static str,
+        /// CPU usage, a fact of this window.
+        cpu: f64,
+        answers: Vec<Result<ModelReply, ModelError>>,
+        source: WordingSource,
+        benefit: &'static str,
+    }
+
+    /// One recommendation through `draft` and `validate`, window after window. Every answer must be asked for, and no
+    /// more than there are.
+    async fn check_windows(steps: Vec<Step>) {
+        let memory = Arc::new(Remembering::default());
+        for (number, Step { episodes, cpu, answers, source, benefit }) in steps.into_iter().enumerate() {
+            let time = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+            let mut about = recommendation();
+            about.episodes = episodes
+                .split(", ")
+                .map(|text| text.split_once(' ').unwrap())
+                .map(|(id, phase)| Episode {
+                    id: id.into(),
+                    phase: serde_json::from_value(phase.into()).unwrap(),
+                    since: time,
+                    worst_severity: about.severity,
+                    windows: number as u64,
+                })
+                .collect();
+            about.facts[1].value = FactValue::Number(Figure::new(cpu).unwrap());
+            about.facts[4].value = FactValue::Number(Figure::new(cpu / 2.0).unwrap());
+            let expected = answers.len();
+            let model = Scripted::new(answers);
+            let cx = || {
+                let span = WindowSpan { start: time, end: time };
+                let window = WindowRecord { span, closed_by: ClosedBy::Watermark, partial: false, late: 0, carried: 0 };
+                let cx = Cx::new("words[0]".into(), Language::En, Some(model.clone() as Arc<dyn Model>));
+                cx.within("run".into(), Some(window), Some(memory.clone()))
+            };
+            let (asks, holds) = (cx(), cx());
+            let draft = drafting().run(draft::Input { recommendation: about.clone() }, &asks).await.unwrap();
+            let worded = Validating { max_repairs: 1 }.run(Input { draft }, &holds).await.unwrap();
+            assert_eq!((worded.wording, worded.words.benefit_estimate.as_str()), (source, benefit), "window {number}");
+            assert_eq!(model.asked.lock().unwrap().len(), expected, "window {number}");
+            let restored = Recommendation {
+                slots: about.slots.clone(),
+                words: about.words.clone(),
+                wording: about.wording,
+                ..worded
+            };
+            assert_eq!(restored, about);
+            for note in holds.take_notes() {
+                match note {
+                    Note::Wording(record) => assert_eq!(record.source, source),
+                    Note::Keep { key, value } => drop(memory.0.lock().unwrap().insert(key, value)),
+                    Note::Call(_) | Note::Delivery(_) | Note::Episode(_) => {}
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_model_is_asked_when_an_episode_opens_or_escalates() {
+        use WordingSource::{Model, Remembered, Template};
+        let said = |text: &str| vec![Ok(reply(text))];
+        let other = GOOD.replace("CPU should fall", "CPU use should fall");
+        let step = |episodes, cpu, answers, source, benefit| Step { episodes, cpu, answers, source, benefit };
+        let template = "CPU from 93% to 46.5%, if 1 runs.";
+        check_windows(vec![
+            step("a opened", 93.0, said(GOOD), Model, "CPU should fall to 46.5%, assuming 1 replica."),
+            step("a ongoing", 80.0, vec![], Remembered, "CPU should fall to 40%, assuming 1 replica."),
+            step("a ongoing", 70.0, vec![], Remembered, "CPU should fall to 35%, assuming 1 replica."),
+            step("a escalated", 96.0, said(&other), Model, "CPU use should fall to 48%, assuming 1 replica."),
+            step("a ongoing", 90.0, vec![], Remembered, "CPU use should fall to 45%, assuming 1 replica."),
+            // One more episode behind it: nothing is remembered of both.
+            step("b opened, a ongoing", 90.0, said(GOOD), Model, "CPU should fall to 45%, assuming 1 replica."),
+            step("a ongoing, b ongoing", 88.0, vec![], Remembered, "CPU should fall to 44%, assuming 1 replica."),
+            step("a ongoing", 90.0, vec![], Remembered, "CPU use should fall to 45%, assuming 1 replica."),
+            // Nothing acceptable: not asked again before there is news.
+            step("c opened", 90.0, vec![Ok(reply(BAD)), Ok(reply(BAD))], Template, template),
+            step("c ongoing", 90.0, vec![], Template, template),
+            step("c escalated", 90.0, said(GOOD), Model, "CPU should fall to 45%, assuming 1 replica."),
+            // No answer: asked in the next window.
+            step("d opened", 90.0, vec![Err(ModelError::Timeout("30 s".into()))], Template, template),
+            step("d ongoing", 90.0, said(GOOD), Model, "CPU should fall to 45%, assuming 1 replica."),
+            step("d ongoing", 90.0, vec![], Remembered, "CPU should fall to 45%, assuming 1 replica."),
+        ])
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_held_to_the_facts_of_the_window() {
+        let kept = |slots| Draft { remembered: Some(Kept { slots }), ..draft(None) };
+        let words = |action: &str, benefit_estimate: &str| {
+            Some(Words { action: action.into(), benefit_estimate: benefit_estimate.into() })
+        };
+        let good = words(
+            "Bring {target} to {parameter.replicas} replicas.",
+            "CPU should fall to {projected.cpu_usage}, assuming {assumed.replicas} replica.",
+        );
+        check(kept(good), Some(vec![]), (WordingSource::Remembered, 0, &[])).await;
+        let stale = words(
+            "Bring {target} to {parameter.replicas} replicas.",
+            "CPU should fall to {projected.cpu_usage}, assuming {assumed.nodes} replica.",
+        );
+        check(
+            kept(stale),
+            Some(vec![]),
+            (WordingSource::Template, 0, &["does not hold any more", "assumed.nodes", "assumed.replicas"]),
+        )
+        .await;
+        check(kept(None), Some(vec![]), (WordingSource::Template, 0, &["was rejected"])).await;
     }
 
     proptest! {

@@ -4,7 +4,8 @@ use super::{count, quantity};
 use crate::domain::{Anomaly, Language, Severity, Status};
 
 /// A full sentence: what was worst, how bad that is, in how many records, since when and until when. `label` is what
-/// the language calls the metric, in French with its article; without one the metric's name stands for it.
+/// the language calls the metric, in French with its article; without one the metric's name stands for it. Of an episode
+/// that is over it says what it was.
 pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
     let when = moments(anomaly, language);
     let subject = subject(anomaly, label, language);
@@ -13,6 +14,16 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
     if anomaly.service.is_some() {
         let status = |level: f64| Status::from_level(level as u8).unwrap_or(Status::Offline); // levels are 0, 1, 2
         let worst = status_word(status(anomaly.value.get()), language);
+        if anomaly.is_over() {
+            return match language {
+                Language::En => {
+                    format!("{subject} has recovered: it was {worst} at worst ({severity} severity), {when}.")
+                }
+                Language::Fr => format!(
+                    "{subject}\u{a0}: retour à la normale, après avoir été {worst} au pire (gravité {severity}), {when}."
+                ),
+            };
+        }
         let began = anomaly.bands.lowest().map_or(Status::Degraded, |(_, level)| status(level.get()));
         let spells = spells(anomaly, began, language);
         return match language {
@@ -24,6 +35,19 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
     }
     let value = quantity(anomaly.value, anomaly.unit.as_deref(), language);
     let threshold = quantity(anomaly.threshold, anomaly.unit.as_deref(), language);
+    if anomaly.is_over() {
+        return match language {
+            Language::En => {
+                format!(
+                    "{subject} has recovered: it peaked at {value} ({severity} severity, threshold {threshold}), {when}."
+                )
+            }
+            Language::Fr => format!(
+                "{subject}\u{a0}: retour à la normale, après un pic de {value} (gravité {severity}, seuil de {threshold}), \
+                 {when}."
+            ),
+        };
+    }
     let share = share(anomaly, language);
     match language {
         Language::En => {
@@ -166,6 +190,7 @@ mod tests {
             mean: figure(61.0),
             services: vec![],
             description: String::new(),
+            episode: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod prompt;
 pub mod repair;
 mod reply;
 mod schema;
+mod shortfall;
 mod slots;
 
 pub use describe::{describe, severity_word, status_word};
@@ -16,4 +17,5 @@ pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
 pub use reply::{Rejection, judge, legible};
 pub use schema::{Wording, misfits, portable, wording_schema};
+pub use shortfall::Shortfall;
 pub use slots::{Slot, UnknownSlot, count, fill, number, quantity, render, slots_in};

@@ -28,7 +28,8 @@ pub fn slots_in(text: &str) -> Vec<Slot<'_>> {
         from = open + 1;
         let Some(close) = text[from..].find(['{', '}']).map(|at| from + at) else { break };
         let name = &text[from..close];
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.:@".contains(c));
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '@'));
         if is_name && text[close..].starts_with('}') {
             slots.push(Slot { name, span: open..close + 1 });
             from = close + 1;

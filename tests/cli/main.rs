@@ -7,6 +7,7 @@ mod exits;
 mod journal;
 mod kills;
 mod manuals;
+mod outputs;
 mod refusals;
 mod sandbox;
 mod schemas;

@@ -1,6 +1,8 @@
 //! Node kinds, ports and a journal for tests that need no telemetry: the engine must know no particular kind.
 #![allow(dead_code)]
 
+pub mod script;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,8 +19,9 @@ use agent::port::{Clock, Files, Journal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub static KINDS: [Kind; 8] = [
+pub static KINDS: [Kind; 9] = [
     Kind::source::<Numbers>(),
+    Kind::source::<script::Script>(),
     Kind::fold::<Sum>(),
     Kind::fold::<Items>(),
     Kind::task::<Add>(),
@@ -364,6 +367,7 @@ pub fn header(plan: &Plan) -> Header {
         fingerprint: plan.fingerprint.clone(),
         nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
         can_be_reread: true,
+        window: None,
         invocation: Invocation {
             path: "t.toml".into(),
             overrides: vec![],
@@ -389,10 +393,11 @@ pub async fn run(text: &str, from: &[String], cancel: Cancel) -> (Run, Outcome, 
         journal: Some(Box::new(journal.clone())),
         clock: Arc::new(Epoch),
         model: None,
+        memory: None,
         watcher: Arc::new(Nobody),
         cancel,
     };
-    let (state, outcome) = agent::engine::drive(plan.clone(), stream, state, world, first).await;
+    let (state, outcome) = agent::engine::drive(plan.clone(), Some(stream), state, world, Some(first)).await;
     let plan = Arc::try_unwrap(plan).unwrap_or_else(|_| panic!("the plan is still held"));
     (state, outcome, plan, journal.lines())
 }

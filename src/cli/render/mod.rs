@@ -12,5 +12,6 @@ pub mod runs;
 pub mod summary;
 mod text;
 pub mod why;
+pub mod window;
 
 pub use text::{Style, safe};

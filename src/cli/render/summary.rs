@@ -198,13 +198,17 @@ fn services(report: &Report) -> String {
 
 /// How many sentences come from whom, and why the model's were not taken where they were not.
 fn wording(report: &Report, record: &RunRecord) -> String {
-    let by_model = record.wordings.iter().filter(|w| w.source == WordingSource::Model).count();
-    let by_template = report.recommendations.len().saturating_sub(by_model);
+    let by = |source| record.wordings.iter().filter(|w| w.source == source).count();
+    let (by_model, remembered) = (by(WordingSource::Model), by(WordingSource::Remembered));
+    let by_template = report.recommendations.len().saturating_sub(by_model + remembered);
     let mut parts = Vec::new();
     if let (Some(model), true) = (&record.model, by_model > 0) {
         parts.push(format!("{by_model} by {} ({})", safe(&model.model), safe(&model.provider)));
     } else if by_model > 0 {
         parts.push(format!("{by_model} by a model"));
+    }
+    if remembered > 0 {
+        parts.push(format!("{remembered} as in earlier windows"));
     }
     if by_template > 0 {
         parts.push(format!("{by_template} by templates"));
@@ -219,7 +223,7 @@ fn wording(report: &Report, record: &RunRecord) -> String {
 
 /// Why a template had to word it.
 fn rejection(wording: &WordingRecord) -> Option<String> {
-    if wording.source == WordingSource::Model {
+    if wording.source != WordingSource::Template {
         return None;
     }
     let why = wording.rejected.last().map_or("no draft came", String::as_str);

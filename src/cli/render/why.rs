@@ -2,7 +2,7 @@
 
 use super::text::{align_right, fix, grid, labelled, print, space};
 use super::{Style, safe};
-use crate::domain::{Anomaly, Figure, InputRecord, Sample, Severity, Status};
+use crate::domain::{Anomaly, Episode, Figure, InputRecord, Severity, Status};
 
 /// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
 const PAGE: Style = Style { color: false, width: 100 };
@@ -14,23 +14,35 @@ pub enum Place {
     Reported,
     /// A later node did not hand it on to the report.
     LeftOut,
+    /// Its episode is over, so it is no part of the report.
+    Over,
     /// The run has written none.
     NoReport,
 }
 
+/// What an anomaly is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// What records say.
+    Readings,
+    /// That records come at all.
+    Arrivals,
+}
+
 /// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
 /// was found in.
-pub fn why(anomaly: &Anomaly, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
+pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
     let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
     let remark = match place {
         Place::Reported => "",
         Place::LeftOut => " (not in the report: a later node of the graph left it out)",
+        Place::Over => " (not in the report: the episode is over)",
         Place::NoReport => " (the run has no report)",
     };
     let mut printed = format!("{}: {}{remark}\n\n", safe(&anomaly.name), anomaly.severity.word());
-    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, inputs))]));
+    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, basis, inputs))]));
     printed.push('\n');
-    printed.push_str(&samples(anomaly, place));
+    printed.push_str(&samples(anomaly, basis, place));
     printed.push('\n');
     let reached = format!(
         "{} reaches {} ({} band; a value equal to a band has reached it)",
@@ -38,8 +50,17 @@ pub fn why(anomaly: &Anomaly, place: Place, rule_file: Option<&str>, inputs: &[I
         value(anomaly, anomaly.threshold),
         anomaly.severity.word()
     );
-    printed.push_str(&page(vec![("Threshold", reached), ("Sentence", safe(&anomaly.description).into_owned())]));
+    let mut rows = vec![("Threshold", reached)];
+    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of))));
+    rows.push(("Sentence", safe(&anomaly.description).into_owned()));
+    printed.push_str(&page(rows));
     printed
+}
+
+fn episode(episode: &Episode) -> String {
+    let windows = if episode.windows == 1 { "1 window".to_string() } else { format!("{} windows", episode.windows) };
+    let (phase, worst) = (episode.phase.word(), episode.worst_severity.word());
+    format!("{phase}, since {}, {windows} with records of it, {worst} at worst", episode.since)
 }
 
 fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
@@ -57,7 +78,7 @@ fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
     format!("{what}{from}\n{}", bands.join(", "))
 }
 
-fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
+fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> String {
     let whose = anomaly.entity.as_deref().map_or_else(String::new, |entity| format!(" for {}", safe(entity)));
     let path = |input: &InputRecord| match input.path.as_str() {
         "-" => "standard input".to_string(),
@@ -65,6 +86,9 @@ fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
     };
     let paths = inputs.iter().map(path).collect::<Vec<_>>().join(" and ");
     let reached = anomaly.reached;
+    if basis == Basis::Arrivals {
+        return format!("{} of the {} that were due{whose} did not come in {paths}", reached.total(), anomaly.records);
+    }
     format!(
         "{} of the {} in {paths} state it{whose}, with a mean of {}\n{} reached a band: {} low, {} medium, {} high",
         anomaly.records,
@@ -78,22 +102,28 @@ fn records(anomaly: &Anomaly, inputs: &[InputRecord]) -> String {
 }
 
 /// The records that the sentence speaks of, with their places in the input.
-fn samples(anomaly: &Anomaly, place: Place) -> String {
+fn samples(anomaly: &Anomaly, basis: Basis, place: Place) -> String {
     let mut table = grid(PAGE.columns());
     table.set_header(["", "record", "time", "value", ""]);
     let worst = match place {
         Place::Reported => "the value of the report",
-        Place::LeftOut | Place::NoReport => "the value of the anomaly",
+        Place::LeftOut | Place::Over | Place::NoReport => "the value of the anomaly",
     };
-    let rows: [(&str, &Sample, &str); 4] = [
-        ("first", &anomaly.first, "first to reach a band"),
-        ("worst", &anomaly.worst, worst),
-        ("last", &anomaly.last, "last to reach a band"),
-        ("newest", &anomaly.newest, "newest that has it, reached or not"),
-    ];
-    for (name, sample, meaning) in rows {
-        let cells = [name, &sample.row.to_string(), &sample.time.to_string(), &value(anomaly, sample.value), meaning];
-        table.add_row(cells.map(str::to_string));
+    let meanings = match basis {
+        Basis::Readings => {
+            ["first to reach a band", worst, "last to reach a band", "newest that has it, reached or not"]
+        }
+        Basis::Arrivals => ["before the first gap", "before the longest gap", "after the last gap", "newest that came"],
+    };
+    let samples = [&anomaly.first, &anomaly.worst, &anomaly.last, &anomaly.newest];
+    for ((name, sample), meaning) in ["first", "worst", "last", "newest"].into_iter().zip(samples).zip(meanings) {
+        // Row 0 is no record: the gap is still open, or nothing ever came.
+        let (row, value) = match basis {
+            Basis::Arrivals if sample.row == 0 => ("none".to_string(), String::new()),
+            Basis::Arrivals => (sample.row.to_string(), String::new()),
+            Basis::Readings => (sample.row.to_string(), value(anomaly, sample.value)),
+        };
+        table.add_row([name.to_string(), row, sample.time.to_string(), value, meaning.to_string()]);
     }
     space(&mut table);
     fix(&mut table, 0, LABEL);
@@ -117,7 +147,7 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Counts, Timestamp};
+    use crate::domain::{Bands, Counts, Phase, Sample, Timestamp};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -149,6 +179,7 @@ mod tests {
             description: "CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and worst \
                           at 12:07 with 99.5%."
                 .into(),
+            episode: None,
         }
     }
 
@@ -158,7 +189,7 @@ mod tests {
 
     #[test]
     fn from_the_rule_over_the_records_to_the_sentence() {
-        insta::assert_snapshot!(why(&cpu(), Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
+        insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
         cpu_usage@web-1: high
 
         Rule       cpu_usage (rules/infrastructure.toml)
@@ -181,9 +212,24 @@ mod tests {
     #[test]
     fn one_that_is_not_in_the_report_is_not_said_to_be() {
         for (place, remark) in [(Place::LeftOut, "not in the report"), (Place::NoReport, "has no report")] {
-            let page = why(&cpu(), place, None, &[input()]);
+            let page = why(&cpu(), Basis::Readings, place, None, &[input()]);
             assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
         }
+    }
+
+    #[test]
+    fn an_episode_says_how_far_it_is() {
+        let page = |phase, windows, place| {
+            let since = sample(1, 3, 71.0).time;
+            let episode = Episode { id: "x".into(), phase, since, worst_severity: Severity::High, windows };
+            why(&Anomaly { episode: Some(episode), ..cpu() }, Basis::Readings, place, None, &[input()])
+        };
+        let opened = page(Phase::Opened, 1, Place::Reported);
+        let said = "opened, since 2023-10-01T12:01:00Z, 1 window with records of it, high at worst";
+        assert!(opened.contains(&format!("\nEpisode    {said}\n")), "{opened}");
+        let over = page(Phase::Resolved, 7, Place::Over);
+        assert!(over.starts_with("cpu_usage@web-1: high (not in the report: the episode is over)\n"), "{over}");
+        assert!(over.contains("resolved, since 2023-10-01T12:01:00Z, 7 windows"), "{over}");
     }
 
     #[test]
@@ -206,7 +252,7 @@ mod tests {
             ..cpu()
         };
         let input = InputRecord { path: "-".into(), ..input() };
-        insta::assert_snapshot!(why(&service, Place::Reported, None, &[input]), @r#"
+        insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, None, &[input]), @r#"
         service_status.cache: high
 
         Rule       status of the service cache

@@ -50,4 +50,7 @@ super::codes! {
     OVERRIDE = "AG0017", "a --set that cannot be applied",
         "`--set NODE.KEY=VALUE` names a node that the graph does not have, or has no `.` or `=`.",
         "Write it as in `--set telemetry.path=other.json`.";
+    NO_WINDOW = "AG0018", "a live source without windows",
+        "A live source never ends, so the graph must say when a report is due.",
+        "Add a table such as `[window]` with `every = \"1m\"` at the top of the file.";
 }

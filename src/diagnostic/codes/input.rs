@@ -62,6 +62,9 @@ super::codes! {
     UNCLOSED = "AG0121", "JSON array without its end",
         "The closing `]` is missing: the file was probably cut off. What was read is kept.",
         "Check that the file is complete.";
+    AHEAD = "AG0122", "record of the future",
+        "The time of a record of a live source is ahead of this machine's clock by more than `[window] max_ahead`. Taken at its word it would close the windows of all other records, so it is left out.",
+        "Set the clock of the sender, or of this machine; or raise `max_ahead`.";
     TRUNCATED = "AG0141", "followed file that was truncated",
         "A file that is followed became shorter, or begins with another text than before: it was emptied and is written anew. It is read from its beginning; what was written to it between the last look and the truncation is not known.",
         "Nothing needs to be done. Rotation by renaming (`create` in logrotate, rather than `copytruncate`) loses nothing.";
@@ -80,4 +83,22 @@ super::codes! {
     TOKEN = "AG0146", "a token that is not set",
         "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
         "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
+    OUTAGE = "AG0130", "the source could not be reached",
+        "A server did not answer, answered too late or with an error, or gave an answer that cannot be read. A live source is asked again for ever, with pauses that grow to a minute, and goes on where it stopped; records that the server does not keep are lost meanwhile.",
+        "Nothing needs to be done if it passes. Else check that the server runs, that its address is right, and that the credential still holds; the example says what was wrong.";
+    REFUSED = "AG0131", "the source refuses what it is asked",
+        "The server answers, and says that the request itself is wrong: a mistake in a query, an address that it does not know, or a credential that it does not accept. At the very first request this ends the run; later a query that is refused is left out of the round, and everything else is tried again.",
+        "Correct what the message names: the query, the `url`, or the credential.";
+    UNEXPECTED = "AG0132", "an answer that is not what was expected",
+        "The server answered, but not with records: the body is no JSON, has nothing under the path that the node names, or is longer than the node takes. At the very first request this ends the run; later it counts as an outage.",
+        "Look at the address in a browser or with `curl`, and compare it with `url`, `records` and the other keys of the node.";
+    CREDENTIAL = "AG0133", "a credential that is not there or cannot be used",
+        "The node names an environment variable that holds a token or a password. It is not set, neither in the environment nor in `.env`, or no request can carry its value.",
+        "Set the variable to the credential alone. It is not shown here.";
+    SEVERAL_SERIES = "AG0134", "several series for one entity",
+        "A query gave more than one series with the same value of the label that names the entity, so that one record would have several values. The first counts.",
+        "Aggregate in the query: `max by (instance) (…)`.";
+    PAGE_LIMIT = "AG0135", "more pages than are read at once",
+        "An answer had further pages after `max_pages` of them, or after 64 MiB. What was read is used; what follows is read in the next round only if the address or the cursor says where to go on.",
+        "Ask for less at once (`{last_time}` in the `url`, a larger page, a shorter `every`), or raise `max_pages`.";
 }

@@ -2,4 +2,10 @@ super::codes! {
     UNWRITABLE = "AG0401", "the report cannot be written",
         "The folder does not exist or may not be written, or the disk is full. An older report at that place is untouched.",
         "Check the path and its permissions; `--output PATH` writes elsewhere, `--output -` to standard output.";
+    DEAD_LETTER = "AG0402", "an alert that could not be delivered",
+        "The receiver of a webhook could not be reached in time, or refused what it was sent, after all tries. The alert was put into the node's dead-letter file, and the run went on.",
+        "Look at the reason; mend the address or the receiver. Each line of the dead-letter file has the `payload` to send and its `key`, as in `jq -c .payload alerts-failed.ndjson`.";
+    LOST = "AG0403", "an alert that could neither be delivered nor kept",
+        "The receiver of a webhook could not be reached, and the dead-letter file cannot be written.",
+        "Check the folder of `dead_letter`, its permissions and the space on its disk. `on_error = \"skip\"` lets the run go on without the alert.";
 }

@@ -38,4 +38,10 @@ super::codes! {
     NO_JOURNAL = "AG0318", "a run without its journal",
         "The folder of the run has no events.ndjson: it was deleted, or the process ended before it could be made.",
         "Start a new run with `agent run`; what the run wrote elsewhere is not touched.";
+    RUNNING = "AG0319", "a live graph that is running already",
+        "Another process runs this graph file live, and two would each report half of the records.",
+        "Stop the other process, or run a copy of the graph file under another name; another $AGENT_STATE_DIR makes it another graph too.";
+    CHECKPOINT = "AG0320", "a checkpoint that cannot be read",
+        "What the live graph kept when it last ran was written by another version of this program, or is damaged.",
+        "`agent run GRAPH --fresh` forgets it and starts anew: live sources begin where they are now, or at the beginning of what they kept.";
 }

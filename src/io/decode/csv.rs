@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::cell::Cell;
 use super::dialect::Dialect;
 use super::fields::Fields;
+use super::shape::{self, Lines as Form};
 use super::sheet::Sheet;
+use super::skim::{Skimmed, skim};
 use super::text::{quote, trim, trim_start};
 use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
 
@@ -13,7 +16,7 @@ use crate::diagnostic::{Diagnostic, codes::input, did_you_mean};
 pub(super) struct Csv {
     /// What messages call the input.
     name: String,
-    header: Option<Header>,
+    header: Option<Arc<Header>>,
     /// Known as soon as the header is.
     dialect: Option<Dialect>,
     /// Lines that ended so far.
@@ -39,15 +42,21 @@ enum Column {
 /// What stands for a value that was not measured.
 const MISSING: [&str; 4] = ["-", "NA", "N/A", "null"];
 
+/// Whether a cell says that nothing was measured.
+pub(super) fn is_missing(cell: &[u8]) -> bool {
+    cell.is_empty() || MISSING.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(cell))
+}
+
 impl Csv {
     pub fn new(name: String) -> Csv {
         Csv { name, header: None, dialect: None, lines: 0, skipping: false, record: ByteRecord::new() }
     }
 
-    /// See `Decoder::push`. The last row of `data` is left for the next time, unless nothing follows or it has its
+    /// See `Framing::push_until`. The last row of `data` is left for the next time, unless nothing follows or it has its
     /// newline and all its quotes: only what comes behind it tells whether it has ended.
-    pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
+    pub fn push(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
         let mut rest = data;
+        let mut skimmed = false;
         // A turn of this loop reads on until a row has to be read again in another way.
         while !sheet.table.is_full() && !rest.is_empty() {
             let Some(dialect) = self.dialect.or_else(|| Dialect::detect(trim_start(rest), end, sheet.longest)) else {
@@ -61,10 +70,19 @@ impl Csv {
             let blank = dialect.leading_blanks(rest);
             self.lines += dialect.count_lines(blank);
             rest = rest.get(blank.len()..).unwrap_or_default();
+            let Some(limit) = limit.checked_sub(data.len() - rest.len()).filter(|limit| *limit > 0) else { break };
+            if !skimmed && self.header.is_some() {
+                skimmed = true;
+                if let Some(used) = skim(self, rest, limit, end, self.lines, sheet) {
+                    rest = rest.get(used..).unwrap_or_default();
+                    continue;
+                }
+            }
             let mut reader =
                 ReaderBuilder::new().delimiter(dialect.delimiter).has_headers(false).flexible(true).from_reader(rest);
             let mut record = std::mem::take(&mut self.record);
-            let turn = self.rows(&mut reader, &mut record, dialect, rest, end, sheet);
+            let text = Text { bytes: rest, limit, end };
+            let turn = self.rows(&mut reader, &mut record, dialect, text, sheet);
             self.record = record;
             let turn = turn?;
             rest = rest.get(turn.used..).unwrap_or_default();
@@ -73,6 +91,26 @@ impl Csv {
             }
         }
         Ok(data.len() - rest.len())
+    }
+
+    /// See `Framing::guess`: a row seems to begin behind a newline.
+    pub fn guess(&self, data: &[u8], from: usize) -> Option<usize> {
+        self.header.as_ref()?;
+        let (dialect, before) = (self.dialect?, from.checked_sub(1)?);
+        let newline = before + memchr::memchr(dialect.newline, data.get(before..)?)?;
+        let rest = data.get(newline + 1..)?;
+        let start = newline + 1 + dialect.leading_blanks(rest).len();
+        (start < data.len()).then_some(start)
+    }
+
+    /// See `Framing::fork`.
+    pub fn fork(&self) -> Csv {
+        Csv { header: self.header.clone(), dialect: self.dialect, ..Csv::new(self.name.clone()) }
+    }
+
+    /// See `Framing::is_like`. An input has one header.
+    pub fn is_like(&self, other: &Csv) -> bool {
+        self.dialect == other.dialect && self.header.is_some() == other.header.is_some()
     }
 
     pub fn lines(&self) -> Option<u64> {
@@ -91,8 +129,7 @@ impl Csv {
         reader: &mut ::csv::Reader<&[u8]>,
         record: &mut ByteRecord,
         dialect: Dialect,
-        text: &[u8],
-        end: bool,
+        Text { bytes: text, limit, end }: Text<'_>,
         sheet: &mut Sheet,
     ) -> Result<Turn, Diagnostic> {
         let mut used = 0;
@@ -112,6 +149,10 @@ impl Csv {
             let blank = dialect.leading_blanks(raw);
             let row = self.lines + dialect.count_lines(blank) + 1;
             let (start, lines, raw) = (used + blank.len(), dialect.count_lines(raw), trim(raw));
+            if start >= limit {
+                self.lines = row - 1;
+                return Ok(Turn { used: start, again: false });
+            }
             if raw.starts_with(b"\"") && blank.last().is_some_and(|byte| !matches!(byte, b'\r' | b'\n')) {
                 // The reader takes quotes after a blank literally; blanks around a row do not count here.
                 self.lines = row - 1;
@@ -124,9 +165,13 @@ impl Csv {
             if !whole {
                 return Ok(Turn { used, again: false });
             }
+            let had_header = self.header.is_some();
             self.row(record, row, raw, sheet)?;
             self.lines += lines;
             used = stop;
+            if !had_header {
+                return Ok(Turn { used, again: true });
+            }
         }
     }
 
@@ -135,7 +180,7 @@ impl Csv {
             return Ok(());
         }
         let Some(header) = &self.header else {
-            self.header = Some(Header::read(record, raw, row, &self.name, sheet)?);
+            self.header = Some(Arc::new(Header::read(record, raw, row, &self.name, sheet)?));
             return Ok(());
         };
         let Sheet { fields, table, .. } = sheet;
@@ -151,7 +196,7 @@ impl Csv {
         }
         for (place, column) in &header.columns {
             let text = String::from_utf8_lossy(trim(record.get(*place).unwrap_or_default()));
-            if text.is_empty() || MISSING.iter().any(|word| word.eq_ignore_ascii_case(&text)) {
+            if is_missing(text.as_bytes()) {
                 continue;
             }
             match column {
@@ -201,6 +246,42 @@ impl Csv {
         memchr::memchr(dialect.newline, raw).is_some()
             && (!dialect.is_well_quoted(raw) || self.header.as_ref().is_some_and(|header| header.width != record.len()))
     }
+}
+
+impl Skimmed for Csv {
+    fn form(&self) -> Option<Form> {
+        let (header, dialect) = (self.header.as_ref()?, self.dialect.filter(|dialect| dialect.newline == b'\n')?);
+        let mut cells: Vec<shape::Cell> = (0..header.width).map(|_| shape::Cell::Nobody).collect();
+        for (place, column) in &header.columns {
+            *cells.get_mut(*place)? = match column {
+                Column::Field(id) => shape::Cell::Field(*id),
+                Column::Status(service) => shape::Cell::Service(service.clone()),
+            };
+        }
+        Some(Form::Csv { delimiter: dialect.delimiter, cells })
+    }
+    fn read(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> usize {
+        // The header, which alone can be refused, is known.
+        self.push(data, limit, end, sheet).unwrap_or_default()
+    }
+    fn is_between(&self) -> bool {
+        !self.skipping
+    }
+    fn taken(&mut self, line: u64) -> u64 {
+        line
+    }
+    fn set_line(&mut self, lines: u64) {
+        self.lines = lines;
+    }
+}
+
+/// What rows are read from.
+struct Text<'a> {
+    bytes: &'a [u8],
+    /// Where rows may begin up to.
+    limit: usize,
+    /// Nothing comes behind it.
+    end: bool,
 }
 
 /// What a turn of reading rows has come to.

@@ -43,6 +43,22 @@ impl Faults {
         self.add(row, noted);
     }
 
+    /// Adds those of what comes next, whose rows are counted from `before`.
+    pub fn join(&mut self, next: Faults, before: u64) {
+        for (code, theirs) in next.by_code {
+            let own =
+                self.by_code.entry(code).or_insert_with(|| Fault { count: 0, examples: Vec::new(), ..theirs.clone() });
+            own.count += theirs.count;
+            let room = EXAMPLES.saturating_sub(own.examples.len());
+            let shifted = |example: FaultExample| FaultExample { row: example.row + before, ..example };
+            own.examples.extend(theirs.examples.into_iter().take(room).map(shifted));
+        }
+    }
+
+    pub fn forget(&mut self, code: &'static Code) {
+        self.by_code.remove(code.id);
+    }
+
     /// Sorted by code.
     pub fn list(&self) -> Vec<Fault> {
         self.by_code.values().cloned().collect()

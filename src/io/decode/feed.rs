@@ -167,18 +167,8 @@ impl Feed {
 
     /// What was read so far, for the run record; `node` and `path` are left empty.
     pub fn record(&self) -> InputRecord {
-        let table = &self.sheet.table;
-        InputRecord {
-            format: self.formats.iter().copied().collect::<Vec<_>>().join(", "),
-            bytes: self.bytes,
-            records: table.tally.records,
-            bad: table.tally.bad,
-            first: table.tally.first,
-            last: table.tally.last,
-            faults: table.faults().list(),
-            entities: table.entities(),
-            ..InputRecord::default()
-        }
+        let format = self.formats.iter().copied().collect::<Vec<_>>().join(", ");
+        self.sheet.table.account.record(&format, self.bytes)
     }
 }
 
@@ -209,7 +199,7 @@ mod tests {
 
     fn with_options<T>(work: impl FnOnce(&Options<'_>) -> T) -> T {
         let wanted = Wanted { metrics: ["cpu".to_string()].into() };
-        let limits = Limits { block: 64, record: 120, rows: 3 };
+        let limits = Limits { block: 64, record: 120, rows: 3, threads: 1 };
         work(&Options { format: None, schema: &Schema::default(), wanted: &wanted, max_bad_ratio: 1.0, limits })
     }
 

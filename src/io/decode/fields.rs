@@ -29,6 +29,8 @@ pub(super) struct Field {
     /// Everything read below this object, by the rest of its path, sorted: an object `a` with `b.c` in it has the keys
     /// `b` and `b.c`, since producers write both `{"b": {"c": 1}}` and `{"b.c": 1}`.
     pub children: Vec<(Box<str>, usize)>,
+    /// The same by a hash: places in `children` from 1, and 0 where there is none; a power of two of them.
+    slots: Box<[u32]>,
 }
 
 impl Fields {
@@ -50,7 +52,7 @@ impl Fields {
             }
         }
         Fields {
-            all: link(paths),
+            all: link(paths).into_iter().map(Field::index).collect(),
             metrics: wanted.metrics.iter().map(|name| Arc::from(name.as_str())).collect(),
             status_prefix: format!("{}.", schema.statuses),
             timestamp: schema.timestamp.clone(),
@@ -67,10 +69,45 @@ impl Fields {
 
     /// The field that `key` is inside the object `parent`.
     pub fn child(&self, parent: usize, key: &str) -> Option<(usize, &Field)> {
-        let children = &self.all.get(parent)?.children;
-        let place = children.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
-        let (_, id) = children.get(place)?;
-        Some((*id, self.all.get(*id)?))
+        let Field { children, slots, .. } = self.all.get(parent)?;
+        let mut slot = hash(key.as_bytes());
+        loop {
+            // At least three slots of four are empty.
+            let place = *slots.get(slot & slots.len().checked_sub(1)?)?;
+            let (name, id) = children.get((place as usize).checked_sub(1)?)?;
+            if **name == *key {
+                return Some((*id, self.all.get(*id)?));
+            }
+            slot += 1;
+        }
+    }
+}
+
+/// Only keys of the schema are ever put in, so that no input can make them collide.
+fn hash(key: &[u8]) -> usize {
+    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
+    };
+    let mixed = (head ^ tail.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) as usize
+}
+
+impl Field {
+    /// Makes the children ready to be looked up.
+    fn index(mut self) -> Field {
+        let mut slots =
+            vec![0u32; if self.children.is_empty() { 0 } else { (self.children.len() * 4).next_power_of_two() }];
+        for (place, (name, _)) in (1..).zip(&self.children) {
+            let start = hash(name.as_bytes());
+            let length = slots.len();
+            let free = (0..length).map(|step| (start + step) & (length - 1)).find(|slot| slots.get(*slot) == Some(&0));
+            if let Some(slot) = free.and_then(|slot| slots.get_mut(slot)) {
+                *slot = place;
+            }
+        }
+        self.slots = slots.into();
+        self
     }
 }
 

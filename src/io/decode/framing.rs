@@ -27,10 +27,48 @@ impl Framing {
     /// # Errors
     /// A CSV header that cannot be used.
     pub fn push(&mut self, data: &[u8], end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
+        self.push_until(data, usize::MAX, end, sheet)
+    }
+
+    /// The same for the records that begin in the first `limit` bytes. What comes between the last of them and the
+    /// next record is taken too.
+    ///
+    /// # Errors
+    /// A CSV header that cannot be used.
+    pub fn push_until(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
         match self {
-            Framing::Elements(elements) => Ok(elements.push(data, end, sheet)),
-            Framing::Lines(lines) => Ok(lines.push(data, end, sheet)),
-            Framing::Csv(csv) => csv.push(data, end, sheet),
+            Framing::Elements(elements) => Ok(elements.push(data, limit, end, sheet)),
+            Framing::Lines(lines) => Ok(lines.push(data, limit, end, sheet)),
+            Framing::Csv(csv) => csv.push(data, limit, end, sheet),
+        }
+    }
+
+    /// Where the first record at or after `from` seems to begin; `None` if that is not seen. `data` may begin
+    /// anywhere in an input.
+    pub fn guess(&self, data: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Framing::Elements(elements) => elements.guess(data, from),
+            Framing::Lines(_) => Lines::guess(data, from),
+            Framing::Csv(csv) => csv.guess(data, from),
+        }
+    }
+
+    /// The same between two records, with nothing counted.
+    pub fn fork(&self) -> Framing {
+        match self {
+            Framing::Elements(elements) => Framing::Elements(elements.fork()),
+            Framing::Lines(_) => Framing::Lines(Lines::default()),
+            Framing::Csv(csv) => Framing::Csv(Box::new(csv.fork())),
+        }
+    }
+
+    /// Whether both, between two records, read the same out of what comes.
+    pub fn is_like(&self, other: &Framing) -> bool {
+        match (self, other) {
+            (Framing::Elements(own), Framing::Elements(other)) => own.is_like(other),
+            (Framing::Lines(_), Framing::Lines(_)) => true,
+            (Framing::Csv(own), Framing::Csv(other)) => own.is_like(other),
+            _ => false,
         }
     }
 

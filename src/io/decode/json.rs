@@ -3,8 +3,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::cell::Cell;
-use super::fields::{Field, Fields};
+use super::fields::Fields;
 use super::mend::mend;
+use super::plain::{self, Inside, Target, inside, put, target};
+use super::sheet::Sheet;
 use super::table::Table;
 use super::text::{quote, shorten};
 use crate::diagnostic::codes::input;
@@ -15,11 +17,32 @@ const DEPTH: usize = 127;
 /// Decodes one record, a JSON object in `raw`, into the table. A record that is not well-formed is mended if that is
 /// possible without guessing, else rejected.
 pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
+    // Checked as a whole, so that no parser need look at each string again.
+    if let Ok(text) = std::str::from_utf8(raw) {
+        table.begin(row);
+        if plain::read(text, fields, table) == Some(raw.len()) {
+            return table.commit(fields);
+        }
+    }
+    judge(raw, row, fields, table);
+}
+
+/// Decodes the object that `text` begins with, if it is plain, and gives its length.
+pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
+    let Sheet { fields, table, longest, .. } = sheet;
+    table.begin(row);
+    let length = plain::read(text, fields, table).filter(|length| *length <= *longest)?;
+    table.commit(fields);
+    Some(length)
+}
+
+/// The same by serde_json, which has the last word on what is well-formed.
+#[cold]
+fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
     if is_too_deep(raw) {
         return table.reject(row, input::TOO_DEEP, || quote(raw));
     }
     table.begin(row);
-    // Checked as a whole, so that the parser need not look at each string again.
     let error = match std::str::from_utf8(raw) {
         Ok(text) => match read(text, fields, table) {
             Ok(()) => return table.commit(fields),
@@ -90,15 +113,6 @@ struct Object<'a> {
     table: &'a mut Table,
 }
 
-/// What the keys of an object name.
-#[derive(Clone, Copy)]
-enum Inside {
-    /// Fields, by their path below this one.
-    Field(usize),
-    /// Services.
-    Statuses,
-}
-
 impl<'de> DeserializeSeed<'de> for Object<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -127,13 +141,6 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// Where a value belongs.
-#[derive(Clone, Copy)]
-enum Target<'a> {
-    Field(usize, &'a Field),
-    Service(usize),
-}
-
 /// A key, of which it is asked where its value belongs; `None` where nobody reads it.
 struct Key<'a, 't> {
     of: Inside,
@@ -156,14 +163,7 @@ impl<'a> Visitor<'_> for Key<'a, '_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        let Inside::Field(parent) = self.of else { return Ok(self.table.service(key).map(Target::Service)) };
-        if let Some((id, field)) = self.fields.child(parent, key) {
-            self.table.arrive(self.fields, id);
-            return Ok(Some(Target::Field(id, field)));
-        }
-        // A status may be written flat: `"service_status.cache"`.
-        let service = key.strip_prefix(self.fields.status_prefix.as_str()).filter(|_| parent == Fields::ROOT);
-        Ok(service.and_then(|name| self.table.service(name)).map(Target::Service))
+        Ok(target(self.of, key, self.fields, self.table))
     }
 }
 
@@ -176,10 +176,7 @@ struct Value<'a, 't> {
 
 impl Value<'_, '_> {
     fn put<E>(self, cell: Cell<'_>) -> Result<(), E> {
-        match self.target {
-            Target::Field(_, field) => self.table.put(field, cell),
-            Target::Service(service) => self.table.put_status(service, cell),
-        }
+        put(self.target, cell, self.table);
         Ok(())
     }
 }
@@ -220,14 +217,179 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         self.put(Cell::Other("an array"))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let of = match self.target {
-            Target::Field(_, field) if field.statuses => Inside::Statuses,
-            Target::Field(id, field) if !field.children.is_empty() => Inside::Field(id),
-            _ => {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                return self.put(Cell::Other("an object"));
-            }
+        let Some(of) = inside(self.target) else {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return self.put(Cell::Other("an object"));
         };
         Object { of, fields: self.fields, table: self.table }.visit_map(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Limits, Schema};
+    use super::*;
+    use crate::node::Wanted;
+
+    /// A sheet that reads `cpu`, `mem` and `a.b`.
+    fn sheet() -> Sheet {
+        let schema =
+            Schema { status_words: [("up".to_string(), crate::domain::Status::Online)].into(), ..Schema::default() };
+        let wanted = Wanted { metrics: ["cpu", "mem", "a.b"].map(String::from).into() };
+        Sheet::new(&schema, &wanted, &Limits::default())
+    }
+
+    /// Everything that came of a record.
+    fn outcome(mut sheet: Sheet) -> String {
+        let batch = sheet.table.take();
+        format!("{batch:?} {:?} {}", sheet.table.account.faults.list(), sheet.table.account.tally.bad)
+    }
+
+    /// What the plain reader takes must be what serde_json makes of it; whether it took it.
+    fn agrees(text: &str) -> bool {
+        let (mut plainly, mut judged) = (sheet(), sheet());
+        let taken = plain(text, 1, &mut plainly) == Some(text.len());
+        if taken {
+            judge(text.as_bytes(), 1, &judged.fields, &mut judged.table);
+            assert_eq!(outcome(plainly), outcome(judged), "{text}");
+        }
+        taken
+    }
+
+    #[test]
+    fn what_is_well_formed_is_read_plainly_and_nothing_else() {
+        let with = |value: &str| format!("{{\"timestamp\":1696161600,\"cpu\":{value},\"other\":{value} }}");
+        for value in [
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "0.5",
+            "-0.0",
+            "1e22",
+            "1E-7",
+            "1e+3",
+            "123456789012345678",
+            "1234567890123456789",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "9007199254740993",
+            "0.1234567890123456789",
+            "9007199254740993.0",
+            "1e-400",
+            "3.0000000000000004",
+            "null",
+            "2.2250738585072011e-308",
+            "true",
+            "false",
+            "\"x\"",
+            "\"\\u00e9\\n\\/\"",
+            "\"\\ud83d\\ude00\"",
+            "\"é\"",
+            "[]",
+            "[1, {\"a\": [ ]}]",
+            "{}",
+            "{ \"b\" : 1 , \"c\":[1]}",
+            "\"\u{7f}\"",
+        ] {
+            assert!(agrees(&with(value)), "{value}");
+        }
+        // Not well-formed, or out of range.
+        for value in [
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "1e400",
+            "-1e400",
+            "0x1",
+            "1 2",
+            "nul",
+            "True",
+            "NaN",
+            "\"\\x\"",
+            "[1,]",
+            "{,}",
+            "\"\\u12\"",
+            "\"\t\"",
+            "\"\\ud800\"",
+            "{\"a\" 1}",
+            "{\"a\":1,}",
+            "'x'",
+            "",
+            "[1}",
+            "1_000",
+            "\"",
+            "--1",
+        ] {
+            assert!(!agrees(&with(value)), "{value}");
+        }
+        let deep = |levels| with(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        assert!(agrees(&deep(40)) && !agrees(&deep(60)));
+        for text in ["{}", "{\"cpu\":1,\"cpu\":2,\"timestamp\":1}", "{\"a\":{\"b\":1},\"a.b\":2,\"timestamp\":\"1\"}"] {
+            agrees(text);
+        }
+    }
+
+    /// JSON, or nearly.
+    fn value() -> impl Strategy<Value = String> {
+        let number = prop_oneof![
+            any::<f64>().prop_map(|value| value.to_string()),
+            any::<f64>().prop_map(|value| format!("{value:e}")),
+            any::<i64>().prop_map(|value| value.to_string()),
+            "-?[0-9]{1,22}(\\.[0-9]{0,25})?([eE][+-]?[0-9]{1,4})?",
+            "-?[0-9]{1,4}(\\.[0-9]{1,4})?",
+        ];
+        let text = prop_oneof![
+            ".{0,12}".prop_map(|text| serde_json::to_string(&text).unwrap_or_default()),
+            "\"[a-zé\\\\\"/bfnrtu0-9d\\t]{0,12}\"",
+            Just("\"online\"".to_string()),
+            Just("\"up\"".to_string()),
+            "\"2023-1[0-9]-01T1[0-9]:00:00Z\"",
+        ];
+        let other =
+            prop::sample::select(vec!["null", "true", "false", "NaN", "nulL", "", "tru"]).prop_map(String::from);
+        let leaf = prop_oneof![4 => number, 3 => text, 1 => other];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            let array = prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" ,")));
+            prop_oneof![array, members(inner)]
+        })
+    }
+
+    fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            3 => prop::sample::select(vec!["timestamp", "cpu", "mem", "host", "a", "b", "a.b", "service_status", "service_status.db", "x"])
+                .prop_map(|key| format!("\"{key}\"")),
+            1 => "\"[a-u\\\\\"0-9]{0,6}\"",
+            1 => Just("\"\\u0063pu\"".to_string()),
+        ];
+        let blank = prop::sample::select(vec!["", "", "", " ", "\n", "\t\r ", "\u{c}"]);
+        let member =
+            (blank, key, value).prop_map(|(blank, key, value)| format!("{blank}{key}{blank}:{blank}{value}{blank}"));
+        prop::collection::vec(member, 0..6).prop_map(|all| format!("{{{}}}", all.join(",")))
+    }
+
+    proptest! {
+        #[test]
+        fn the_plain_reader_agrees_with_serde_json(text in members(value())) {
+            let taken = agrees(&text);
+            // It takes whatever is well-formed, so that the fast path is the one that is taken.
+            let mut judged = sheet();
+            judge(text.as_bytes(), 1, &judged.fields, &mut judged.table);
+            prop_assert_eq!(taken, read(&text, &sheet().fields, &mut sheet().table).is_ok());
+        }
+
+        #[test]
+        fn any_text_is_read_or_handed_over(text in "\\PC{0,40}", json in members(value()), cut in 0usize..80) {
+            agrees(&text);
+            agrees(&format!("{{{text}"));
+            agrees(json.get(..cut).unwrap_or(&json));
+        }
     }
 }

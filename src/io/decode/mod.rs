@@ -9,7 +9,10 @@
 //!
 //! Must not know where the bytes come from, nor who reads the batches.
 
+mod account;
+mod block;
 mod cell;
+mod crew;
 mod csv;
 mod decoder;
 mod dialect;
@@ -23,19 +26,28 @@ mod framing;
 mod json;
 mod lines;
 mod mend;
+mod plain;
 mod record;
+mod records;
 mod scan;
 mod schema;
+mod shape;
 mod sheet;
+mod skim;
+mod split;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
+mod verdict;
+mod weave;
 mod wrapper;
 
+pub use block::Input;
 pub use feed::{Feed, Mark, Strand};
 pub use format::Format;
+pub(in crate::io) use records::Records;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};

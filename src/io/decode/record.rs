@@ -20,6 +20,16 @@ pub(super) struct Tally {
     pub last: Option<Timestamp>,
 }
 
+impl Tally {
+    /// Adds that of what comes next.
+    pub fn join(&mut self, next: Tally) {
+        self.records += next.records;
+        self.bad += next.bad;
+        self.first = self.first.into_iter().chain(next.first).min();
+        self.last = self.last.max(next.last);
+    }
+}
+
 /// The record that is being read.
 #[derive(Default)]
 pub(super) struct Record {

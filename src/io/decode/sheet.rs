@@ -1,4 +1,5 @@
 use super::fields::Fields;
+use super::skim::Skimmer;
 use super::table::Table;
 use super::{Limits, Schema};
 use crate::node::Wanted;
@@ -9,12 +10,20 @@ pub(super) struct Sheet {
     pub table: Table,
     /// Longest record, in bytes.
     pub longest: usize,
+    /// Off where what was read must have been taken up to the byte.
+    pub skimmer: Skimmer,
 }
 
 impl Sheet {
     pub fn new(schema: &Schema, wanted: &Wanted, limits: &Limits) -> Sheet {
         let fields = Fields::new(schema, wanted);
         let table = Table::new(&fields, schema.status_words.clone(), limits.rows);
-        Sheet { fields, table, longest: limits.record }
+        Sheet { fields, table, longest: limits.record, skimmer: Skimmer::Off }
+    }
+
+    /// The same, reading lines by their shape where that repeats.
+    #[must_use]
+    pub fn skimming(self) -> Sheet {
+        Sheet { skimmer: Skimmer::Ready, ..self }
     }
 }

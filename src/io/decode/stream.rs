@@ -1,9 +1,14 @@
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::Schema;
+use super::account::Account;
+use super::block::{Blocks, Input, Trouble};
 use super::decoder::Decoder;
 use super::format::{Format, refuse_binary};
-use super::text::{BYTE_ORDER_MARK, quote, trim, trim_start};
+use super::split::Split;
+use super::text::{BYTE_ORDER_MARK, trim, trim_start};
+use super::verdict::About;
 use super::wrapper::wrapper_key;
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord};
@@ -29,27 +34,35 @@ pub struct Limits {
     pub record: usize,
     /// Most rows of a batch.
     pub rows: usize,
+    /// Threads that decode a file, the reader's own included; 0 for as many as there are cores.
+    pub threads: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block: 1 << 20, record: 1 << 20, rows: 16384 }
+        Limits { block: 1 << 20, record: 1 << 20, rows: 16384, threads: 0 }
     }
 }
 
 /// An input that is being read, batch by batch.
 pub struct Stream {
-    input: Box<dyn Read + Send>,
-    /// What messages call the input.
-    name: String,
-    format: Format,
-    decoder: Decoder,
-    max_bad_ratio: f64,
-    /// Where the input begins as one object around an array of objects: its key. For messages only.
-    wrapper: Option<String>,
-    block: Block,
+    about: About,
+    reading: Reading,
     /// Nothing more to say.
     finished: bool,
+}
+
+enum Reading {
+    /// From the beginning to the end.
+    Through(Box<Through>),
+    /// In blocks, by several threads.
+    Split(Box<Split>),
+}
+
+struct Through {
+    input: Box<dyn Read + Send>,
+    decoder: Decoder,
+    block: Block,
 }
 
 /// What was read and is not yet decoded.
@@ -69,33 +82,37 @@ impl Stream {
     /// # Errors
     /// The input cannot be read, is empty, or is no text.
     pub fn open(mut input: Box<dyn Read + Send>, name: &str, options: &Options<'_>) -> Result<Stream, Diagnostic> {
-        let size = options.limits.block.max(1);
-        let mut block = Block { bytes: Vec::new(), decoded: 0, size, read: 0, ended: false };
-        let format = loop {
-            block.fill(&mut *input).map_err(|error| broken_off(&error, name, block.read))?;
-            refuse_binary(&block.bytes, name)?;
-            if trim(&block.bytes).is_empty() {
-                if block.ended {
-                    let what = format!("{name} is empty");
-                    return Err(Diagnostic::new(input::EMPTY, what)
-                        .help("check that whatever writes it has run, and that the path is the right one"));
-                }
-                // A log may begin with a great many NULs. What ends lines stays, so that they are counted.
-                block.bytes.retain(|byte| matches!(byte, b'\n' | b'\r'));
-                continue;
-            }
-            let enough = block.ended || block.bytes.len() > options.limits.record;
-            if let Some(format) = options.format.or_else(|| Format::detect(&block.bytes, enough)) {
-                break format;
-            }
+        let mut block = Block::new(options);
+        let about = block.begin(&mut *input, name, options)?;
+        let decoder = Decoder::new(about.format, options.schema, options.wanted, &options.limits, name);
+        let reading = Reading::Through(Box::new(Through { input, decoder, block }));
+        Ok(Stream { about, reading, finished: false })
+    }
+
+    /// The same for an input of `size` bytes that can be read at any place, which is what lets several threads read
+    /// it. What is added to it meanwhile is not read.
+    ///
+    /// # Errors
+    /// The input cannot be read, is empty, or is no text.
+    pub fn open_file(
+        input: Arc<dyn Input>,
+        size: u64,
+        name: &str,
+        options: &Options<'_>,
+    ) -> Result<Stream, Diagnostic> {
+        let mut block = Block::new(options);
+        let mut sequel = Sequel { input, offset: 0 };
+        let about = block.begin(&mut sequel, name, options)?;
+        let length = block.size as u64;
+        // What is small, or begins with nothing for long, is not worth a thread.
+        let reading = if size < 2 * length || sequel.offset > length {
+            let decoder = Decoder::new(about.format, options.schema, options.wanted, &options.limits, name);
+            Reading::Through(Box::new(Through { input: Box::new(sequel), decoder, block }))
+        } else {
+            let blocks = Blocks { input: sequel.input, size, block: length };
+            Reading::Split(Box::new(Split::new(blocks, about.format, block.decoded as u64, name, options)))
         };
-        if let Some(rest) = block.bytes.strip_prefix(BYTE_ORDER_MARK) {
-            block.decoded = block.bytes.len() - rest.len();
-        }
-        let decoder = Decoder::new(format, options.schema, options.wanted, &options.limits, name);
-        let wrapper = wrapper_key(trim_start(&block.bytes));
-        let (name, max_bad_ratio) = (name.to_string(), options.max_bad_ratio);
-        Ok(Stream { input, name, format, decoder, max_bad_ratio, wrapper, block, finished: false })
+        Ok(Stream { about, reading, finished: false })
     }
 
     /// The next batch; `None` at the end. Never an empty one.
@@ -103,13 +120,49 @@ impl Stream {
     /// # Errors
     /// What makes the input unusable as a whole.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Diagnostic> {
-        let batch = self.advance();
-        self.finished |= !matches!(batch, Ok(Some(_)));
-        batch
+        if self.finished {
+            return Ok(None);
+        }
+        let name = &self.about.name;
+        let batch = match &mut self.reading {
+            Reading::Through(through) => through.next_batch(name),
+            Reading::Split(split) => split.next_batch().map_err(|trouble| match trouble {
+                Trouble::Refused(fault) => fault,
+                Trouble::Unreadable(error) => broken_off(&error, name, split.bytes()),
+                Trouble::Lost => broken_off(&io::Error::other("a thread was lost"), name, split.bytes()),
+            }),
+        };
+        self.finished = !matches!(batch, Ok(Some(_)));
+        match batch? {
+            None => self.about.verdict(self.account()).map(|()| None),
+            batch => Ok(batch),
+        }
     }
 
-    fn advance(&mut self) -> Result<Option<Batch>, Diagnostic> {
-        while !self.finished {
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        match &self.reading {
+            Reading::Through(through) => through.block.read,
+            Reading::Split(split) => split.bytes(),
+        }
+    }
+
+    /// What was read so far, for the run record; `node` and `path` are left empty.
+    pub fn record(&self) -> InputRecord {
+        self.account().record(self.about.format.name(), self.bytes())
+    }
+
+    fn account(&self) -> &Account {
+        match &self.reading {
+            Reading::Through(through) => &through.decoder.sheet.table.account,
+            Reading::Split(split) => &split.account,
+        }
+    }
+}
+
+impl Through {
+    fn next_batch(&mut self, name: &str) -> Result<Option<Batch>, Diagnostic> {
+        loop {
             let rest = self.block.bytes.get(self.block.decoded..).unwrap_or_default();
             self.block.decoded += self.decoder.push(rest, self.block.ended)?;
             let full = self.decoder.sheet.table.is_full();
@@ -120,80 +173,25 @@ impl Stream {
                 continue;
             }
             if self.block.ended {
-                return self.verdict().map(|()| None);
+                return Ok(None);
             }
             let read = self.block.read;
-            self.block.fill(&mut *self.input).map_err(|error| broken_off(&error, &self.name, read))?;
-        }
-        Ok(None)
-    }
-
-    /// Bytes read so far.
-    pub fn bytes(&self) -> u64 {
-        self.block.read
-    }
-
-    /// What was read so far, for the run record; `node` and `path` are left empty.
-    pub fn record(&self) -> InputRecord {
-        let table = &self.decoder.sheet.table;
-        InputRecord {
-            node: String::new(),
-            path: String::new(),
-            format: self.format.name().to_string(),
-            bytes: self.block.read,
-            records: table.tally.records,
-            bad: table.tally.bad,
-            first: table.tally.first,
-            last: table.tally.last,
-            faults: table.faults().list(),
-            entities: table.entities(),
+            self.block.fill(&mut *self.input).map_err(|error| broken_off(&error, name, read))?;
         }
     }
+}
 
-    /// Whether what was read can stand for the input.
-    fn verdict(&self) -> Result<(), Diagnostic> {
-        let table = &self.decoder.sheet.table;
-        let (records, bad) = (table.tally.records, table.tally.bad);
-        let all = records + bad;
-        let name = &self.name;
-        let Some(first) = table.first_bad() else {
-            if records > 0 {
-                return Ok(());
-            }
-            let format = self.format.name();
-            return Err(Diagnostic::new(input::NO_RECORD, format!("{name} has no record (it was read as {format})"))
-                .help("there is nothing in it to report on; check that whatever writes it has run"));
-        };
-        let unit = if self.format == Format::Json { "element" } else { "line" };
-        let example =
-            format!("the first, {unit} {}: {} ({}): {}", first.row, first.code.title, first.code.id, first.detail);
-        let help = if let Some(key) = self.wrapper.as_ref().filter(|_| all == 1) {
-            format!(
-                "it is one object with an array of objects under {0}; records must be the elements of the array at the \
-                 top, or one a line: `jq -c '.[{1}][]' FILE | agent run GRAPH --input -`",
-                quote(key.as_bytes()),
-                serde_json::Value::from(key.as_str())
-            )
-        } else if first.code == input::NO_TIME {
-            "if the time has another name, say so on the ingest node: `schema = { timestamp = \"…\" }`".to_string()
-        } else {
-            format!(
-                "mend the input; it was read as {}, so if it is not, set `format` on the ingest node",
-                self.format.name()
-            )
-        };
-        if records == 0 {
-            let what = format!("{name} has no valid record; {bad} could not be used, {example}");
-            return Err(Diagnostic::new(input::NO_RECORD, what).help(help));
-        }
-        if bad as f64 / all as f64 > self.max_bad_ratio {
-            let limit = self.max_bad_ratio;
-            let what = format!(
-                "{bad} of {all} records of {name} could not be used, more than max_bad_ratio = {limit} permits; {example}"
-            );
-            return Err(Diagnostic::new(input::TOO_MANY_BAD, what).help(help));
-        }
-        Ok(())
+/// Reads an input from one place on.
+struct Sequel {
+    input: Arc<dyn Input>,
+    offset: u64,
+}
+
+impl Read for Sequel {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
     }
 }
 
@@ -207,6 +205,37 @@ fn broken_off(error: &io::Error, name: &str, read: u64) -> Diagnostic {
 }
 
 impl Block {
+    fn new(options: &Options<'_>) -> Block {
+        Block { bytes: Vec::new(), decoded: 0, size: options.limits.block.max(1), read: 0, ended: false }
+    }
+
+    /// Reads far enough to know what the input is.
+    fn begin(&mut self, from: &mut dyn Read, name: &str, options: &Options<'_>) -> Result<About, Diagnostic> {
+        let format = loop {
+            self.fill(from).map_err(|error| broken_off(&error, name, self.read))?;
+            refuse_binary(&self.bytes, name)?;
+            if trim(&self.bytes).is_empty() {
+                if self.ended {
+                    let what = format!("{name} is empty");
+                    return Err(Diagnostic::new(input::EMPTY, what)
+                        .help("check that whatever writes it has run, and that the path is the right one"));
+                }
+                // A log may begin with a great many NULs. What ends lines stays, so that they are counted.
+                self.bytes.retain(|byte| matches!(byte, b'\n' | b'\r'));
+                continue;
+            }
+            let enough = self.ended || self.bytes.len() > options.limits.record;
+            if let Some(format) = options.format.or_else(|| Format::detect(&self.bytes, enough)) {
+                break format;
+            }
+        };
+        if let Some(rest) = self.bytes.strip_prefix(BYTE_ORDER_MARK) {
+            self.decoded = self.bytes.len() - rest.len();
+        }
+        let wrapper = wrapper_key(trim_start(&self.bytes));
+        Ok(About { name: name.to_string(), format, max_bad_ratio: options.max_bad_ratio, wrapper })
+    }
+
     /// Reads the next block behind what is not yet decoded.
     fn fill(&mut self, input: &mut dyn Read) -> io::Result<()> {
         self.bytes.drain(..self.decoded.min(self.bytes.len()));

@@ -1,22 +1,25 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::account::Account;
 use super::cell::{Cell, is_name};
 use super::entities::Entities;
-use super::faults::Faults;
 use super::fields::{Field, Fields};
-use super::record::{FirstBad, Record, Tally};
+use super::record::Record;
 use super::text::quote;
 use super::time::{TimeParser, describe_time};
+use super::weave::weave;
 use crate::diagnostic::{Code, codes::input};
-use crate::domain::{Batch, MetricColumn, NO_STATUS, Status, StatusColumn, Timestamp};
+use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Status, StatusColumn, Timestamp};
 
 /// Services that are remembered from one batch to the next.
 const REMEMBERED_SERVICES: usize = 1024;
+/// Services up to which looking at each is faster than a hash.
+const FEW_SERVICES: usize = 6;
 /// Bytes of status columns after which a batch ends early, so that records with ever new services stay in bounds.
 const STATUS_CELLS: usize = 1 << 20;
 
-/// The batch under construction, the record that is being read into it, and the tally of the whole input.
+/// The batch under construction, the record that is being read into it, and the account of what was read before.
 ///
 /// A record is read between [`Table::begin`] and [`Table::commit`] or [`Table::reject`]. Until it is committed its
 /// cells lie beyond the rows of the batch, and its faults are not counted, so that it can be read again or dropped.
@@ -29,15 +32,18 @@ pub(super) struct Table {
     metrics: Vec<MetricColumn>,
     services: Vec<StatusColumn>,
     service_index: HashMap<Arc<str>, usize>,
+    /// The service that was named last: records tend to name them in one order.
+    latest_service: usize,
     status_words: BTreeMap<String, Status>,
     time_parser: TimeParser,
     entities: Entities,
     record: Record,
     /// Per field, the `Record::serial` that last had it.
     seen: Vec<u64>,
-    faults: Faults,
-    pub tally: Tally,
-    first_bad: Option<FirstBad>,
+    /// To be taken before what is under construction.
+    ready: VecDeque<Batch>,
+    /// Of the records of the batches that were taken, and of all bad ones.
+    pub account: Account,
 }
 
 impl Table {
@@ -50,14 +56,14 @@ impl Table {
             metrics: fields.metrics.iter().map(|n| MetricColumn { name: n.clone(), values: Vec::new() }).collect(),
             services: Vec::new(),
             service_index: HashMap::new(),
+            latest_service: 0,
             status_words,
             time_parser: TimeParser::default(),
             entities: Entities::default(),
             record: Record::default(),
             seen: vec![0; fields.len()],
-            faults: Faults::default(),
-            tally: Tally::default(),
-            first_bad: None,
+            ready: VecDeque::new(),
+            account: Account::default(),
         }
     }
 
@@ -78,7 +84,7 @@ impl Table {
 
     /// Notes a fault of the record, which counts if the record is kept.
     pub fn note(&mut self, code: &'static Code, detail: impl FnOnce() -> String) {
-        let noted = self.faults.describe(code, detail);
+        let noted = self.account.faults.describe(code, detail);
         self.record.noted.push(noted);
     }
 
@@ -123,8 +129,16 @@ impl Table {
 
     /// The place of a service; `None` if its name cannot be used.
     pub fn service(&mut self, name: &str) -> Option<usize> {
-        if let Some(index) = self.service_index.get(name) {
-            return Some(*index);
+        let after = self.latest_service + 1;
+        let is_it = |place: usize| self.services.get(place).is_some_and(|column| *column.name == *name);
+        let known = match is_it(after) {
+            true => Some(after),
+            false if self.services.len() <= FEW_SERVICES => (0..self.services.len()).find(|place| is_it(*place)),
+            false => self.service_index.get(name).copied(),
+        };
+        if let Some(place) = known {
+            self.latest_service = place;
+            return known;
         }
         if !is_name(name) {
             self.note(input::NAME, || format!("service {}", quote(name.as_bytes())));
@@ -140,16 +154,19 @@ impl Table {
     pub fn put_status(&mut self, service: usize, cell: Cell<'_>) {
         let rows = self.rows.len();
         let Some(column) = self.services.get_mut(service) else { return };
-        let name = column.name.clone();
-        let twice = column.levels.len() > rows;
-        column.levels.resize(rows, NO_STATUS);
+        let twice = fill(&mut column.levels, rows, NO_STATUS);
         let known = match cell {
+            Cell::Text(word) if self.status_words.is_empty() => Status::from_word(word),
             Cell::Text(word) => self.status_words.get(word).copied().or_else(|| Status::from_word(word)),
             _ => None,
         };
         if let Some(status) = known {
             column.levels.push(status.level());
         }
+        if !twice && (known.is_some() || matches!(cell, Cell::Absent)) {
+            return;
+        }
+        let name = column.name.clone();
         if twice {
             self.note(input::DUPLICATE_KEY, || quote(name.as_bytes()));
         }
@@ -169,51 +186,36 @@ impl Table {
             });
         };
         let row = self.record.row;
+        let named = self.entity_name();
         self.record.open = false;
-        let name = self.entity_name();
-        let (index, newest) = self.entities.observe(name.then_some(self.record.entity.as_str()), time.micros());
-        if let Some(newest) = newest.filter(|newest| *newest >= time.micros()) {
-            let code = if newest > time.micros() { input::OUT_OF_ORDER } else { input::DUPLICATE_TIME };
-            let entity = name.then_some(&self.record.entity);
-            self.faults.note(code, row, || {
-                let of = entity.map(|name| format!(" of {}", quote(name.as_bytes()))).unwrap_or_default();
-                match Timestamp::from_micros(newest).filter(|newest| *newest > time) {
-                    Some(newest) => format!("{time}{of} comes after {newest}"),
-                    None => format!("{time}{of}"),
-                }
-            });
-        }
+        let entity = if named { self.entities.place(&self.record.entity) } else { NO_ENTITY };
         self.rows.push(row);
         self.times.push(time.micros());
-        self.entity.push(index);
+        self.entity.push(entity);
         for noted in self.record.noted.drain(..) {
-            self.faults.add(row, noted);
+            self.account.faults.add(row, noted);
         }
-        self.tally.records += 1;
-        self.tally.first = self.tally.first.map_or(Some(time), |first| Some(first.min(time)));
-        self.tally.last = self.tally.last.max(Some(time));
     }
 
     /// Counts a record that cannot be used; if it was begun, it ends so.
     pub fn reject(&mut self, row: u64, code: &'static Code, detail: impl FnOnce() -> String) {
         self.roll_back();
-        self.tally.bad += 1;
-        let noted = self.faults.describe(code, detail);
-        if self.first_bad.is_none() {
-            let detail = noted.1.clone().unwrap_or_default();
-            self.first_bad = Some(FirstBad { row, code, detail });
-        }
-        self.faults.add(row, noted);
+        self.account.reject(row, code, detail);
     }
 
     /// Notes a fault of the input that costs no record.
     pub fn note_at(&mut self, row: u64, code: &'static Code, detail: &str) {
-        self.faults.note(code, row, || detail.to_string());
+        self.account.faults.note(code, row, || detail.to_string());
     }
 
     /// What examples of faults are to name from now on, where there are several inputs.
     pub fn set_place(&mut self, place: Option<String>) {
-        self.faults.place = place;
+        self.account.faults.place = place;
+    }
+
+    /// Records of the batch under construction.
+    pub fn rows(&self) -> u64 {
+        self.rows.len() as u64
     }
 
     /// Whether the batch must be taken before the next record.
@@ -221,8 +223,30 @@ impl Table {
         self.rows.len() >= self.limit || self.rows.len().saturating_mul(self.services.len()) > STATUS_CELLS
     }
 
-    /// The batch, if it holds a record; another is begun.
+    /// The next batch, if there is a record; another is begun.
     pub fn take(&mut self) -> Option<Batch> {
+        let batch = self.ready.pop_front().or_else(|| self.build())?;
+        self.account.count(&batch);
+        Some(batch)
+    }
+
+    /// Ends the batch under construction.
+    pub fn flush(&mut self) {
+        let batch = self.build();
+        self.ready.extend(batch);
+    }
+
+    /// Puts rows that were read elsewhere among those of batches that were built here, all to be taken.
+    pub fn weave(&mut self, rows: Batch, built: Vec<Batch>) {
+        weave(rows, built, self.limit, &mut self.ready);
+    }
+
+    pub fn status_words(&self) -> &BTreeMap<String, Status> {
+        &self.status_words
+    }
+
+    /// What was put in since the last batch, as one. It is not counted yet.
+    pub fn build(&mut self) -> Option<Batch> {
         if self.rows.is_empty() {
             return None;
         }
@@ -249,19 +273,6 @@ impl Table {
             self.service_index.clear();
         }
         Some(batch)
-    }
-
-    pub fn first_bad(&self) -> Option<&FirstBad> {
-        self.first_bad.as_ref()
-    }
-
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// How many entities were named so far.
-    pub fn entities(&self) -> u64 {
-        self.entities.len()
     }
 
     fn put_time(&mut self, cell: Cell<'_>) {
@@ -299,7 +310,7 @@ impl Table {
         if self.record.entity_rank.is_some() {
             let usable = is_name(&self.record.entity);
             if !usable {
-                let noted = self.faults.describe(input::NAME, || quote(self.record.entity.as_bytes()));
+                let noted = self.account.faults.describe(input::NAME, || quote(self.record.entity.as_bytes()));
                 self.record.noted.push(noted);
             }
             return usable;
@@ -313,7 +324,8 @@ impl Table {
     fn put_metric(&mut self, field: &Field, metric: usize, cell: Cell<'_>) {
         let value = match cell {
             Cell::Number(value) => value,
-            Cell::Whole(value) => value as f64,
+            // The same, and sooner where it fits.
+            Cell::Whole(value) => i64::try_from(value).map_or(value as f64, |value| value as f64),
             // A name is no metric gone wrong.
             Cell::Text(_) if field.entity.is_some() => return,
             wrong => {
@@ -326,8 +338,7 @@ impl Table {
         }
         let rows = self.rows.len();
         let Some(column) = self.metrics.get_mut(metric) else { return };
-        let twice = column.values.len() > rows;
-        column.values.resize(rows, f64::NAN);
+        let twice = fill(&mut column.values, rows, f64::NAN);
         column.values.push(value);
         if twice {
             // Two fields that `rename` gives one name.
@@ -365,6 +376,15 @@ impl Table {
         }
         self.services.iter_mut().for_each(|column| column.levels.truncate(rows));
     }
+}
+
+/// Makes a column end right before the cell of the record; gives whether it had one already.
+fn fill<T: Copy>(column: &mut Vec<T>, rows: usize, absent: T) -> bool {
+    let length = column.len();
+    if length != rows {
+        column.resize(rows, absent);
+    }
+    length > rows
 }
 
 /// The column, leaving an empty one that has room for as much again.

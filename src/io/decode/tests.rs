@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::*;
 use crate::diagnostic::Diagnostic;
@@ -26,23 +27,59 @@ fn case() -> Case {
         wanted: &["content.energy", "cpu", "mem"],
         format: None,
         max_bad_ratio: 1.0,
-        limits: Limits { block: 1 << 16, record: 400, rows: 1000 },
+        limits: Limits { block: 1 << 16, record: 400, rows: 1000, threads: 1 },
     }
 }
 
 impl Case {
+    /// From the beginning to the end.
     fn read(&self, bytes: &[u8], block: usize) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
+        let input = Box::new(io::Cursor::new(bytes.to_vec()));
+        self.read_by(bytes, block, 1, |name, options| Stream::open(input, name, options))
+    }
+
+    /// As a file, in blocks by so many threads.
+    fn split(&self, bytes: &[u8], block: usize, threads: usize) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
+        let input = Arc::new(Bytes(bytes.to_vec()));
+        self.read_by(bytes, block, threads, |name, options| Stream::open_file(input, bytes.len() as u64, name, options))
+    }
+
+    /// Record by record, never by the shape of lines; and without a verdict.
+    fn fed(&self, bytes: &[u8]) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
+        let mut batches = Vec::new();
+        let options = Options {
+            format: self.format,
+            schema: &self.schema,
+            wanted: &Wanted { metrics: self.wanted.iter().map(|name| name.to_string()).collect() },
+            max_bad_ratio: self.max_bad_ratio,
+            limits: self.limits,
+        };
+        let mut feed = Feed::new(&options);
+        let mut strand = feed.strand("input", false);
+        feed.push(&mut strand, bytes);
+        while let Some(batch) = feed.take(&mut strand, true).unwrap() {
+            batches.push(batch);
+        }
+        (batches, Ok(feed.record()))
+    }
+
+    fn read_by(
+        &self,
+        bytes: &[u8],
+        block: usize,
+        threads: usize,
+        open: impl FnOnce(&str, &Options<'_>) -> Result<Stream, Diagnostic>,
+    ) -> (Vec<Batch>, Result<InputRecord, Diagnostic>) {
         let wanted = Wanted { metrics: self.wanted.iter().map(|name| name.to_string()).collect() };
         let options = Options {
             format: self.format,
             schema: &self.schema,
             wanted: &wanted,
             max_bad_ratio: self.max_bad_ratio,
-            limits: Limits { block, ..self.limits },
+            limits: Limits { block, threads, ..self.limits },
         };
         let mut batches = Vec::new();
-        let input = Box::new(io::Cursor::new(bytes.to_vec()));
-        let record = Stream::open(input, "input", &options).and_then(|mut stream| {
+        let record = open("input", &options).and_then(|mut stream| {
             while let Some(batch) = stream.next_batch()? {
                 batches.push(batch);
             }
@@ -53,23 +90,9 @@ impl Case {
         (batches, record)
     }
 
-    /// Rows as `row time entity metric=value service:status`, then faults as `code×count row detail`, then the error.
+    /// See [`told`].
     fn lines(&self, bytes: &[u8], block: usize) -> Vec<String> {
-        let (batches, record) = self.read(bytes, block);
-        let mut lines: Vec<String> = batches.iter().flat_map(rows).collect();
-        match record {
-            Ok(record) => {
-                assert_eq!(record.records as usize, lines.len());
-                for fault in &record.faults {
-                    for (i, example) in fault.examples.iter().enumerate() {
-                        let count = if i == 0 { format!("×{}", fault.count) } else { String::new() };
-                        lines.push(format!("{}{count} {}: {}", fault.code, example.row, example.detail));
-                    }
-                }
-            }
-            Err(error) => lines.push(error.to_string()),
-        }
-        lines
+        told(self.read(bytes, block))
     }
 
     fn check(&self, bytes: impl AsRef<[u8]>, expected: &[&str]) {
@@ -77,8 +100,38 @@ impl Case {
         for block in [1 << 16, 1, 2, 3, 5, 8, 13, 34, 89] {
             let got = self.lines(bytes, block);
             assert_eq!(got, expected, "by {block}: {}", String::from_utf8_lossy(bytes));
+            let got = told(self.split(bytes, block, 2));
+            assert_eq!(got, expected, "split by {block}: {}", String::from_utf8_lossy(bytes));
         }
     }
+}
+
+/// What can be read at any place.
+struct Bytes(Vec<u8>);
+
+impl Input for Bytes {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut rest = self.0.get(offset as usize..).unwrap_or_default();
+        rest.read(buffer)
+    }
+}
+
+/// Rows as `row time entity metric=value service:status`, then faults as `code×count row detail`, then the error.
+fn told((batches, record): (Vec<Batch>, Result<InputRecord, Diagnostic>)) -> Vec<String> {
+    let mut lines: Vec<String> = batches.iter().flat_map(rows).collect();
+    match record {
+        Ok(record) => {
+            assert_eq!(record.records as usize, lines.len());
+            for fault in &record.faults {
+                for (i, example) in fault.examples.iter().enumerate() {
+                    let count = if i == 0 { format!("×{}", fault.count) } else { String::new() };
+                    lines.push(format!("{}{count} {}: {}", fault.code, example.row, example.detail));
+                }
+            }
+        }
+        Err(error) => lines.push(error.to_string()),
+    }
+    lines
 }
 
 /// The rows of a batch, in full; checks its shape on the way.

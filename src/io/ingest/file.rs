@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -229,7 +230,8 @@ impl Source for IngestFile {
     }
 }
 
-/// What a file or standard input holds, unpacked, and its size if that is known.
+/// What a file or standard input holds, unpacked, and its size if that is known. A regular file that is not packed is
+/// decoded by several threads.
 ///
 /// # Errors
 /// See [`Stream::open`].
@@ -239,34 +241,27 @@ pub(super) fn open_stream(
     wanted: &Wanted,
     max_bad_ratio: f64,
 ) -> Result<(Stream, Option<u64>), Diagnostic> {
-    let (input, name, size): (Box<dyn Read + Send>, _, _) = match path {
-        "-" => (unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?, "standard input", None),
-        path => {
-            let (input, size) = open(path)?;
-            (input, path, size)
-        }
-    };
-    let options = Options { max_bad_ratio, ..config.options(wanted) };
-    Ok((Stream::open(input, name, &options)?, size))
-}
-
-/// The text of a file, and its size if it is one whose size is known.
-fn open(path: &str) -> Result<(Box<dyn Read + Send>, Option<u64>), Diagnostic> {
-    let mut file = File::open(path).map_err(|error| refuse(path, &error))?;
-    let about = file.metadata().map_err(|error| refuse(path, &error))?;
+    let limits = Limits { threads: threads(), ..Limits::default() };
+    let options = Options { max_bad_ratio, limits, ..config.options(wanted) };
+    if path == "-" {
+        let input = unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?;
+        return Ok((Stream::open(input, "standard input", &options)?, None));
+    }
+    let refused = |error: io::Error| refuse(path, &error);
+    let mut file = File::open(path).map_err(refused)?;
+    let about = file.metadata().map_err(refused)?;
     if about.is_dir() {
-        return Err(refuse(path, &io::ErrorKind::IsADirectory.into()));
+        return Err(refused(io::ErrorKind::IsADirectory.into()));
     }
-    if !about.is_file() {
-        return Ok((unpack(file).map_err(|error| refuse(path, &error))?, None));
+    if about.is_file() {
+        let mut head = Vec::new();
+        let read = (&mut file).take(MAGIC as u64).read_to_end(&mut head);
+        read.and_then(|_| file.rewind()).map_err(refused)?;
+        if !is_packed(&head) {
+            return Ok((Stream::open_file(Arc::new(file), about.len(), path, &options)?, Some(about.len())));
+        }
     }
-    let mut head = Vec::new();
-    let read = (&mut file).take(MAGIC as u64).read_to_end(&mut head);
-    read.and_then(|_| file.rewind()).map_err(|error| refuse(path, &error))?;
-    if is_packed(&head) {
-        return Ok((unpack(file).map_err(|error| refuse(path, &error))?, None));
-    }
-    Ok((Box::new(file), Some(about.len())))
+    Ok((Stream::open(unpack(file).map_err(refused)?, path, &options)?, None))
 }
 
 /// Why a file cannot be opened.
@@ -280,6 +275,12 @@ pub(super) fn refuse(path: &str, error: &io::Error) -> Diagnostic {
     Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
 }
 
+/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
+fn threads() -> usize {
+    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
+}
+
+/// One file, or standard input, from its beginning to its end.
 struct FileReader {
     stream: Stream,
     node: String,

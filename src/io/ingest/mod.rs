@@ -2,8 +2,14 @@
 
 pub mod file;
 mod follow;
+pub mod host;
 pub mod listen;
 mod pipe;
+pub mod prometheus;
+mod remote;
 mod several;
 mod tally;
+mod times;
+#[cfg(test)]
+mod trial;
 mod unpack;

@@ -2,8 +2,7 @@
 //! what may be recorded.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -15,6 +14,7 @@ use super::dialect::Auth;
 use super::endpoint::{Endpoint, Limits};
 use super::exchange::{Answer, Failure, FailureKind, KEPT_HEADERS, Outcome};
 use super::secret::Secret;
+use crate::io::http::{self, cause, is_local};
 
 /// More than any wording takes by far.
 const LONGEST_BODY: usize = 4 << 20;
@@ -36,16 +36,11 @@ pub(super) struct Network {
 
 impl Network {
     pub fn new(endpoint: &Endpoint, closed: bool) -> Network {
-        let host = Url::parse(&endpoint.base_url).ok().and_then(|url| url.host_str().map(String::from));
         Network {
             limits: endpoint.limits,
             key: endpoint.key.clone().map(|key| (endpoint.dialect.auth, key)),
             headers: endpoint.headers.clone(),
-            local: host.is_some_and(|host| {
-                host == "localhost"
-                    || host == "[::1]"
-                    || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
-            }),
+            local: Url::parse(&endpoint.base_url).is_ok_and(|url| is_local(&url)),
             closed,
             client: OnceLock::new(),
             permits: Semaphore::new(endpoint.limits.concurrency as usize),
@@ -66,16 +61,7 @@ impl Network {
     }
 
     fn build_client(&self) -> Result<Client, String> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // Fails only when the process has one already, which does as well.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-        let mut builder = Client::builder().redirect(redirect::Policy::none()).user_agent(concat!(
-            env!("CARGO_PKG_NAME"),
-            "/",
-            env!("CARGO_PKG_VERSION")
-        ));
+        let mut builder = http::client().redirect(redirect::Policy::none());
         if self.local || self.closed {
             builder = builder.no_proxy();
         }
@@ -188,13 +174,4 @@ impl Network {
     fn scrub(&self, text: &str) -> String {
         self.key.as_ref().map_or_else(|| text.to_string(), |(_, key)| key.scrub(text))
     }
-}
-
-/// The innermost reason; those around it repeat that a request was being sent.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::complaint::Complaint;
 use super::exchange::{Answer, FailureKind, Outcome};
 use super::ladder::rejected_field;
+use crate::io::http;
 
 /// Tries of one request, the first included.
 pub(super) const TRIES: u32 = 3;
@@ -38,11 +39,7 @@ pub(super) fn wait(outcome: &Outcome, tried: u32, first: Duration, seed: &str, n
     {
         return wait.min(LONGEST_WAIT);
     }
-    let hash = blake3::hash(format!("{seed}\n{tried}").as_bytes());
-    let [low, high, ..] = *hash.as_bytes();
-    let share = f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX);
-    let doubled = first.saturating_mul(1 << tried.saturating_sub(1).min(10));
-    doubled.min(LONGEST_WAIT).mul_f64(0.5 + share / 2.0)
+    http::pause(tried, first, LONGEST_WAIT, seed)
 }
 
 /// What the endpoint asks for: milliseconds, seconds, or an HTTP date.
@@ -53,11 +50,7 @@ fn asked_wait(answer: &Answer, now: jiff::Timestamp) -> Option<Duration> {
         return Some(Duration::from_secs_f64((milliseconds / 1000.0).min(LONGEST_WAIT.as_secs_f64())));
     }
     let text = header("retry-after").or_else(|| header("llm_provider-retry-after"))?;
-    if let Some(seconds) = number(text) {
-        return Some(Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())));
-    }
-    let then = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Duration::try_from(then.duration_since(now)).unwrap_or(Duration::ZERO))
+    http::retry_after(text, LONGEST_WAIT, now)
 }
 
 /// What to say of an endpoint that asks for a longer wait than it gets. A date is only quoted: whether it is far off

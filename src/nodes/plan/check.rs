@@ -299,15 +299,14 @@ impl Checker<'_> {
     fn slots(&mut self, text: &toml::Spanned<String>, scope: &Scope, there: Option<&BTreeSet<String>>) {
         let slots = slots_in(text.get_ref());
         for slot in &slots {
-            let at = self.inside(text, &slot.span);
-            match scope.get(slot.name) {
-                None => self.fault(at, format!("no fact is named `{}`", slot.name), remedy(slot.name, scope)),
-                Some(needs) => {
-                    if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(*need))) {
-                        let message = format!("`{}` is only there together with `{lacking}`", slot.name);
-                        self.fault(at, message, format!("say it in `also.{lacking}`"));
-                    }
-                }
+            let Some(needs) = scope.get(slot.name) else {
+                let (at, message) = (self.inside(text, &slot.span), format!("no fact is named `{}`", slot.name));
+                self.fault(at, message, remedy(slot.name, scope));
+                continue;
+            };
+            if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(*need))) {
+                let message = format!("`{}` is only there together with `{lacking}`", slot.name);
+                self.fault(self.inside(text, &slot.span), message, format!("say it in `also.{lacking}`"));
             }
         }
         for (at, brace) in text.get_ref().match_indices(['{', '}']) {

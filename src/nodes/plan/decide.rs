@@ -173,6 +173,7 @@ impl<'a> Host<'a> {
             target: target.to_string(),
             severity: covered.iter().map(|a| a.severity).max()?,
             anomalies: covered.iter().map(|a| a.name.clone()).collect(),
+            episodes: covered.iter().filter_map(|a| a.episode.clone()).collect(),
             parameters,
             facts,
             slots,

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diagnostic::{decode, parse_toml};
-use crate::domain::{Bands, Counts, FactValue, Parameter, Sample, ServiceState, Severity, Status, Timestamp, Words};
+use crate::domain::{
+    Bands, Counts, Episode, FactValue, Parameter, Phase, Sample, ServiceState, Severity, Status, Timestamp, Words,
+};
 use crate::port::Files;
 use crate::wording::grounding::{Reason, ground};
 use crate::wording::{Wording, slots_in};
@@ -81,6 +83,7 @@ fn anomaly(text: &str) -> Anomaly {
         mean: figure(value / 3.0),
         services: vec![],
         description: String::new(),
+        episode: None,
     }
 }
 
@@ -459,6 +462,25 @@ async fn runs_as_a_task() {
     assert_eq!(ids(&plan.recommendations), ["scale-out:api_gateway"]);
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+#[tokio::test]
+async fn what_is_over_needs_no_answer_and_episodes_go_along() {
+    let of = |text: &str, phase| {
+        let anomaly = anomaly(text);
+        let (id, since) = (anomaly.name.clone(), anomaly.first.time);
+        let episode = Episode { id, phase, since, worst_severity: anomaly.severity, windows: 2 };
+        Anomaly { episode: Some(episode), ..anomaly }
+    };
+    let anomalies = vec![of("cpu_usage=95@web-1", Phase::Escalated), of("memory_usage=95@web-2", Phase::Resolved)];
+    let cx = Cx::new("plan".into(), Language::En, None);
+    let plan = planner(Language::En).run(Input { anomalies: anomalies.clone() }, &cx).await.unwrap();
+    let [only] = plan.recommendations.as_slice() else { panic!("{:?}", ids(&plan.recommendations)) };
+    assert_eq!(
+        (only.anomalies.as_slice(), &only.episodes),
+        (["cpu_usage@web-1".to_string()].as_slice(), &vec![anomalies[0].episode.clone().unwrap()])
+    );
+    assert!(only.is_news());
 }
 
 /// Two nodes that judge one stream find the same series, perhaps by other rules.

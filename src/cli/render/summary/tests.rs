@@ -83,10 +83,13 @@ fn record() -> RunRecord {
             ..InputRecord::default()
         }],
         coverage: vec![Coverage { insight: "max_cpu_usage".into(), metric: "cpu_usage".into(), records: 498, of: 500 }],
+        completeness: vec![],
         tasks: vec![],
         model: None,
         calls: vec![],
         wordings: vec![],
+        deliveries: vec![],
+        episodes: vec![],
     }
 }
 
@@ -258,6 +261,9 @@ fn who_worded_and_why_not_the_model() {
     check(&record, "1 by mistral-small (mistral), 1 by templates\nrestart:cache: the figure `95%` is no fact's");
     record.wordings = vec![worded("restart:cache", WordingSource::Template, &[])];
     check(&record, "2 by templates\nrestart:cache: no draft came");
+    record.wordings = vec![worded("scale-out:api", WordingSource::Remembered, &[])];
+    check(&record, "1 as in earlier windows, 1 by templates");
+    record.wordings = vec![worded("restart:cache", WordingSource::Template, &[])];
     record.model = None;
     check(&record, "2 by templates, since no model was asked");
 }

@@ -74,27 +74,130 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_give_the_same_for_blocks_of_any_size(
-        pieces in prop::collection::vec(
-            prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..4),
-                prop::sample::select(vec![
-                    A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
-                    "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n", " ", " \"",
-                    "timestamp;cpu\r", "timestamp\tcpu\r\n", "host,timestamp,host\r", ";", "\t", "\r", "\",", ",\"",
-                ]).prop_map(|piece| piece.as_bytes().to_vec()),
-            ],
-            0..40,
-        ),
-        format in prop::sample::select(vec![None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)]),
-        block in 1usize..80,
-    ) {
-        let bytes = pieces.concat();
-        let mut case = case();
-        case.format = format;
-        case.limits.record = 260;
+    fn any_bytes_give_the_same_for_blocks_of_any_size(bytes in pieces(0..40), format in format(), block in 1usize..80) {
+        let case = short(format);
         prop_assert_eq!(case.lines(&bytes, block), case.lines(&bytes, 1 << 16));
     }
+
+    #[test]
+    fn any_bytes_give_the_same_for_any_number_of_threads(
+        bytes in pieces(0..60),
+        format in format(),
+        block in 1usize..200,
+        threads in 1usize..5,
+    ) {
+        let case = short(format);
+        prop_assert_eq!(told(case.split(&bytes, block, threads)), case.lines(&bytes, block));
+    }
+
+    #[test]
+    fn records_give_the_same_for_any_number_of_threads(
+        records in prop::collection::vec(("[ab]?", 0u32..60, 0u32..4), 0..60),
+        way in 0usize..6,
+        block in 1usize..400,
+        threads in 1usize..5,
+    ) {
+        let (case, text) = (case(), telemetry(&records, way));
+        prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), case.lines(text.as_bytes(), block));
+    }
+
+    #[test]
+    fn lines_read_by_their_shape_give_the_same(
+        records in prop::collection::vec(("[ab]?", 0u32..60, 0u32..90), 30..200),
+        way in 0usize..6,
+        block in 100usize..20_000,
+        threads in 1usize..4,
+    ) {
+        let (mut case, text) = (case(), telemetry(&records, way));
+        case.limits.rows = 50;
+        let expected = told(case.fed(text.as_bytes()));
+        prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), expected.clone());
+        prop_assert_eq!(case.lines(text.as_bytes(), block), expected);
+    }
+}
+
+/// Records with times that mostly rise, some that do not, bad records, nested objects that look like records: as CSV,
+/// arrays, objects one after the other, or lines.
+fn telemetry(records: &[(String, u32, u32)], way: usize) -> String {
+    let line = |i: usize, (host, second, kind): &(String, u32, u32)| {
+        let second = if *kind == 0 { *second as usize } else { i };
+        let time = format!("2023-10-01T12:{:02}:{:02}Z", second / 60, second % 60);
+        let (start, blank) =
+            (format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\""), if *kind == 4 { "\n" } else { "" });
+        match (way, kind) {
+            (0, 1) => format!("{time},\"{host}\",\"a\n{i}\""),
+            (0, 2) => format!("{time},{host}"),
+            (0, 3) => format!(" {time} ,{host},x\n"),
+            (0, _) => format!("{time},{host},{i}"),
+            (_, 1) => format!("{start},\"x\":[{{\"cpu\":1}},{{\"cpu\":2}},{{\"cpu\":3}}]}}"),
+            (_, 2) => format!("{start},\"cpu\":1 2}}"),
+            (_, 3) => format!("{start},\"cpu\":\"x\"}}"),
+            (_, 5) => format!("{start},\"x\":[\n{{\"timestamp\":1,\"cpu\":1}},\n{{\"timestamp\":2,\"cpu\":1}},\n]}}"),
+            (_, _) => format!("{start},{blank}\"cpu\":{i},\"service_status\":{{\"db\":\"online\"}}}}"),
+        }
+    };
+    let lines: Vec<String> = records.iter().enumerate().map(|(i, record)| line(i, record)).collect();
+    match way {
+        0 => format!("timestamp,host,cpu\n{}\n", lines.join("\n")),
+        1 => format!("[{}]", lines.join(",\n")),
+        2 => format!("[\n  {}\n]\n", lines.join(",\n  ")),
+        3 => lines.join(" "),
+        _ => lines.join("\n"),
+    }
+}
+
+/// Records cut short after less than in other tests.
+fn short(format: Option<Format>) -> Case {
+    let mut case = case();
+    case.format = format;
+    case.limits.record = 260;
+    case
+}
+
+fn format() -> impl Strategy<Value = Option<Format>> {
+    prop::sample::select(vec![None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)])
+}
+
+/// Bytes that are some of what inputs are made of.
+fn pieces(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let made = prop::sample::select(vec![
+        A,
+        B,
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ",",
+        "\n",
+        "\r\n",
+        "\0",
+        ":",
+        "timestamp",
+        "timestamp,cpu\n",
+        "1696161600,5\n",
+        "1696161600,\"5\n",
+        "NaN",
+        "\"cpu\":",
+        "{\"timestamp\":1696161600,",
+        "\u{feff}",
+        "\"x\n",
+        " ",
+        " \"",
+        "timestamp;cpu\r",
+        "timestamp\tcpu\r\n",
+        "host,timestamp,host\r",
+        ";",
+        "\t",
+        "\r",
+        "\",",
+        ",\"",
+        "},{",
+        "},{\"",
+    ]);
+    let piece = prop_oneof![prop::collection::vec(any::<u8>(), 0..4), made.prop_map(|piece| piece.as_bytes().to_vec())];
+    prop::collection::vec(piece, count).prop_map(|pieces| pieces.concat())
 }
 
 /// Found by the property above: blanks before the first record lost their carriage returns, and with them a line.

@@ -1,0 +1,318 @@
+//! A graph with windows, live or not: a run per window, and what must outlive the process.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::execute::{Settings, fault, heed_signals, keep, log_to_stderr, model_of, outputs};
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::render::diagnostic::diagnostics;
+use super::render::{safe, summary, window};
+use super::run::{header_of, new_folder};
+use super::{resume, terminal};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
+use crate::engine::{
+    Begun, Cancel, Checkpoint, Closed, Event, Invocation, ModelMode, Outcome, Run, Shelf, Surroundings, live as drive,
+    read_checkpoint, run_record,
+};
+use crate::graph::{Compiled, Plan};
+use crate::io::files::WallClock;
+use crate::io::journal::FileJournal;
+use crate::io::llm::{Connected, Environment};
+use crate::io::output::file::Written;
+use crate::io::state::{LiveDir, RunDir, RunLock, StateDir};
+use crate::port::{Clock, Journal, Model};
+
+/// A graph with windows that is ready to go.
+pub struct Live {
+    pub compiled: Compiled,
+    pub invocation: Invocation,
+    /// How many runs are kept; `None` keeps no state at all.
+    pub kept: Option<usize>,
+    /// Forget what an earlier process kept.
+    pub fresh: bool,
+}
+
+/// Runs windows until the sources end or a signal asks for a drain.
+///
+/// # Errors
+/// A source that cannot be used, a state that cannot be taken up.
+pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
+    log_to_stderr(&settings);
+    let Live { compiled, invocation, kept, fresh } = live;
+    let header = header_of(&compiled, &invocation, None);
+    let Compiled { plan, stream } = compiled;
+    let plan = Arc::new(plan);
+    let is_live = stream.sources.iter().any(|source| source.source.is_live());
+    let state = match kept {
+        Some(_) => Some(state_dir(&environment)?),
+        None => None,
+    };
+    let folder = match &state {
+        Some(state) if is_live => Some(state.live(&plan.name, &invocation.path).map_err(Failure::run)?),
+        _ => None,
+    };
+    let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, environment, state.zip(kept), folder)?);
+    let (checkpoint, earlier) = desk.take_up(fresh)?;
+    let draws = !desk.settings.quiet && desk.settings.verbose == 0 && std::io::stderr().is_terminal() && !is_live;
+    let progress = Arc::new(Progress::new(draws));
+    let drain = Cancel::default();
+    let around = Surroundings {
+        clock: Arc::new(WallClock),
+        watcher: progress.clone(),
+        shelf: desk.clone(),
+        drain: drain.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    let ended = runtime.block_on(async {
+        tokio::spawn(heed_signals(drain));
+        tokio::spawn(drive(plan, stream, header, around, checkpoint, earlier)).await
+    });
+    runtime.shutdown_background();
+    progress.finish();
+    desk.finish()?;
+    ended
+        .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?
+        .map_err(|fault| Failure::run(*fault))?;
+    Ok(desk.exit())
+}
+
+fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
+    StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(|why| {
+        let help = "set $AGENT_STATE_DIR to a folder, or run with --no-journal";
+        Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
+    })
+}
+
+/// Gives runs their places and takes them back.
+struct Desk {
+    plan: Arc<Plan>,
+    invocation: Invocation,
+    settings: Settings,
+    environment: Environment,
+    /// Where runs are kept, and how many.
+    state: Option<(StateDir, usize)>,
+    /// What outlives the process; of live graphs only.
+    folder: Option<LiveDir>,
+    /// The tape of a recording or a replay, which all runs share; for live calls, whether a model is there.
+    connected: Option<Connected>,
+    to_stdout: AtomicBool,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Runs that are not ended: their folders and when they began.
+    open: HashMap<String, (Option<(RunDir, RunLock)>, Timestamp)>,
+    /// Runs without a folder get numbers.
+    count: u64,
+    worst: Option<Severity>,
+    failed: bool,
+    /// Whether a report was shown already.
+    shown: bool,
+}
+
+impl Desk {
+    fn new(
+        plan: Arc<Plan>,
+        invocation: Invocation,
+        settings: Settings,
+        environment: Environment,
+        state: Option<(StateDir, usize)>,
+        folder: Option<LiveDir>,
+    ) -> Result<Desk, Failure> {
+        let connected = model_of(&plan, &invocation.model, None, false, &environment)?;
+        if let (Some(notice), false) = (connected.as_ref().and_then(|c| c.notice.as_ref()), settings.quiet) {
+            terminal::err(&format!("note: {notice}\n"));
+        }
+        let (to_stdout, books) = Default::default();
+        Ok(Desk { plan, invocation, settings, environment, state, folder, connected, to_stdout, books })
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What an earlier process left: its checkpoint, and the runs that it did not finish.
+    fn take_up(&self, fresh: bool) -> Result<(Checkpoint, Vec<Closed>), Failure> {
+        let Some((folder, (state, _))) = self.folder.as_ref().zip(self.state.as_ref()) else {
+            return Ok(Default::default());
+        };
+        if fresh {
+            folder.forget().map_err(Failure::run)?;
+        }
+        let checkpoint = match folder.checkpoint().map_err(Failure::run)? {
+            None => Checkpoint::default(),
+            Some(bytes) => read_checkpoint(&bytes).map_err(|why| {
+                let message = format!("the checkpoint of this live graph cannot be read: {why}");
+                Failure::run(Diagnostic::new(codes::run::CHECKPOINT, message).help(codes::run::CHECKPOINT.remedy))
+            })?,
+        };
+        let mut earlier = Vec::new();
+        let mut runs = state.list().map_err(Failure::run)?;
+        runs.reverse(); // oldest first
+        for run in runs {
+            let pending = checkpoint.pending.iter().any(|id| id == run.id());
+            let Ok(lock) = run.lock() else { continue };
+            match self.unfinished(&run) {
+                Some(closed) if pending => {
+                    let begun = (Some((run.clone(), lock)), WallClock.now());
+                    self.books().open.insert(run.id().to_string(), begun);
+                    earlier.push(closed);
+                }
+                // Journaled, but the process died before the checkpoint: its records are read again.
+                Some(_) => run.discard(lock),
+                None => {}
+            }
+        }
+        Ok((checkpoint, earlier))
+    }
+
+    /// A run of a window of this graph that has not ended.
+    fn unfinished(&self, run: &RunDir) -> Option<Closed> {
+        if run.is_finished() {
+            return None;
+        }
+        let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
+        let entries = resume::read(&text).ok()?;
+        let Event::Started(header) = &entries.first()?.event else { return None };
+        if header.window.is_none() || header.invocation.path != self.invocation.path {
+            return None;
+        }
+        let replayed = resume::replay(&self.plan, &entries).ok()?;
+        if header.fingerprint != self.plan.fingerprint {
+            tracing::warn!(
+                "run {} of an earlier window was not finished and the graph has changed since; it is left",
+                run.id()
+            );
+            return None;
+        }
+        let journal: Option<Box<dyn Journal>> = Some(Box::new(journal));
+        Some(Closed::new(replayed, journal, true))
+    }
+
+    /// Says what a tape has left over.
+    fn finish(&self) -> Result<(), Failure> {
+        let left = self.connected.as_ref().map_or(Ok(Vec::new()), Connected::finish).map_err(Failure::run)?;
+        for interaction in left.iter().filter(|_| !self.settings.quiet) {
+            let text = format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(interaction));
+            terminal::err(&text);
+        }
+        Ok(())
+    }
+
+    fn exit(&self) -> Exit {
+        let limit = self.settings.fail_on.map(Severity::from);
+        let books = self.books();
+        match books.failed {
+            true => Exit::Failed,
+            false if limit.is_some() && books.worst >= limit => Exit::FailOn,
+            false => Exit::Done,
+        }
+    }
+
+    /// Keeps and shows what a run has come to.
+    fn show(&self, run: &Run, mut record: RunRecord, folder: Option<&RunDir>) {
+        record.coverage = outputs::<Summary>(&self.plan, run).into_iter().flat_map(|s| s.coverage).collect();
+        record.completeness = outputs::<Completeness>(&self.plan, run);
+        record.model = self.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
+        let reports: Vec<Report> = outputs(&self.plan, run);
+        let mut places: Vec<String> = outputs::<Written>(&self.plan, run).into_iter().map(|w| w.path).collect();
+        if places.iter().any(|place| place == "-") {
+            self.to_stdout.store(true, Ordering::Relaxed);
+        }
+        places.retain(|place| place != "-");
+        if let Some(folder) = folder {
+            keep(&folder.record(), &record);
+            reports.first().map(|report| keep(&folder.report(), report));
+        }
+        if let Some(path) = &self.invocation.run_record {
+            keep(Path::new(path), &record);
+        }
+        let worst = reports.iter().flat_map(|r| r.anomalies.iter().map(|a| a.severity)).max();
+        let first = {
+            let mut books = self.books();
+            books.worst = books.worst.max(worst);
+            !std::mem::replace(&mut books.shown, true)
+        };
+        if self.settings.quiet {
+            return;
+        }
+        let to_stdout = self.to_stdout.load(Ordering::Relaxed);
+        let style = if to_stdout { terminal::stderr_style() } else { terminal::stdout_style() };
+        let faults = summary::faults(&record.inputs);
+        terminal::err(&faults);
+        let text = match (first, reports.first()) {
+            (true, Some(report)) => summary::summary(report, &record, &places, style) + "\n",
+            (_, report) => window::line(report, &record, style),
+        };
+        if to_stdout { terminal::err(&text) } else { terminal::out(&text) }
+    }
+}
+
+impl Shelf for Desk {
+    fn begin(&self) -> Begun {
+        let now = WallClock.now();
+        let opened = self.state.as_ref().map(|(state, keep)| new_folder(state, *keep));
+        let mut books = self.books();
+        books.count += 1;
+        match opened {
+            Some(Ok((folder, lock, journal))) => {
+                let run = folder.id().to_string();
+                books.open.insert(run.clone(), (Some((folder, lock)), now));
+                Begun { run, journal: Some(Box::new(journal)) }
+            }
+            other => {
+                if let Some(Err(why)) = other {
+                    terminal::err(&format!("warning: no journal is kept ({why}); this window cannot be resumed\n"));
+                }
+                let run = format!("unjournaled-{}", books.count);
+                books.open.insert(run.clone(), (None, now));
+                Begun { run, journal: None }
+            }
+        }
+    }
+
+    fn save(&self, checkpoint: &[u8]) -> Result<(), String> {
+        self.folder.as_ref().map_or(Ok(()), |folder| folder.save(checkpoint).map_err(|error| error.to_string()))
+    }
+
+    fn folder(&self, node: &str) -> Option<PathBuf> {
+        let made = self.folder.as_ref()?.source(node);
+        made.map_err(|error| terminal::err(&format!("warning: `{node}` can keep nothing: {error}\n"))).ok()
+    }
+
+    fn model(&self) -> Option<Arc<dyn Model>> {
+        let known = self.connected.as_ref()?.model.clone()?;
+        // The deadline is one of each run, so each run has a model of its own; a tape is one for all.
+        match self.invocation.model {
+            ModelMode::Live => model_of(&self.plan, &ModelMode::Live, None, false, &self.environment).ok()??.model,
+            _ => Some(known),
+        }
+    }
+
+    fn ended(&self, run: &Run, outcome: Outcome) {
+        let id = run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
+        let (folder, started) = self.books().open.remove(&id).unwrap_or_else(|| (None, WallClock.now()));
+        let folder = folder.as_ref().map(|(folder, _)| folder);
+        let record = run_record(run, started, run.ended.is_some().then(|| WallClock.now()));
+        self.show(run, record, folder);
+        if let Outcome::Failed(fault) = outcome {
+            self.books().failed = true;
+            let help = folder.map(|folder| {
+                let id = folder.id();
+                format!("the stream goes on; once the cause is mended, `agent resume {id}` makes up for this window")
+            });
+            let (style, fault) = (terminal::stderr_style(), fault.maybe_help(help));
+            terminal::err(&diagnostics(&[fault], style.color, style.width));
+        }
+    }
+}

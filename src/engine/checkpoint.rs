@@ -1,0 +1,142 @@
+//! What a later process takes up of a live run: where each source has to be read on, which windows are closed, the state
+//! of the folds, and the runs that are not finished. Written when a window closes, after its cut is journaled and before
+//! its tasks start: so every record is in exactly one window's report, whenever the process dies.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::windows::{Assigned, Known};
+use crate::domain::Position;
+
+/// Version of the format. Another one is refused, never guessed at.
+pub const VERSION: u32 = 1;
+/// Batches that are remembered apart of each source.
+const MARKS: usize = 4096;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub version: u32,
+    /// Everything before is closed; microseconds.
+    pub boundary: Option<i64>,
+    /// End of the last window that had a run.
+    pub reported: Option<i64>,
+    /// Records left out, by the start of the oldest window that was open: not told yet.
+    pub late: BTreeMap<i64, u64>,
+    /// By the name of the node.
+    pub sources: BTreeMap<String, SourceMark>,
+    /// By the name of the node: its fingerprint, and the state of the fold.
+    pub folds: BTreeMap<String, (String, Vec<u8>)>,
+    /// Runs whose cut is journaled and which have not ended, oldest first.
+    pub pending: Vec<String>,
+    /// What runs kept for later ones.
+    pub memory: IndexMap<String, String>,
+}
+
+/// Where a source has to be read on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceMark {
+    pub fingerprint: String,
+    /// `None`: from the beginning.
+    pub position: Option<Position>,
+    /// This many records from there on were taken already. They are read again since some of them are of windows that
+    /// are still open.
+    pub taken: u64,
+    /// Those of them, by number from 0, that are in a later window than their own, and its start.
+    pub carried: BTreeMap<u64, i64>,
+    /// Those of them that are in no window, being late.
+    pub left: BTreeSet<u64>,
+    pub newest: Option<i64>,
+    pub ended: bool,
+}
+
+/// Keeps account of what one source has given, so that a [`SourceMark`] can be had at any time.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Records so far.
+    records: u64,
+    /// Where reading would go on.
+    position: Option<Position>,
+    /// Where each batch began, its first record, and the end of the latest window that it is in. Oldest first, as far
+    /// as windows are open.
+    marks: VecDeque<(Option<Position>, u64, i64)>,
+    /// Records in a later window than their own, and that window's start.
+    carried: Vec<(u64, i64)>,
+    /// Records in no window, and the time from which on they can be forgotten.
+    left: Vec<(u64, i64)>,
+    /// What an earlier process knew of the records that come first.
+    known: SourceMark,
+}
+
+impl Account {
+    pub fn resume(mark: &SourceMark) -> Account {
+        Account { position: mark.position.clone(), known: mark.clone(), ..Account::default() }
+    }
+
+    /// How an earlier process took the record that stands at `row` of the next batch.
+    pub fn known(&self, row: usize) -> Option<Known> {
+        let number = self.records + row as u64;
+        if number >= self.known.taken {
+            return None;
+        }
+        Some(match self.known.carried.get(&number) {
+            Some(start) => Known::Carried(*start),
+            None if self.known.left.contains(&number) => Known::Left,
+            None => Known::Taken,
+        })
+    }
+
+    /// Whether records are still to come that an earlier process had.
+    pub fn is_replaying(&self) -> bool {
+        self.records < self.known.taken
+    }
+
+    /// Takes note of a batch. `end_of` tells the end of a window by its start.
+    pub fn take(
+        &mut self,
+        times: &[i64],
+        assigned: &Assigned,
+        position: Option<Position>,
+        end_of: impl Fn(i64) -> i64,
+    ) {
+        let latest = assigned.parts.iter().map(|(start, _)| end_of(*start)).max().unwrap_or(i64::MIN);
+        let before = std::mem::replace(&mut self.position, position);
+        let full = self.marks.len() >= MARKS;
+        match self.marks.back_mut() {
+            Some((_, _, end)) if full => *end = (*end).max(latest), // remembered with the one before
+            _ => self.marks.push_back((before, self.records, latest)),
+        }
+        for (start, rows) in &assigned.parts {
+            let Some(rows) = rows else { continue };
+            let carried = rows.iter().filter(|row| assigned.carried.binary_search(row).is_ok());
+            self.carried.extend(carried.map(|row| (self.records + u64::from(*row), *start)));
+        }
+        let end = |row: &u32| times.get(*row as usize).map(|time| (self.records + u64::from(*row), end_of(*time)));
+        self.left.extend(assigned.left.iter().filter_map(end));
+        self.records += times.len() as u64;
+    }
+
+    /// Everything before `boundary` is closed.
+    pub fn close(&mut self, boundary: i64) {
+        while self.marks.front().is_some_and(|(_, _, latest)| *latest <= boundary) {
+            self.marks.pop_front();
+        }
+        self.carried.retain(|(_, start)| *start >= boundary);
+        self.left.retain(|(_, end)| *end > boundary);
+    }
+
+    /// Where a later process has to go on; the rest of the mark is the caller's.
+    pub fn mark(&self) -> SourceMark {
+        let (position, first) = match self.marks.front() {
+            Some((before, first, _)) => (before.clone(), *first),
+            None => (self.position.clone(), self.records),
+        };
+        let first = if position.is_some() { first } else { 0 }; // what has no positions is read from its beginning
+        let since = |list: &[(u64, i64)]| -> BTreeMap<u64, i64> {
+            list.iter().filter(|(number, _)| *number >= first).map(|(number, at)| (number - first, *at)).collect()
+        };
+        let (carried, left) = (since(&self.carried), since(&self.left).into_keys().collect());
+        SourceMark { position, taken: self.records - first, carried, left, ..SourceMark::default() }
+    }
+}

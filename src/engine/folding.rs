@@ -1,0 +1,359 @@
+//! The folding thread of a stream in windows: takes batches as they come, gathers them by window, and closes windows.
+//! A window that closes is journaled as a run that has reached its cut; then the checkpoint is written; then the run is
+//! handed on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Sender;
+
+use super::checkpoint::{Checkpoint, SourceMark, VERSION};
+use super::drive::Log;
+use super::event::{Event, Header};
+use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
+use super::live::{Begun, Closed, Shared, Surroundings, save};
+use super::mailbox::{Mailbox, Message, pump};
+use super::state::Run;
+use super::windows::{Closing, Windows};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Batch, ClosedBy, InputRecord, Position, Timestamp, WindowRecord, WindowSpan};
+use crate::graph::{Plan, Stream, StreamFold};
+use crate::node::{Gathered, PATIENCE, Wanted, Window};
+
+/// After this long without a record a live source is not waited for, where `[window] idle` says nothing.
+const IDLE: Duration = Duration::from_secs(10);
+/// A source that does not give again what it gave before is waited for this long.
+const REREAD: Duration = Duration::from_secs(10);
+/// How far ahead of the clock a record of a live source may be, where `[window] max_ahead` says nothing.
+const MAX_AHEAD: Duration = Duration::from_secs(300);
+/// Windows that may be open before sources that are ahead have to wait for the others.
+const OPEN: usize = 256;
+
+pub struct Folding {
+    plan: Arc<Plan>,
+    header: Header,
+    around: Surroundings,
+    shared: Shared,
+    sources: Vec<Intake>,
+    folds: Vec<StreamFold>,
+    windows: Windows,
+    open: BTreeMap<i64, Open>,
+    /// End of the last window that had a run.
+    reported: Option<i64>,
+    mailbox: Mailbox,
+    /// Records left out, by the start of the oldest window that was open.
+    late: BTreeMap<i64, u64>,
+    begun: Timestamp,
+    idle: Duration,
+    max_ahead: i64,
+}
+
+/// A window that has records.
+struct Open {
+    /// By fold.
+    gathered: Vec<Gathered>,
+    /// By source.
+    tallies: Vec<Tally>,
+    /// Records of earlier windows.
+    carried: u64,
+}
+
+impl Folding {
+    /// Opens the sources where `checkpoint` says, and loads the folds' states as far as their nodes are the same.
+    ///
+    /// # Errors
+    /// A source that cannot be opened.
+    pub fn new(
+        plan: Arc<Plan>,
+        stream: Stream,
+        header: Header,
+        around: Surroundings,
+        shared: Shared,
+        checkpoint: &Checkpoint,
+    ) -> Faulty<Folding> {
+        let Stream { sources, mut folds } = stream;
+        let Some(windowing) = plan.window.clone() else {
+            let message = "a stream without a [window] cannot be cut into windows, which is a bug";
+            return Err(Box::new(Diagnostic::new(codes::run::TASK_FAILED, message)));
+        };
+        for fold in &mut folds {
+            load(&plan, fold, checkpoint);
+        }
+        let mut inputs = Vec::new();
+        let mut readers = Vec::new();
+        let mut newest = Vec::new();
+        for source in sources {
+            let mut wanted = Wanted::default();
+            let mut listeners = folds.iter().filter(|f| f.sources.contains(&source.node)).peekable();
+            if listeners.peek().is_none() {
+                continue;
+            }
+            listeners.for_each(|f| wanted.join(f.fold.wants()));
+            let (input, reader) = open(&plan, &source, &wanted, checkpoint, &around)?;
+            newest.push(checkpoint.sources.get(&input.name).and_then(|mark| mark.newest));
+            readers.push(reader);
+            inputs.push(input);
+        }
+        let mailbox = Mailbox::new(inputs.len());
+        let mut windows = Windows::new(&windowing, inputs.len());
+        windows.resume(checkpoint.boundary, newest);
+        for (at, reader) in readers.into_iter().enumerate() {
+            let Some(reader) = reader else {
+                windows.end(at);
+                continue;
+            };
+            let (mailbox, watcher) = (mailbox.clone(), around.watcher.clone());
+            let name = inputs.get(at).map(|input| input.name.clone()).unwrap_or_default();
+            std::thread::spawn(move || pump(&mailbox, at, reader, |read, total| watcher.on_read(&name, read, total)));
+        }
+        let begun = around.clock.now();
+        let micros = |span: Option<Duration>, default| span.unwrap_or(default).as_micros().min(1 << 60) as i64;
+        Ok(Folding {
+            header,
+            shared,
+            sources: inputs,
+            folds,
+            windows,
+            open: BTreeMap::new(),
+            reported: checkpoint.reported,
+            mailbox,
+            late: checkpoint.late.clone(),
+            begun,
+            idle: windowing.idle.map_or(IDLE, |span| span.0),
+            max_ahead: micros(windowing.max_ahead.map(|span| span.0), MAX_AHEAD),
+            plan,
+            around,
+        })
+    }
+
+    /// Until all sources have ended or a drain is asked for. Gives the last checkpoint.
+    ///
+    /// # Errors
+    /// A source that has become unusable, or a fold whose value cannot be written.
+    pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<Checkpoint> {
+        let ending = self.take_all(closed);
+        self.mailbox.close();
+        while let Some(window) = self.windows.drained() {
+            self.close(window, closed)?;
+        }
+        ending.map(|()| self.checkpoint())
+    }
+
+    fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
+        while !self.around.drain.is_cancelled() {
+            if let Some((source, message)) = self.mailbox.take(PATIENCE, |filled| self.choose(filled)) {
+                self.take(source, message)?;
+            }
+            let silence = self.note_silence();
+            while let Some(window) = self.windows.due(silence).filter(|_| !self.is_replaying()) {
+                self.close(window, closed)?;
+            }
+            if self.sources.iter().all(|source| source.ended) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The source to hear next: of those with a message the one that is behind. Where all are finite it is the one that is
+    /// behind whether it has a message yet or not, so that nothing depends on which thread was faster.
+    fn choose(&self, filled: &[bool]) -> Option<usize> {
+        let behind = |at: &usize| (self.windows.newest(*at), *at);
+        let running = || (0..self.sources.len()).filter(|at| self.sources.get(*at).is_some_and(|s| !s.ended));
+        let is_filled = |at: &usize| filled.get(*at).copied().unwrap_or(false);
+        if running().all(|at| self.sources.get(at).is_some_and(|s| !s.live)) {
+            return running().min_by_key(behind).filter(is_filled);
+        }
+        let least = running().map(|at| self.windows.newest(at)).min();
+        let held = self.windows.open() >= OPEN;
+        running().filter(is_filled).filter(|at| !held || Some(self.windows.newest(*at)) == least).min_by_key(behind)
+    }
+
+    fn take(&mut self, source: usize, message: Message) -> Faulty<()> {
+        let Some(input) = self.sources.get_mut(source) else { return Ok(()) };
+        match message {
+            Message::Batch { batch, position, record } => {
+                (input.heard, input.record) = (Instant::now(), record);
+                self.gather(source, &batch, position);
+                Ok(())
+            }
+            Message::End { record, fault } => {
+                (input.ended, input.record) = (true, record);
+                self.windows.end(source);
+                fault.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn gather(&mut self, source: usize, batch: &Batch, position: Option<Position>) {
+        let Folding { sources, windows, folds, open, .. } = self;
+        let count = sources.len();
+        let Some(input) = sources.get_mut(source) else { return };
+        let limit = input.live.then(|| self.around.clock.now().micros().saturating_add(self.max_ahead));
+        let assigned = windows.assign(source, &batch.times, limit, &|row| input.account.known(row));
+        for (start, rows) in &assigned.parts {
+            let window = open.entry(*start).or_insert_with(|| Open {
+                gathered: folds.iter().map(|f| f.fold.open()).collect(),
+                tallies: vec![Tally::default(); count],
+                carried: 0,
+            });
+            window.carried += assigned.carried_to(rows.as_deref());
+            let selected = rows.as_ref().map(|rows| batch.select(rows));
+            let part = selected.as_ref().unwrap_or(batch);
+            if let Some(tally) = window.tallies.get_mut(source) {
+                tally.take(part);
+            }
+            for (fold, gathered) in folds.iter().zip(&mut window.gathered) {
+                if fold.sources.contains(&input.node) {
+                    fold.fold.push(gathered, part);
+                }
+            }
+        }
+        input.account.take(&batch.times, &assigned, position, |start| windows.end_of(start));
+        input.ahead += assigned.ahead;
+        assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
+    }
+
+    /// Whether records that an earlier process had are still to be read again: until then windows lack them.
+    fn is_replaying(&self) -> bool {
+        let waits = |source: &Intake| !source.ended && source.heard.elapsed() < self.idle.max(REREAD);
+        self.sources.iter().any(|source| source.account.is_replaying() && waits(source))
+    }
+
+    /// Marks sources that were not heard for long; gives how long none was, in microseconds.
+    fn note_silence(&mut self) -> i64 {
+        for (at, source) in self.sources.iter().enumerate() {
+            if source.live && source.heard.elapsed() >= self.idle {
+                self.windows.idle(at);
+            }
+        }
+        let heard = self.sources.iter().map(|source| source.heard).max();
+        heard.map_or(0, |heard| heard.elapsed().as_micros().min(1 << 60) as i64)
+    }
+
+    fn close(&mut self, window: Closing, closed: &Sender<Closed>) -> Faulty<()> {
+        if let Some(reported) = self.reported.filter(|reported| *reported < window.start) {
+            let gap = Closing { start: reported, end: window.start, by: window.by };
+            self.report(gap, None, closed)?;
+        }
+        let opened = self.open.remove(&window.start);
+        self.report(window, opened, closed)
+    }
+
+    /// Journals the run of a window up to its cut, writes the checkpoint, and hands the run on.
+    fn report(&mut self, window: Closing, opened: Option<Open>, closed: &Sender<Closed>) -> Faulty<()> {
+        let record = self.window_record(window, opened.as_ref());
+        let cut = match opened {
+            Some(open) => {
+                let inputs = self.inputs(&open.tallies);
+                let values = self.values(open, &record)?;
+                vec![Event::Read { inputs }, Event::Cut { values }]
+            }
+            None => Vec::new(),
+        };
+        let Begun { run: id, journal } = self.around.shelf.begin();
+        let header = Header { run: id.clone(), window: Some(record), ..self.header.clone() };
+        let mut run = Run::default();
+        let mut log = Log::new(journal, self.around.clock.clone(), self.around.watcher.clone());
+        let mut actions = Vec::new(); // what they ask for is asked of the state when the run is driven
+        for event in [Event::Started(header)].into_iter().chain(cut) {
+            log.put(&event);
+            let applied = run.apply(&self.plan, &event, &mut actions);
+            applied.map_err(|error| Box::new(Diagnostic::new(codes::run::DIVERGED, error.to_string())))?;
+        }
+        log.flush();
+        self.shared.begin(&id);
+        self.reported = Some(window.end);
+        self.windows.close(window.end);
+        self.sources.iter_mut().for_each(|source| source.account.close(window.end));
+        let checkpoint = self.checkpoint();
+        save(&checkpoint, &self.around);
+        for (at, source) in self.sources.iter().enumerate() {
+            if let Some(position) = checkpoint.sources.get(&source.name).and_then(|mark| mark.position.clone()) {
+                self.mailbox.release(at, position);
+            }
+        }
+        // Nobody listens only when the process ends, and then the checkpoint knows of the run.
+        let _ = closed.blocking_send(Closed::new(run, log.into_journal(), false));
+        Ok(())
+    }
+
+    fn window_record(&mut self, window: Closing, opened: Option<&Open>) -> WindowRecord {
+        let span = WindowSpan { start: Timestamp::nearest(window.start), end: Timestamp::nearest(window.end) };
+        let live = self.sources.iter().any(|source| source.live);
+        let late_start = live && self.reported.is_none() && span.start < self.begun && self.begun < span.end;
+        let rest = self.windows.end_of(window.start) - window.start; // of a window that a drain has cut
+        let partial = window.by == ClosedBy::Drain || late_start || rest < self.windows.every();
+        let later = self.late.split_off(&window.end);
+        let late = std::mem::replace(&mut self.late, later).into_values().sum();
+        let carried = opened.map_or(0, |open| open.carried);
+        WindowRecord { span, closed_by: window.by, partial: partial && opened.is_some(), late, carried }
+    }
+
+    /// What each source brought to a window, and what was noted since the last one.
+    fn inputs(&mut self, tallies: &[Tally]) -> Vec<InputRecord> {
+        self.sources.iter_mut().zip(tallies).map(|(source, tally)| source.tell(tally)).collect()
+    }
+
+    fn values(
+        &mut self,
+        open: Open,
+        record: &WindowRecord,
+    ) -> Faulty<BTreeMap<String, Box<serde_json::value::RawValue>>> {
+        let newest_of_all = open.tallies.iter().filter_map(|t| t.last).max().unwrap_or(record.span.start.micros());
+        let nodes: Vec<usize> = self.sources.iter().map(|source| source.node).collect();
+        let mut values = BTreeMap::new();
+        for (fold, gathered) in self.folds.iter_mut().zip(open.gathered) {
+            let tallies = || nodes.iter().zip(&open.tallies).filter(|(n, _)| fold.sources.contains(n)).map(|(_, t)| t);
+            let newest = tallies().filter_map(|t| t.last).max().unwrap_or(newest_of_all);
+            let window = Window {
+                records: tallies().map(|t| t.records).sum(),
+                newest: Timestamp::nearest(newest),
+                span: Some(record.span),
+                partial: record.partial,
+            };
+            let name = name_of(&self.plan, fold.node);
+            let value = fold.fold.close(gathered, &window).map_err(|error| {
+                let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
+                Box::new(Diagnostic::new(codes::run::TASK_FAILED, message))
+            })?;
+            values.insert(name, value);
+        }
+        Ok(values)
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let mark = |(at, source): (usize, &Intake)| {
+            let fingerprint = fingerprint_of(&self.plan, source.node);
+            let newest = self.windows.newest(at);
+            (source.name.clone(), SourceMark { fingerprint, newest, ended: source.ended, ..source.account.mark() })
+        };
+        let fold = |fold: &StreamFold| {
+            let state = fold.fold.save().unwrap_or_default(); // our own types always serialise; empty loads as an error
+            (name_of(&self.plan, fold.node), (fingerprint_of(&self.plan, fold.node), state))
+        };
+        let mut checkpoint = Checkpoint {
+            version: VERSION,
+            boundary: self.windows.boundary(),
+            reported: self.reported,
+            late: self.late.clone(),
+            sources: self.sources.iter().enumerate().map(mark).collect(),
+            folds: self.folds.iter().map(fold).collect(),
+            ..Checkpoint::default()
+        };
+        self.shared.write(&mut checkpoint);
+        checkpoint
+    }
+}
+
+/// Gives a fold the state it had, if its node is the same as then.
+fn load(plan: &Plan, fold: &mut StreamFold, checkpoint: &Checkpoint) {
+    let name = name_of(plan, fold.node);
+    let Some((fingerprint, state)) = checkpoint.folds.get(&name) else { return };
+    if *fingerprint != fingerprint_of(plan, fold.node) {
+        tracing::warn!("node `{name}` has changed since the graph last ran; what it remembered is left behind");
+    } else if let Err(error) = fold.fold.load(state) {
+        tracing::warn!("what node `{name}` remembered cannot be read ({error}); it starts anew");
+    }
+}

@@ -1,0 +1,206 @@
+//! A stream in windows: for each window that closes, one run of the task part. Batch and live are the same code; a live
+//! source only does not end by itself.
+//!
+//! Three parts work beside each other: a thread per source reads ([`super::mailbox`]), one thread folds and closes
+//! windows ([`super::folding`]), and the runs are driven one after the other, in the order of their windows.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use indexmap::IndexMap;
+
+use super::checkpoint::{Checkpoint, VERSION};
+use super::drive::{Outcome, World, drive};
+use super::event::{Event, Header};
+use super::folding::Folding;
+use super::state::Run;
+use super::watch::{Cancel, Watcher};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Note, RunStatus};
+use crate::graph::{Plan, Stream};
+use crate::port::{Clock, Journal, Memory, Model};
+
+/// Windows that may be closed and not yet begun. When their runs are slower than the stream, the stream waits.
+const WAITING: usize = 4;
+
+/// What runs keep for later ones is forgotten beyond this many, the oldest first.
+const REMEMBERED: usize = 4096;
+
+/// Where the runs of windows and the checkpoint are kept.
+pub trait Shelf: Send + Sync {
+    /// A place for another run.
+    fn begin(&self) -> Begun;
+    /// Puts a checkpoint in the place of the former, whole or not at all.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, as a lower-case fragment.
+    fn save(&self, checkpoint: &[u8]) -> Result<(), String>;
+    /// A folder of the source's own; `None` where no state is kept.
+    fn folder(&self, node: &str) -> Option<PathBuf>;
+    /// A model for the next run; `None`: templates word it.
+    fn model(&self) -> Option<Arc<dyn Model>>;
+    /// A run has come to its end, or was left.
+    fn ended(&self, run: &Run, outcome: Outcome);
+}
+
+/// A run that was given a place.
+pub struct Begun {
+    pub run: String,
+    pub journal: Option<Box<dyn Journal>>,
+}
+
+/// What a live run needs of the world.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub clock: Arc<dyn Clock>,
+    pub watcher: Arc<dyn Watcher>,
+    pub shelf: Arc<dyn Shelf>,
+    /// Asks for a drain: the open windows are reported, positions are saved.
+    pub drain: Cancel,
+}
+
+/// A run whose window is closed.
+pub struct Closed {
+    run: Run,
+    journal: Option<Box<dyn Journal>>,
+    first: Option<Event>,
+}
+
+impl Closed {
+    /// A run that was journaled up to its cut, by this process or an `earlier` one. Without a cut its window is empty, and
+    /// there is nothing to do but to end it.
+    pub fn new(run: Run, journal: Option<Box<dyn Journal>>, earlier: bool) -> Closed {
+        let first = match (run.is_cut(), earlier) {
+            (false, _) => Some(Event::Ended { status: RunStatus::Done, error: None }),
+            (true, true) => Some(Event::Resumed {}),
+            (true, false) => None,
+        };
+        Closed { run, journal, first }
+    }
+}
+
+/// What runs and the folding thread share.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<Books>>);
+
+#[derive(Default)]
+struct Books {
+    /// Ids of runs that are not ended, oldest first.
+    pending: Vec<String>,
+    /// In the order in which it was kept.
+    memory: IndexMap<String, String>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn begin(&self, run: &str) {
+        self.lock().pending.push(run.to_string());
+    }
+
+    /// Takes what the run kept for later ones.
+    fn learn(&self, run: &Run) {
+        let mut books = self.lock();
+        for note in &run.notes {
+            if let Note::Keep { key, value } = note {
+                books.memory.shift_remove(key);
+                books.memory.insert(key.clone(), value.clone());
+            }
+        }
+        let surplus = books.memory.len().saturating_sub(REMEMBERED);
+        books.memory.drain(..surplus);
+    }
+
+    /// Fills in what a checkpoint says of runs.
+    pub fn write(&self, checkpoint: &mut Checkpoint) {
+        let books = self.lock();
+        checkpoint.pending.clone_from(&books.pending);
+        checkpoint.memory.clone_from(&books.memory);
+    }
+}
+
+impl Memory for Shared {
+    fn recall(&self, key: &str) -> Option<String> {
+        self.lock().memory.get(key).cloned()
+    }
+}
+
+/// Reads a checkpoint.
+///
+/// # Errors
+/// It is of another version, or none at all.
+pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
+    // The version comes first, and its encoding is that of every version.
+    match postcard::take_from_bytes::<u32>(bytes) {
+        Ok((VERSION, _)) => postcard::from_bytes(bytes).map_err(|error| error.to_string()),
+        Ok((other, _)) => Err(format!("it has version {other}, this program reads version {VERSION}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Runs a stream in windows until its sources end or a drain is asked for. `header` is that of each run but for its id
+/// and window. `earlier` are the runs that `checkpoint` calls pending, oldest first; they are finished first.
+///
+/// # Errors
+/// A source that cannot be used at all, or a fault of the stream part. A run that fails does not end the stream.
+pub async fn live(
+    plan: Arc<Plan>,
+    stream: Stream,
+    header: Header,
+    around: Surroundings,
+    checkpoint: Checkpoint,
+    earlier: Vec<Closed>,
+) -> Result<(), Box<Diagnostic>> {
+    let shared = Shared::default();
+    shared.lock().memory.clone_from(&checkpoint.memory);
+    let folding = Folding::new(plan.clone(), stream, header, around.clone(), shared.clone(), &checkpoint);
+    // Opened before anything is run: a source that cannot be is told at once.
+    let mut folding = folding?;
+    let (closed, mut runs) = tokio::sync::mpsc::channel::<Closed>(WAITING);
+    for run in &earlier {
+        shared.begin(run.run.header.as_ref().map_or("", |header| header.run.as_str()));
+    }
+    let fold = tokio::task::spawn_blocking(move || folding.run(&closed));
+    for run in earlier {
+        finish(&plan, run, &around, &shared).await;
+    }
+    while let Some(run) = runs.recv().await {
+        finish(&plan, run, &around, &shared).await;
+    }
+    let folded = fold.await.unwrap_or_else(|panic| {
+        let message = format!("the stream part panicked, a bug: {panic}");
+        Err(Box::new(Diagnostic::new(codes::run::TASK_FAILED, message)))
+    });
+    folded.map(|mut checkpoint| {
+        shared.write(&mut checkpoint);
+        save(&checkpoint, &around);
+    })
+}
+
+/// Writes a checkpoint; a failure is told and borne.
+pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
+    let saved = postcard::to_allocvec(checkpoint).map_err(|error| error.to_string());
+    if let Err(why) = saved.and_then(|bytes| around.shelf.save(&bytes)) {
+        around.watcher.on_journal_lost(&why);
+    }
+}
+
+/// Drives the run of one window to its end.
+async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared: &Shared) {
+    let Closed { run, journal, first } = closed;
+    let world = World {
+        journal,
+        clock: around.clock.clone(),
+        model: around.shelf.model(),
+        memory: Some(Arc::new(shared.clone())),
+        watcher: around.watcher.clone(),
+        cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process
+    };
+    let (run, outcome) = drive(plan.clone(), None, run, world, first).await;
+    shared.learn(&run);
+    let id = run.header.as_ref().map(|header| header.run.clone());
+    shared.lock().pending.retain(|pending| Some(pending) != id.as_ref());
+    around.shelf.ended(&run, outcome);
+}

@@ -1,0 +1,150 @@
+//! Numbers from the bytes at a place, without branches: the length of a run of digits by a carry, its value by three
+//! multiplications. Whole numbers below 2^53 and powers of ten to 10^22 are exact as floats, so that one division
+//! rounds a decimal right (W. Clinger, How to Read Floating Point Numbers Accurately, 1990).
+//!
+//! A word holds the bytes of the text with the first one lowest.
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// Carries a byte above nine into its highest bit.
+const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
+/// A point, as it looks once the zeros are taken off.
+const POINT: u64 = (b'.' ^ b'0') as u64;
+
+/// Powers of ten by the number of decimals.
+const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// What was read at a place.
+#[derive(Clone, Copy)]
+pub(super) struct Read<T> {
+    pub value: T,
+    /// Bytes.
+    pub length: usize,
+    /// Not zero where nothing could be read, or not exactly; the value means nothing then.
+    pub bad: u64,
+}
+
+/// A whole number of one to eight digits.
+#[inline(always)]
+pub(super) fn whole8(word: u64) -> Read<u64> {
+    let digits = word ^ ZEROS;
+    let bits = first(not_digits(digits));
+    let bad = u64::from(bits == 0) | leading_zero(digits, bits);
+    Read { value: eight(digits.wrapping_shl(64 - bits)), length: bits as usize / 8, bad }
+}
+
+/// A number of one to eight bytes with or without a point, no sign.
+#[inline(always)]
+pub(super) fn decimal8(word: u64) -> Read<f64> {
+    let digits = word ^ ZEROS;
+    let others = not_digits(digits);
+    let whole = first(others);
+    let point = (digits.wrapping_shr(whole) & 0xff == POINT) & (whole < 64);
+    let end = if point { first(others & others.wrapping_sub(1)) } else { whole };
+    let before = 1u64.wrapping_shl(whole).wrapping_sub(1);
+    let joined = if point { (digits & before) | ((digits >> 8) & !before) } else { digits };
+    let bits = end.wrapping_sub(8 * u32::from(point));
+    let decimals = bits.wrapping_sub(whole) / 8;
+    let bad = u64::from(whole == 0) | leading_zero(digits, whole) | u64::from(point & (decimals == 0));
+    let value = eight(joined.wrapping_shl(64u32.wrapping_sub(bits))) as f64 / POWERS[decimals as usize & 15];
+    Read { value, length: end as usize / 8, bad }
+}
+
+/// A whole number of one to sixteen digits, below 2^53.
+#[inline(always)]
+pub(super) fn whole16(word: u128) -> Read<u64> {
+    let digits = word ^ wide(ZEROS);
+    let bits = first_wide(not_digits_wide(digits));
+    let value = sixteen(digits.wrapping_shl(128 - bits));
+    let bad = u64::from(bits == 0) | leading_zero(digits as u64, bits) | (value >> 53);
+    Read { value, length: bits as usize / 8, bad }
+}
+
+/// One to sixteen digits, of which the first may be zero.
+#[inline(always)]
+pub(super) fn digits16(word: u128) -> Read<u64> {
+    let digits = word ^ wide(ZEROS);
+    let bits = first_wide(not_digits_wide(digits));
+    Read { value: sixteen(digits.wrapping_shl(128 - bits)), length: bits as usize / 8, bad: u64::from(bits == 0) }
+}
+
+/// A number of one to sixteen bytes with or without a point, no sign, its digits below 2^53.
+#[inline(always)]
+pub(super) fn decimal16(word: u128) -> Read<f64> {
+    let digits = word ^ wide(ZEROS);
+    let others = not_digits_wide(digits);
+    let whole = first_wide(others);
+    let point = ((digits.wrapping_shr(whole) as u64) & 0xff == POINT) & (whole < 128);
+    let end = if point { first_wide(others & others.wrapping_sub(1)) } else { whole };
+    let before = 1u128.wrapping_shl(whole).wrapping_sub(1);
+    let joined = if point { (digits & before) | ((digits >> 8) & !before) } else { digits };
+    let bits = end.wrapping_sub(8 * u32::from(point));
+    let decimals = bits.wrapping_sub(whole) / 8;
+    let mantissa = sixteen(joined.wrapping_shl(128u32.wrapping_sub(bits)));
+    let bad = u64::from(whole == 0)
+        | leading_zero(digits as u64, whole)
+        | u64::from(point & (decimals == 0))
+        | (mantissa >> 53);
+    Read { value: mantissa as f64 / POWERS[decimals as usize & 15], length: end as usize / 8, bad }
+}
+
+/// The time of day, `HH:MM:SS`, in seconds.
+#[inline(always)]
+pub(super) fn time_of_day(word: u64) -> Read<u64> {
+    // What each byte may be at most above that of `00:00:00` carries into the highest bit: 2 9 0 5 9 0 5 9.
+    const ABOVE: u64 = u64::from_le_bytes([0x7d, 0x76, 0x7f, 0x7a, 0x76, 0x7f, 0x7a, 0x76]);
+    let digits = word ^ u64::from_le_bytes(*b"00:00:00");
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let (hours, minutes, seconds) = (pairs & 0xff, (pairs >> 24) & 0xff, (pairs >> 48) & 0xff);
+    let bad = (digits.wrapping_add(ABOVE) | digits) & HIGHS | u64::from(hours > 23);
+    Read { value: hours * 3600 + minutes * 60 + seconds, length: 8, bad }
+}
+
+/// The highest bit of every byte that is no digit; exact up to the first of them, and to the second if that is a point.
+#[inline(always)]
+fn not_digits(digits: u64) -> u64 {
+    (digits.wrapping_add(ABOVE_NINE) | digits) & HIGHS
+}
+
+#[inline(always)]
+fn not_digits_wide(digits: u128) -> u128 {
+    (digits.wrapping_add(wide(ABOVE_NINE)) | digits) & wide(HIGHS)
+}
+
+/// Bits before the first marked byte.
+#[inline(always)]
+fn first(marks: u64) -> u32 {
+    marks.trailing_zeros() & !7
+}
+
+#[inline(always)]
+fn first_wide(marks: u128) -> u32 {
+    marks.trailing_zeros() & !7
+}
+
+#[inline(always)]
+fn wide(word: u64) -> u128 {
+    (word as u128) << 64 | word as u128
+}
+
+/// JSON has no `01`.
+#[inline(always)]
+fn leading_zero(digits: u64, bits: u32) -> u64 {
+    u64::from((digits & 0xff == 0) & (bits > 8))
+}
+
+/// The value of eight digits.
+#[inline(always)]
+fn eight(digits: u64) -> u64 {
+    const PAIR: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let high = (pairs & PAIR).wrapping_mul(100 + (1_000_000 << 32));
+    let low = ((pairs >> 16) & PAIR).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
+}
+
+/// The value of sixteen digits.
+#[inline(always)]
+fn sixteen(digits: u128) -> u64 {
+    eight(digits as u64).wrapping_mul(100_000_000).wrapping_add(eight((digits >> 64) as u64))
+}

@@ -1,0 +1,263 @@
+//! The kind `output.webhook`.
+
+mod change;
+mod endpoint;
+mod message;
+
+use std::cmp::Reverse;
+use std::path::Path;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use toml::Spanned;
+
+use self::change::{Change, Told, changes};
+use self::endpoint::{Endpoint, Limits, Posted};
+use self::message::{Finding, Message};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::{Anomaly, Delivery, DeliveryOutcome, Note, Report, Span, Timestamp};
+use crate::io::append::append_line;
+use crate::io::files::WallClock;
+use crate::node::{Assets, Cx, Task, TaskError};
+use crate::port::Clock;
+
+/// Posts an alert to a webhook when there is something to tell.
+///
+/// ```toml
+/// [nodes.alert]
+/// kind = "output.webhook"
+/// inputs = { report = "report" }     # and anomalies = "anomalies" where the report leaves some out
+/// url = "${ALERT_URL}"               # from the environment or `.env`: such an address is a secret
+/// format = "slack"
+/// ```
+///
+/// `when` says what is worth telling. `"change"`: an anomaly is new, worse than was told, or gone; what was last told is
+/// remembered from window to window. `"anomalies"`: every report that has some. `"always"`: every report.
+///
+/// `format = "slack"` posts `text` and `blocks` as Slack, Mattermost and others take them; `"json"` posts the report
+/// itself: `{ "idempotency_key", "run", "window", "changes", "report" }`.
+///
+/// The header `Idempotency-Key` is `<run>/<task>`, the same however often it is tried, also after a crash; in the body it
+/// is `idempotency_key`, in Slack's the id of the first block. An alert is posted at least once; by its key a receiver
+/// can tell a repetition.
+///
+/// Tried again: no connection, no answer within 10 s, and the answers 408, 409, 425, 429 and 5xx; with pauses that
+/// double from 0.2 to 10 s, or as long as `Retry-After` asks. Any other answer than 2xx is final, redirects too. After
+/// `retries`, or where a pause would end after the `deadline`, the alert goes into the dead-letter file, one JSON object
+/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. What was not
+/// told is told with the next window. The node's own `timeout`, if any, has to be longer than the `deadline`.
+///
+/// Of the address only scheme and host are ever shown.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to post to: `http` or `https`.
+    #[schemars(with = "String")]
+    pub url: Spanned<String>,
+    #[serde(default)]
+    pub format: Format,
+    #[serde(default)]
+    pub when: When,
+    /// Tries after the first.
+    #[serde(default = "five")]
+    pub retries: u32,
+    /// For all tries and pauses together; 30 s by default.
+    #[serde(default)]
+    pub deadline: Option<Span>,
+    /// What could not be delivered is added to this file, relative to the graph file.
+    #[serde(default = "failed_alerts")]
+    pub dead_letter: String,
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn failed_alerts() -> String {
+    "alerts-failed.ndjson".to_string()
+}
+
+/// What is posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Slack,
+    #[default]
+    Json,
+}
+
+/// What is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    Always,
+    Anomalies,
+    #[default]
+    Change,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    pub report: Report,
+    /// Stand in for those of the report.
+    #[serde(default)]
+    pub anomalies: Option<Vec<Anomaly>>,
+}
+
+pub struct Webhook {
+    endpoint: Endpoint,
+    format: Format,
+    when: When,
+    dead_letter: String,
+}
+
+impl Task for Webhook {
+    const KIND: &'static str = "output.webhook";
+    const VERSION: u32 = 1;
+    type Config = Config;
+    type Input = Input;
+    type Output = Delivery;
+
+    fn new(config: Config, assets: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let deadline = config.deadline.map_or(Duration::from_secs(30), |span| span.0);
+        let limits = Limits { retries: config.retries, deadline, first_pause: Duration::from_millis(200) };
+        let endpoint = Endpoint::new(config.url.get_ref(), limits).map_err(|why| {
+            // The address itself is not quoted: most often it comes from a variable and is a secret.
+            let message = format!("the address of the webhook cannot be used: {why}");
+            let fault = Diagnostic::new(codes::graph::WRONG_TYPE, message).at(assets.source(), config.url.span());
+            vec![fault.help("write `url = \"${VARIABLE}\"`, and in the variable the whole address with its https://")]
+        })?;
+        let dead_letter = assets.locate(&config.dead_letter);
+        Ok(Webhook { endpoint, format: config.format, when: config.when, dead_letter })
+    }
+
+    async fn run(&self, input: Input, cx: &Cx) -> Result<Delivery, TaskError> {
+        let Input { report, anomalies } = input;
+        let findings = findings(&report, anomalies);
+        // Once an episode says that it is resolved, its anomaly counts as gone here; nothing else changes.
+        // Backwards, so that of one name the worse stays.
+        let now: Told = findings.iter().rev().map(|finding| (finding.name.clone(), finding.severity)).collect();
+        let memory = format!("{}/told", cx.task);
+        let told = cx.recall(&memory).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let changes = changes(&told, &now);
+        let mut delivery = Delivery {
+            task: cx.task.clone(),
+            endpoint: self.endpoint.shown(),
+            key: format!("{}/{}", cx.run, cx.task),
+            outcome: DeliveryOutcome::Quiet,
+            attempts: 0,
+            reason: None,
+            dead_letter: None,
+        };
+        if !self.is_worth_telling(&findings, &changes) {
+            return Ok(delivery);
+        }
+        let payload = self.payload(&delivery.key, cx, &report, &findings, &changes).map_err(unwritten)?;
+        let Posted { attempts, failure } = self.endpoint.post(payload.get().as_bytes(), &delivery.key).await;
+        delivery.attempts = attempts;
+        match failure {
+            None => {
+                delivery.outcome = DeliveryOutcome::Delivered;
+                let value = serde_json::to_string(&now).map_err(unwritten)?;
+                cx.note(Note::Keep { key: memory, value });
+            }
+            Some(reason) => self.bury(&mut delivery, reason, cx, &payload)?,
+        }
+        cx.note(Note::Delivery(delivery.clone()));
+        Ok(delivery)
+    }
+}
+
+impl Webhook {
+    fn is_worth_telling(&self, findings: &[Finding], changes: &[Change]) -> bool {
+        match self.when {
+            When::Always => true,
+            When::Anomalies => !findings.is_empty(),
+            When::Change => !changes.is_empty(),
+        }
+    }
+
+    fn payload(
+        &self,
+        key: &str,
+        cx: &Cx,
+        report: &Report,
+        findings: &[Finding],
+        changes: &[Change],
+    ) -> Result<Box<RawValue>, serde_json::Error> {
+        let (run, window, language) = (cx.run.as_str(), cx.window.as_ref(), cx.language);
+        let message = Message { key, run, window, language, changes, findings, report };
+        match self.format {
+            Format::Slack => to_raw_value(&message.slack()),
+            Format::Json => to_raw_value(&message),
+        }
+    }
+
+    /// Puts what could not be delivered into the dead-letter file.
+    fn bury(&self, delivery: &mut Delivery, reason: String, cx: &Cx, payload: &RawValue) -> Result<(), TaskError> {
+        let (endpoint, path) = (&delivery.endpoint, &self.dead_letter);
+        let time = WallClock.now();
+        let Delivery { task, key, attempts, .. } = &*delivery;
+        let letter =
+            DeadLetter { time, run: &cx.run, task, key, endpoint, attempts: *attempts, reason: &reason, payload };
+        let line = serde_json::to_string(&letter).map_err(unwritten)?;
+        append_line(Path::new(path), &line).map_err(|error| {
+            let message =
+                format!("the alert could not be delivered to {endpoint}: {reason}; nor kept in `{path}`: {error}");
+            TaskError::Diagnosed(Box::new(
+                Diagnostic::new(codes::output::LOST, message).help(codes::output::LOST.remedy),
+            ))
+        })?;
+        let code = codes::output::DEAD_LETTER.id;
+        tracing::warn!(key = delivery.key, "{code}: {endpoint} did not get an alert: {reason}; it is kept in `{path}`");
+        delivery.outcome = DeliveryOutcome::DeadLettered;
+        delivery.reason = Some(reason);
+        delivery.dead_letter = Some(path.clone());
+        Ok(())
+    }
+}
+
+/// A line of the dead-letter file.
+#[derive(Serialize)]
+struct DeadLetter<'a> {
+    time: Timestamp,
+    run: &'a str,
+    task: &'a str,
+    key: &'a str,
+    endpoint: &'a str,
+    attempts: u32,
+    reason: &'a str,
+    payload: &'a RawValue,
+}
+
+/// Our own types always serialise; if one does not, it is a bug to be told of.
+fn unwritten(error: serde_json::Error) -> TaskError {
+    TaskError::Permanent(error.to_string())
+}
+
+fn findings(report: &Report, anomalies: Option<Vec<Anomaly>>) -> Vec<Finding> {
+    match anomalies {
+        Some(anomalies) => {
+            let mut findings: Vec<Finding> = anomalies
+                .into_iter()
+                .map(|Anomaly { name, severity, description, .. }| Finding { name, severity, description })
+                .collect();
+            findings.sort_by_key(|finding| Reverse(finding.severity)); // each detector's are in order already
+            findings
+        }
+        None => {
+            let finding = |a: &crate::domain::ReportAnomaly| Finding {
+                name: a.metric.clone(),
+                severity: a.severity,
+                description: a.description.clone(),
+            };
+            report.anomalies.iter().map(finding).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! What is posted.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::change::{Change, Phase};
+use crate::domain::{Language, Report, Severity, WindowRecord};
+
+/// Lines that a message shows; the report has them all.
+const ANOMALIES: usize = 10;
+const RECOMMENDATIONS: usize = 5;
+/// Slack takes 3,000 characters in a section.
+const SECTION: usize = 2_900;
+/// Characters of one sentence, before they are escaped.
+const SENTENCE: usize = 400;
+/// Slack takes 255 characters in the id of a block.
+const BLOCK_ID: usize = 255;
+
+/// One anomaly as it is told.
+pub struct Finding {
+    pub name: String,
+    pub severity: Severity,
+    pub description: String,
+}
+
+/// What a message is made of. As JSON: the report itself, and of which run and window it is.
+#[derive(Serialize)]
+pub struct Message<'a> {
+    #[serde(rename = "idempotency_key")]
+    pub key: &'a str,
+    pub run: &'a str,
+    pub window: Option<&'a WindowRecord>,
+    #[serde(skip)]
+    pub language: Language,
+    pub changes: &'a [Change],
+    /// Worst first.
+    #[serde(skip)]
+    pub findings: &'a [Finding],
+    pub report: &'a Report,
+}
+
+impl Message<'_> {
+    /// `text` for receivers without blocks and for notifications; the key is the id of the first block.
+    pub fn slack(&self) -> Value {
+        let french = self.language == Language::Fr;
+        let headline = self.headline();
+        let anomalies = self.anomalies();
+        let advice = self.report.recommendations.iter().take(RECOMMENDATIONS);
+        let advice: Vec<String> = advice
+            .map(|made| format!("• {} {}", escape(&cut(&made.action)), escape(&cut(&made.benefit_estimate))))
+            .collect();
+        let mut text = headline.clone();
+        let id: String = self.key.chars().take(BLOCK_ID).collect();
+        let title = json!({ "type": "plain_text", "text": headline });
+        let mut blocks = vec![json!({ "type": "header", "block_id": id, "text": title })];
+        let recommended = if french { "*Recommandé*" } else { "*Recommended*" };
+        for (title, lines, of) in
+            [(None, anomalies, self.findings.len()), (Some(recommended), advice, self.report.recommendations.len())]
+        {
+            let Some(section) = section(title, &lines, of, french) else { continue };
+            text = format!("{text}\n{section}");
+            blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": section } }));
+        }
+        let context = json!({ "type": "mrkdwn", "text": escape(&self.context()) });
+        blocks.push(json!({ "type": "context", "elements": [context] }));
+        json!({ "text": text, "blocks": blocks })
+    }
+
+    fn headline(&self) -> String {
+        let worst = self.findings.iter().map(|finding| finding.severity).max();
+        let resolved = self.changes.iter().any(|change| change.phase == Phase::Resolved);
+        match (self.language, worst, self.findings.len()) {
+            (Language::En, None, _) if resolved => "No anomaly any more".to_string(),
+            (Language::En, None, _) => "No anomaly".to_string(),
+            (Language::En, Some(worst), 1) => format!("1 anomaly, {} severity", word(worst, Language::En)),
+            (Language::En, Some(worst), n) => format!("{n} anomalies, the worst of {} severity", worst.word()),
+            (Language::Fr, None, _) if resolved => "Plus aucune anomalie".to_string(),
+            (Language::Fr, None, _) => "Aucune anomalie".to_string(),
+            (Language::Fr, Some(worst), 1) => format!("1 anomalie, gravité {}", word(worst, Language::Fr)),
+            (Language::Fr, Some(worst), n) => {
+                format!("{n} anomalies, la pire de gravité {}", word(worst, Language::Fr))
+            }
+        }
+    }
+
+    /// What has changed first, then the others, worst first; what is over at the end.
+    fn anomalies(&self) -> Vec<String> {
+        let change = |name: &str| self.changes.iter().find(|change| change.anomaly == name);
+        let (news, others): (Vec<&Finding>, Vec<&Finding>) =
+            self.findings.iter().partition(|finding| change(&finding.name).is_some());
+        let shown = news.into_iter().chain(others).take(ANOMALIES).map(|finding| {
+            let severity = word(finding.severity, self.language);
+            let mark = change(&finding.name).map(|change| mark(change.phase, self.language));
+            let mark = mark.map(|mark| format!(", {mark}")).unwrap_or_default();
+            format!("• *{severity}*{mark}: {}", escape(&cut(&finding.description)))
+        });
+        let over = self.changes.iter().filter(|change| change.phase == Phase::Resolved).take(ANOMALIES);
+        let over = over.map(|change| {
+            let mark = mark(change.phase, self.language);
+            format!("• {mark}: {}", escape(&cut(&change.anomaly)))
+        });
+        shown.chain(over).collect()
+    }
+
+    fn context(&self) -> String {
+        let run = if self.language == Language::Fr { "exécution" } else { "run" };
+        match self.window {
+            Some(window) => format!("{} – {} · {run} {}", window.span.start, window.span.end, self.run),
+            None => format!("{} · {run} {}", self.report.timestamp, self.run),
+        }
+    }
+}
+
+/// Lines under a title, as many as fit; says how many of the `of` there are were left out.
+fn section(title: Option<&str>, lines: &[String], of: usize, french: bool) -> Option<String> {
+    if lines.is_empty() {
+        return None;
+    }
+    let mut text = title.unwrap_or_default().to_string();
+    let mut length = text.chars().count();
+    let mut shown = 0;
+    for line in lines {
+        length += line.chars().count() + 1;
+        if length > SECTION {
+            break;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(line);
+        shown += 1;
+    }
+    let left = of.max(lines.len()) - shown;
+    if left > 0 {
+        text.push_str(&if french { format!("\n… et {left} de plus") } else { format!("\n… and {left} more") });
+    }
+    Some(text)
+}
+
+fn word(severity: Severity, language: Language) -> &'static str {
+    match (language, severity) {
+        (Language::En, severity) => severity.word(),
+        (Language::Fr, Severity::Low) => "faible",
+        (Language::Fr, Severity::Medium) => "moyenne",
+        (Language::Fr, Severity::High) => "élevée",
+    }
+}
+
+fn mark(phase: Phase, language: Language) -> &'static str {
+    match (language, phase) {
+        (Language::En, Phase::Opened) => "new",
+        (Language::En, Phase::Escalated) => "worse",
+        (Language::En, Phase::Resolved) => "over",
+        (Language::Fr, Phase::Opened) => "nouvelle",
+        (Language::Fr, Phase::Escalated) => "aggravée",
+        (Language::Fr, Phase::Resolved) => "terminée",
+    }
+}
+
+/// The three characters that mean something in Slack's texts wherever they stand.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SENTENCE) {
+        None => text.to_string(),
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()), // at a boundary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ClosedBy, Timestamp, WindowSpan};
+
+    fn report(advice: usize) -> Report {
+        let advice: Vec<Value> = (0..advice)
+            .map(|n| {
+                json!({ "id": format!("r{n}"), "action": format!("Restart <db> & cache {n}."), "target": "db",
+                        "parameters": {}, "benefit_estimate": "Saves 3 ms." })
+            })
+            .collect();
+        serde_json::from_value(json!({
+            "timestamp": "2023-10-01T12:00:58Z", "insights": {}, "anomalies": [], "recommendations": advice,
+            "service_status_summary": { "online": [], "degraded": [], "offline": [] },
+        }))
+        .unwrap()
+    }
+
+    fn finding(name: &str, severity: Severity, description: &str) -> Finding {
+        Finding { name: name.to_string(), severity, description: description.to_string() }
+    }
+
+    fn change(anomaly: &str, phase: Phase) -> Change {
+        Change { anomaly: anomaly.to_string(), phase, severity: Severity::High }
+    }
+
+    fn slack(language: Language, advice: usize, findings: &[Finding], changes: &[Change]) -> Value {
+        let [start, end] = ["2023-10-01T12:00:00Z", "2023-10-01T12:01:00Z"].map(|t| Timestamp::parse(t).unwrap());
+        let closed_by = ClosedBy::Watermark;
+        let window = WindowRecord { span: WindowSpan { start, end }, closed_by, partial: false, late: 0, carried: 0 };
+        let report = report(advice);
+        let window = Some(&window);
+        let message = Message { key: "r1/alert", run: "r1", window, language, report: &report, findings, changes };
+        message.slack()
+    }
+
+    #[test]
+    fn the_words_of_a_message() {
+        let findings = [
+            finding("cpu@a", Severity::High, "CPU on a <!channel> peaked & fell."),
+            finding("lag@b", Severity::Low, "Lag on b."),
+        ];
+        let changes = [change("lag@b", Phase::Opened), change("mem@c", Phase::Resolved)];
+        let texts = [
+            slack(Language::En, 1, &findings, &changes),
+            slack(Language::Fr, 1, &findings, &changes),
+            slack(Language::En, 0, &[], &[change("cpu@a", Phase::Resolved)]),
+            slack(Language::Fr, 0, &[], &[]),
+            slack(Language::En, 0, &findings[..1], &[change("cpu@a", Phase::Escalated)]),
+        ];
+        let texts: Vec<&str> = texts.iter().map(|t| t["text"].as_str().unwrap()).collect();
+        insta::assert_snapshot!(texts.join("\n--\n"), @r"
+        2 anomalies, the worst of high severity
+        • *low*, new: Lag on b.
+        • *high*: CPU on a &lt;!channel&gt; peaked &amp; fell.
+        • over: mem@c
+        *Recommended*
+        • Restart &lt;db&gt; &amp; cache 0. Saves 3 ms.
+        --
+        2 anomalies, la pire de gravité élevée
+        • *faible*, nouvelle: Lag on b.
+        • *élevée*: CPU on a &lt;!channel&gt; peaked &amp; fell.
+        • terminée: mem@c
+        *Recommandé*
+        • Restart &lt;db&gt; &amp; cache 0. Saves 3 ms.
+        --
+        No anomaly any more
+        • over: cpu@a
+        --
+        Aucune anomalie
+        --
+        1 anomaly, high severity
+        • *high*, worse: CPU on a &lt;!channel&gt; peaked &amp; fell.
+        ");
+        let sections = [
+            "• *high*: CPU on a &lt;!channel&gt; peaked &amp; fell.",
+            "*Recommended*\n• Restart &lt;db&gt; &amp; cache 0. Saves 3 ms.",
+        ];
+        let [first, second] =
+            sections.map(|text| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
+        let context = "2023-10-01T12:00:00Z – 2023-10-01T12:01:00Z · run r1";
+        let title = json!({ "type": "plain_text", "text": "1 anomaly, high severity" });
+        let expected = json!([
+            { "type": "header", "block_id": "r1/alert", "text": title },
+            first,
+            second,
+            { "type": "context", "elements": [{ "type": "mrkdwn", "text": context }] },
+        ]);
+        assert_eq!(slack(Language::En, 1, &findings[..1], &[])["blocks"], expected);
+    }
+
+    #[test]
+    fn a_message_stays_within_what_slack_takes() {
+        let long = "<".repeat(5_000);
+        let findings: Vec<Finding> = (0..40).map(|n| finding(&format!("m@{n}"), Severity::Low, &long)).collect();
+        let changes: Vec<Change> = (0..40).map(|n| change(&format!("gone@{n}"), Phase::Resolved)).collect();
+        let message = slack(Language::En, 30, &findings, &changes);
+        let blocks = message["blocks"].as_array().unwrap();
+        assert!(blocks.len() <= 50);
+        for block in blocks.iter().filter(|block| block["type"] == "section") {
+            let text = block["text"]["text"].as_str().unwrap();
+            assert!(text.chars().count() <= 3_000 && text.contains("more"), "{text}");
+        }
+    }
+}

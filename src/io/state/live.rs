@@ -1,0 +1,89 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::{StateDir, private, unusable};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::io::atomic::write_atomic;
+
+/// What a live graph keeps between processes: `<state>/live/<name>-<hash of the graph's path>/`.
+///
+/// ```text
+///     checkpoint  lock  sources/<node>/…
+/// ```
+#[derive(Debug)]
+pub struct LiveDir {
+    path: PathBuf,
+    /// Held until this is dropped, or the process ends however.
+    _lock: File,
+}
+
+impl StateDir {
+    /// The folder of the live graph whose file lies at this absolute path, locked.
+    ///
+    /// # Errors
+    /// AG0319 when another process runs the graph, AG0304.
+    pub fn live(&self, name: &str, graph: &str) -> Result<LiveDir, Diagnostic> {
+        let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let hash = blake3::hash(graph.as_bytes()).to_hex();
+        let path = self.root.join("live").join(format!("{safe:.40}-{hash:.16}"));
+        let unusable = |error: std::io::Error| unusable(&path, &error);
+        private().recursive(true).create(&path).map_err(unusable)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(LiveDir { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another process runs `{graph}`");
+                Err(Diagnostic::new(codes::run::RUNNING, message).help(codes::run::RUNNING.remedy))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+}
+
+impl LiveDir {
+    /// The last checkpoint; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// AG0304.
+    pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, Diagnostic> {
+        let path = self.path.join("checkpoint");
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unusable(&path, &error)),
+        }
+    }
+
+    /// Puts a checkpoint in the place of the former, whole or not at all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn save(&self, checkpoint: &[u8]) -> std::io::Result<()> {
+        write_atomic(&self.path.join("checkpoint"), checkpoint)
+    }
+
+    /// Forgets everything: the graph starts anew.
+    ///
+    /// # Errors
+    /// AG0304.
+    pub fn forget(&self) -> Result<(), Diagnostic> {
+        let gone = |path: &Path, removed: std::io::Result<()>| match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unusable(path, &error)),
+            _ => Ok(()),
+        };
+        let (checkpoint, sources) = (self.path.join("checkpoint"), self.path.join("sources"));
+        gone(&checkpoint, fs::remove_file(&checkpoint))?;
+        gone(&sources, fs::remove_dir_all(&sources))
+    }
+
+    /// A folder of a source's own, which is made if need be. Names of nodes are letters, digits, `_` and `-`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn source(&self, node: &str) -> std::io::Result<PathBuf> {
+        let folder = self.path.join("sources").join(node);
+        private().recursive(true).create(&folder)?;
+        Ok(folder)
+    }
+}

@@ -1,0 +1,305 @@
+//! Streams in windows: which record is in which report, whatever the batches, and wherever the process dies.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use agent::engine::{
+    Begun, Cancel, Checkpoint, Closed, Entry, Event, Outcome, Run, Shelf, Surroundings, live, read_checkpoint,
+};
+use agent::graph::{Compiled, Plan};
+use agent::port::Model;
+use proptest::prelude::*;
+use support::{Epoch, Memory, Nobody, compiled, header};
+
+/// What would be on a disk.
+#[derive(Clone, Default)]
+struct Disk {
+    runs: Vec<(String, Vec<String>)>,
+    checkpoint: Option<Vec<u8>>,
+}
+
+/// Keeps everything in memory, and a picture of the disk after each change.
+#[derive(Default)]
+struct Desk {
+    journals: Mutex<Vec<(String, Memory)>>,
+    checkpoint: Mutex<Option<Vec<u8>>>,
+    pictures: Mutex<Vec<Disk>>,
+    /// Drains after this many runs.
+    drain: Option<(usize, Cancel)>,
+    ended: Mutex<usize>,
+}
+
+impl Desk {
+    fn disk(&self) -> Disk {
+        let journals = self.journals.lock().unwrap();
+        let runs = journals.iter().map(|(run, journal)| (run.clone(), journal.lines())).collect();
+        Disk { runs, checkpoint: self.checkpoint.lock().unwrap().clone() }
+    }
+    fn picture(&self) {
+        let disk = self.disk();
+        self.pictures.lock().unwrap().push(disk);
+    }
+}
+
+impl Shelf for Desk {
+    fn begin(&self) -> Begun {
+        self.picture();
+        let mut journals = self.journals.lock().unwrap();
+        let run = format!("run-{}", journals.len());
+        let journal = Memory::default();
+        journals.push((run.clone(), journal.clone()));
+        Begun { run, journal: Some(Box::new(journal)) }
+    }
+    fn save(&self, checkpoint: &[u8]) -> Result<(), String> {
+        self.picture();
+        *self.checkpoint.lock().unwrap() = Some(checkpoint.to_vec());
+        self.picture();
+        Ok(())
+    }
+    fn folder(&self, _: &str) -> Option<PathBuf> {
+        None
+    }
+    fn model(&self) -> Option<Arc<dyn Model>> {
+        None
+    }
+    fn ended(&self, _: &Run, outcome: Outcome) {
+        assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+        self.picture();
+        let mut ended = self.ended.lock().unwrap();
+        *ended += 1;
+        if let Some((after, drain)) = &self.drain
+            && *ended >= *after
+        {
+            drain.cancel();
+        }
+    }
+}
+
+/// The runs of a disk that a new process goes on with, and the others that count.
+fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, Memory)>) {
+    let checkpoint = disk.checkpoint.as_ref().map_or(Checkpoint::default(), |bytes| read_checkpoint(bytes).unwrap());
+    let (mut earlier, mut journals) = (Vec::new(), Vec::new());
+    for (run, lines) in &disk.runs {
+        let mut state = Run::default();
+        let mut actions = Vec::new();
+        for line in lines {
+            let entry: Entry = serde_json::from_str(line).unwrap();
+            state.apply(plan, &entry.event, &mut actions).unwrap();
+        }
+        let journal = Memory::default();
+        *journal.0.lock().unwrap() = lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
+        if state.ended.is_some() {
+            journals.push((run.clone(), journal));
+        } else if checkpoint.pending.contains(run) {
+            journals.push((run.clone(), journal.clone()));
+            earlier.push(Closed::new(state, Some(Box::new(journal)), true));
+        } // else its records are read again
+    }
+    (checkpoint, earlier, journals)
+}
+
+async fn run(graph: &str, disk: &Disk, drain_after: Option<usize>) -> Arc<Desk> {
+    let Compiled { plan, stream } = compiled(graph);
+    let plan = Arc::new(plan);
+    let (checkpoint, earlier, journals) = taken_up(disk, &plan);
+    let drain = Cancel::default();
+    let desk = Desk {
+        journals: Mutex::new(journals),
+        checkpoint: Mutex::new(disk.checkpoint.clone()),
+        drain: drain_after.map(|after| (after, drain.clone())),
+        ..Desk::default()
+    };
+    let desk = Arc::new(desk);
+    let around =
+        Surroundings { clock: Arc::new(Epoch), watcher: Arc::new(Nobody), shelf: desk.clone(), drain: drain.clone() };
+    live(plan.clone(), stream, header(&plan), around, checkpoint, earlier).await.unwrap();
+    desk
+}
+
+/// `start..end by: values` of each run in the order of time, with what else its record says; seconds.
+fn reports(desk: &Desk, node: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (_, journal) in desk.journals.lock().unwrap().iter() {
+        let (mut line, mut values, mut done) = (String::new(), String::from("-"), false);
+        for text in journal.lines() {
+            match serde_json::from_str::<Entry>(&text).unwrap().event {
+                Event::Started(header) => {
+                    let w = header.window.unwrap();
+                    let second = |t: agent::domain::Timestamp| t.micros() as f64 / 1e6;
+                    line = format!("{}..{} {:?}", second(w.span.start), second(w.span.end), w.closed_by).to_lowercase();
+                    for (what, count) in [("late", w.late), ("carried", w.carried)] {
+                        if count > 0 {
+                            line.push_str(&format!(" {what} {count}"));
+                        }
+                    }
+                    if w.partial {
+                        line.push_str(" partial");
+                    }
+                }
+                Event::TaskEnded { node: of, output, .. } if of == node => {
+                    let total: support::Total = serde_json::from_str(output.get()).unwrap();
+                    // In which order two sources are read is no part of what a window is.
+                    let mut numbers: Vec<f64> = total.items.iter().map(|item| item.n).collect();
+                    numbers.sort_by(f64::total_cmp);
+                    values = numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+                }
+                Event::Ended { .. } => done = true,
+                _ => {}
+            }
+        }
+        assert!(done, "a run was not finished: {line}");
+        lines.push((line.split("..").next().unwrap().parse::<f64>().unwrap(), format!("{line}: {values}")));
+    }
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+const TAIL: &str = "
+[nodes.items]
+kind = 'test.items'
+inputs = { telemetry = SOURCES }
+[nodes.squares]
+kind = 'test.square'
+each = 'item'
+inputs = { item = 'items' }
+[nodes.end]
+kind = 'test.collect'
+inputs = { items = 'items' }
+";
+
+fn graph(window: &str, sources: &[&str]) -> String {
+    let names: Vec<String> = (0..sources.len()).map(|at| format!("'s{at}'")).collect();
+    let nodes: Vec<String> =
+        sources.iter().enumerate().map(|(at, s)| format!("[nodes.s{at}]\nkind = 'test.script'\n{s}\n")).collect();
+    let tail = TAIL.replace("SOURCES", &format!("[{}]", names.join(", ")));
+    format!("[window]\n{window}\n{}{tail}", nodes.concat())
+}
+
+async fn check(window: &str, sources: &[&str], expected: &[&str]) {
+    let desk = run(&graph(window, sources), &Disk::default(), None).await;
+    assert_eq!(reports(&desk, "end"), expected, "{window} {sources:?}");
+}
+
+#[tokio::test]
+async fn records_are_in_the_window_of_their_time() {
+    for batch in [1, 2, 3, 100] {
+        let source = |times: &str| format!("times = {times}\nbatch = {batch}");
+        let check =
+            async |window: &str, times: &str, expected: &[&str]| check(window, &[&source(times)], expected).await;
+        check(
+            "every = '10s'",
+            "[1, 5, 12, 19, 20, 41, 42]",
+            &[
+                "0..10 watermark: 0 1",
+                "10..20 watermark: 2 3",
+                "20..30 watermark: 4",
+                "30..40 end: -",
+                "40..50 end: 5 6",
+            ],
+        )
+        .await;
+        // Late by the records before it, not by its batch.
+        check("every = '10s'", "[8, 11, 9, 12, 3]", &["0..10 watermark: 0", "10..20 end late 2: 1 3"]).await;
+        check(
+            "every = '10s'\ngrace = '2s'",
+            "[8, 11, 9, 12, 3, 15]",
+            &["0..10 watermark: 0 2", "10..20 end late 1: 1 3 5"],
+        )
+        .await;
+        check(
+            "every = '10s'\nmax_lateness = '5s'",
+            "[8, 11, 9, 12, 3, 7]",
+            &["0..10 watermark: 0", "10..20 end late 1 carried 2: 1 2 3 5"],
+        )
+        .await;
+        check("every = '10s'", "[-5, 5]", &["-10..0 watermark: 0", "0..10 end: 1"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_window_waits_for_the_slowest_source() {
+    // Records are merged by time, whichever thread is faster.
+    for (slow, fast) in [(0, 3), (3, 0)] {
+        let a = format!("times = [1, 11, 21]\npause = {slow}");
+        let b = format!("times = [2, 3, 12, 29]\nbase = 100\npause = {fast}");
+        let expected = ["0..10 watermark: 0 100 101", "10..20 watermark: 1 102", "20..30 end: 2 103"];
+        check("every = '10s'", &[&a, &b], &expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_silent_source_is_not_waited_for() {
+    // The live source says nothing; the other's windows close all the same, and the last one when time has gone by.
+    let window = "every = '1s'\nidle = '200ms'\nmax_ahead = '99999999s'";
+    let text = graph(window, &["times = []\nlive = true", "times = [1, 2]\nlive = true\nbase = 100"]);
+    let desk = run(&text, &Disk::default(), Some(2)).await;
+    assert_eq!(reports(&desk, "end"), ["1..2 idle: 100", "2..3 idle: 101"]);
+}
+
+#[tokio::test]
+async fn records_of_the_future_close_no_window() {
+    // The clock of these tests stands at zero.
+    let text = graph("every = '10s'\nmax_ahead = '20s'\nidle = '100ms'", &["times = [1, 500, 2, 11]\nlive = true"]);
+    let desk = run(&text, &Disk::default(), Some(1)).await;
+    assert_eq!(reports(&desk, "end")[0], "0..10 watermark: 0 2");
+}
+
+#[tokio::test]
+async fn a_drain_reports_the_open_window_and_the_rest_of_it_is_one_of_its_own() {
+    let times = "times = [1, 5, 12, 13, 14, 25]\nlive = true\nbatch = 2\npause = 400";
+    let text = graph("every = '10s'\nidle = '100h'\nmax_ahead = '100h'", &[times]);
+    let desk = run(&text, &Disk::default(), Some(1)).await; // while 12 and 13 are there
+    let first = reports(&desk, "end");
+    assert_eq!(first[0], "0..10 watermark: 0 1");
+    assert!(first[1].starts_with("10..13.000001 drain partial: 2 3"), "{first:?}");
+    let desk = run(&text, &desk.disk(), Some(1)).await;
+    let all = reports(&desk, "end");
+    assert_eq!(all[..2], first[..2]);
+    assert_eq!(all[2], "13.000001..20 watermark partial: 4");
+}
+
+/// Records by value over all runs.
+fn counts(desk: &Desk) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    for line in reports(desk, "end") {
+        for value in line.rsplit(": ").next().unwrap().split_whitespace().filter(|v| *v != "-") {
+            *counts.entry(value.to_string()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Wherever the process dies and whatever the batches are afterwards, the reports are those of a process that lives.
+    #[test]
+    fn every_record_is_in_one_report_wherever_the_process_dies(
+        times in prop::collection::vec(0i64..60, 1..25),
+        batch in 1usize..6,
+        grace in prop::sample::select(vec!["", "grace = '3s'", "max_lateness = '15s'"]),
+        second in prop::option::of(prop::collection::vec(0i64..60, 1..10)),
+    ) {
+        let text = |batch: usize| {
+            let mut sources = vec![format!("times = {times:?}\nbatch = {batch}")];
+            sources.extend(second.as_ref().map(|times| format!("times = {times:?}\nbase = 1000\nbatch = {batch}")));
+            graph(&format!("every = '10s'\n{grace}"), &sources.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let whole = block_on(run(&text(batch), &Disk::default(), None));
+        let expected = reports(&whole, "end");
+        prop_assert!(counts(&whole).values().all(|count| *count == 1));
+        let pictures = whole.pictures.lock().unwrap().clone();
+        for disk in pictures {
+            let after = block_on(run(&text(batch), &disk, None));
+            let got = reports(&after, "end");
+            prop_assert_eq!(&got, &expected);
+        }
+    }
+}
