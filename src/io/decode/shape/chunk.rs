@@ -204,7 +204,7 @@ impl Scanner {
             for (range, passed) in others {
                 out.other(range.clone(), before + passed + 1);
             }
-            self.stage.flush(lane, before, &used, &self.names, out);
+            self.stage.flush(lane, before, &used, &self.names, self.isa, out);
             out.lines += u64::from(self.stage.passed.get(lane).copied().unwrap_or_default());
         }
     }

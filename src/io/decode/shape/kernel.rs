@@ -167,7 +167,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
         }
         match step.kind {
             Kind::Nothing => {}
-            Kind::Whole8 => each!(|from| float(number::whole8(load(from)))),
+            Kind::Whole8 => each!(|from| number::whole8(load(from))),
             Kind::Decimal8 => each!(|from| bits(number::decimal8(load(from)))),
             Kind::Whole16 => each!(|from| float(number::whole16(load(from)))),
             Kind::Decimal16 => each!(|from| bits(number::decimal16(load(from)))),
@@ -270,7 +270,7 @@ unsafe fn long_number(from: *const u8) -> Read<u64> {
     // SAFETY: the caller's.
     let text = unsafe { std::slice::from_raw_parts(from, LONG_NUMBER + 1) };
     let length = text.iter().take_while(|byte| is_numeric(**byte)).count();
-    let value = text.get(..length).and_then(any_number);
+    let value = text.get(..length).and_then(any_number).filter(|value| !number::is_packed(value.to_bits()));
     Read { value: value.unwrap_or_default().to_bits(), length, bad: flag(value.is_none()) }
 }
 
@@ -379,4 +379,4 @@ unsafe fn long_text<M: Machine>(from: *const u8, stop: u8) -> Read<u64> {
     Read { value: 0, length: 0, bad: flag(true) }
 }
 
-const _: () = assert!(AHEAD >= LITERAL && AHEAD >= LONG_NUMBER + 1 && TEXT < LITERAL);
+const _: () = assert!(AHEAD >= LITERAL && AHEAD > LONG_NUMBER && TEXT < LITERAL);

@@ -24,13 +24,29 @@ pub(super) struct Read<T> {
     pub bad: u64,
 }
 
-/// A whole number of one to eight digits.
+/// A whole number of one to eight digits, packed: the digits as they are written, the last of them highest. They are
+/// made a float by `unpack`, many at once.
 #[inline(always)]
 pub(super) fn whole8(word: u64) -> Read<u64> {
     let digits = word ^ ZEROS;
     let bits = first(not_digits(digits));
-    let bad = not_one_number(digits, bits);
-    Read { value: eight(digits.wrapping_shl(64 - bits)), length: bits as usize / 8, bad }
+    Read { value: word.wrapping_shl(64 - bits), length: bits as usize / 8, bad: not_one_number(digits, bits) }
+}
+
+/// Whether a cell holds packed digits. So would a float from 2^-255 to 2^-95, which therefore must not be in a cell.
+#[inline(always)]
+pub(super) fn is_packed(cell: u64) -> bool {
+    cell.wrapping_sub(0x30 << 56) < 0x0a << 56
+}
+
+/// The float in a cell: packed digits or a float by its bits. Written so that compilers make it vectors.
+#[inline(always)]
+pub(super) fn unpack(cell: u64) -> f64 {
+    let digits = cell & (HIGHS / 0x80 * 0x0f);
+    let pairs = ((digits << 3) + (digits << 1) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs << 6).wrapping_add(pairs << 5).wrapping_add(pairs << 2).wrapping_add(pairs >> 16);
+    let value = (fours & 0xffff) * 10_000 + ((fours >> 32) & 0xffff);
+    if is_packed(cell) { f64::from(value as u32 as i32) } else { f64::from_bits(cell) }
 }
 
 /// A number of one to eight bytes with or without a point, no sign.

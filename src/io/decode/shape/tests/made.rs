@@ -30,6 +30,9 @@ impl Random {
 
 const ODD_NUMBERS: &[&str] = &[
     "1e22",
+    "1e-60",
+    "-1e-60",
+    "4e-30",
     "-0.0",
     "-0",
     "0",

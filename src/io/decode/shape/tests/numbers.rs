@@ -36,7 +36,7 @@ proptest! {
         let full = format!("{text},,,,,,,,,,,,,,,,");
         let full = &full[..16];
         let read = number::whole8(word as u64);
-        check(&full[..8.max(read.length)], read.value as f64, read.length, read.bad)?;
+        check(&full[..8.max(read.length)], number::unpack(read.value), read.length, read.bad)?;
         let read = number::decimal8(word as u64);
         check(&full[..8.max(read.length)], read.value, read.length, read.bad)?;
         let read = number::whole16(word);
@@ -46,7 +46,7 @@ proptest! {
         // The kind that a number is given reads it.
         if let Some(kind) = Kind::of_number(text.as_bytes()).filter(|kind| *kind < Kind::Signed) {
             let (value, length, bad) = match kind {
-                Kind::Whole8 => { let r = number::whole8(word as u64); (r.value as f64, r.length, r.bad) }
+                Kind::Whole8 => { let r = number::whole8(word as u64); (number::unpack(r.value), r.length, r.bad) }
                 Kind::Decimal8 => { let r = number::decimal8(word as u64); (r.value, r.length, r.bad) }
                 Kind::Whole16 => { let r = number::whole16(word); (r.value as f64, r.length, r.bad) }
                 _ => { let r = number::decimal16(word); (r.value, r.length, r.bad) }
@@ -82,4 +82,26 @@ fn every_word_finds_its_level() {
     for word in ["", "ofline", "aaaaaaaaaaaaaaaa", "word12"] {
         assert_eq!(Words::new(&own, false).get(word.as_bytes()), None);
     }
+}
+
+#[test]
+fn a_float_in_a_cell_is_no_digits() {
+    for text in [
+        "0",
+        "-0",
+        "1e-15",
+        "0.00000000000001",
+        "-0.00000000000001",
+        "1e-96",
+        "9007199254740991",
+        "1e308",
+        "5e-324",
+        "-1e-60",
+        "1e-28",
+    ] {
+        let value: f64 = text.parse().unwrap();
+        assert_eq!(number::unpack(value.to_bits()).to_bits(), value.to_bits(), "{text}");
+    }
+    assert!(number::is_packed(1e-60f64.to_bits()));
+    assert!(number::unpack(f64::NAN.to_bits()).is_nan());
 }
