@@ -10,7 +10,12 @@
 //! ```
 //!
 //! A line that is taken gives exactly what the general path gives and has no fault; which lines are taken depends on
-//! what was learned, what they give does not. Unsafe code is in `kernel` and `run` alone.
+//! what was learned, what they give does not. Whether times come twice or out of order lies between records, so who
+//! joins what was taken with the rest looks at it. Unsafe code is in `kernel` and `run` alone.
+//!
+//! Handed over are lines with escapes, control characters or anything but ASCII in values; texts over 4,096 bytes,
+//! names over 31, words for a status over 15; numbers over 31 bytes; times without seconds or in another form than
+//! `YYYY-MM-DDTHH:MM:SS` with a fraction and zone or a number; and every line with a fault.
 
 mod chunk;
 mod kernel;
@@ -120,7 +125,7 @@ impl Scanner {
         Scanner {
             form,
             status_words: status_words.clone(),
-            longest,
+            longest: longest.min(1 << 40),
             isa: Isa::best(),
             chunk: CHUNK,
             shapes: Vec::new(),

@@ -42,11 +42,14 @@ pub(super) fn is_packed(cell: u64) -> bool {
 /// The float in a cell: packed digits or a float by its bits. Written so that compilers make it vectors.
 #[inline(always)]
 pub(super) fn unpack(cell: u64) -> f64 {
+    // What is below 2^52 is a float once the bits of that are put before it.
+    const WHOLE: u64 = 0x4330_0000_0000_0000;
     let digits = cell & (HIGHS / 0x80 * 0x0f);
     let pairs = ((digits << 3) + (digits << 1) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs << 6).wrapping_add(pairs << 5).wrapping_add(pairs << 2).wrapping_add(pairs >> 16);
     let value = (fours & 0xffff) * 10_000 + ((fours >> 32) & 0xffff);
-    if is_packed(cell) { f64::from(value as u32 as i32) } else { f64::from_bits(cell) }
+    let float = f64::from_bits(value | WHOLE) - f64::from_bits(WHOLE);
+    f64::from_bits(if is_packed(cell) { float.to_bits() } else { cell })
 }
 
 /// A number of one to eight bytes with or without a point, no sign.

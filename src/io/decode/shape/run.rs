@@ -112,9 +112,8 @@ impl Isa {
 fn floats(cells: &[u64], values: &mut Vec<f64>) {
     let before = values.len();
     values.resize(before + cells.len(), 0.0);
-    for (value, cell) in values.iter_mut().skip(before).zip(cells) {
-        *value = number::unpack(*cell);
-    }
+    let (_, new) = values.split_at_mut(before);
+    new.iter_mut().zip(cells).for_each(|(value, cell)| *value = number::unpack(*cell));
 }
 
 /// # Safety
