@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::run::{Lanes, Tools};
-use super::step::{Shape, TEXT};
+use super::step::{FRESH, Shape, TEXT};
 use super::{LANES, LESSON_EVERY, LESSONS, Lines, Scanned, Scanner, line_end};
 use crate::io::decode::cell::is_name;
 use crate::io::decode::fields::Fields;
@@ -9,8 +9,8 @@ use crate::io::decode::text::trim;
 
 /// Lines of a chunk that are tried to adapt a shape to, in vain.
 const FAILED_ADAPTIONS: u32 = 16;
-/// Rows of a lane for which it pays to read lanes in step.
-const WORTHWHILE: usize = 1 << 10;
+/// Bytes of a chunk for which it pays to read lanes in step.
+const WORTHWHILE: usize = 1 << 8;
 
 /// What becomes of a chunk.
 struct Course {
@@ -59,6 +59,8 @@ impl Scanner {
         if self.chunks.is_multiple_of(LESSON_EVERY) {
             self.lessons = (self.lessons + 1).min(LESSONS);
         }
+        // What no line was of for some chunks is not tried again and again.
+        self.shapes.retain(|shape| shape.score > 0);
         for example in course.examples {
             self.learn(fields, block.get(example..range.end).unwrap_or_default());
         }
@@ -186,10 +188,10 @@ impl Scanner {
         let mut used = Vec::new();
         for (which, (shape, hits)) in self.shapes.iter_mut().zip(&course.hits).enumerate() {
             let hits = if which == 0 { rows - others.min(rows) } else { *hits };
-            if shape.score == 0 && hits >= 8 {
+            if shape.score == FRESH && hits >= 8 {
                 self.lessons = (self.lessons + 1).min(LESSONS);
             }
-            shape.score = shape.score / 2 + hits as u64;
+            shape.score = shape.score / 2 + 16 * hits as u64;
             if hits > 0 {
                 used.extend(&shape.columns);
             }
@@ -202,7 +204,7 @@ impl Scanner {
             for (range, passed) in others {
                 out.other(range.clone(), before + passed + 1);
             }
-            self.stage.flush(lane, before, &used, &self.names, out);
+            self.stage.flush(lane, before, &used, &self.names, self.isa, out);
             out.lines += u64::from(self.stage.passed.get(lane).copied().unwrap_or_default());
         }
     }

@@ -6,13 +6,30 @@
 //! - Cells are at `column * stride + at`, and the caller has checked that for every column of the shape.
 
 use super::names::Names;
-use super::number::{self, Read};
+use super::number::{self, Read, flag};
 use super::step::{AHEAD, Kind, LITERAL, LONG_NUMBER, LONG_TEXT, Step, TEXT, is_numeric, number as any_number};
 use super::words::Words;
 use crate::domain::Timestamp;
 
 /// What the instructions of a machine are asked for, beside what the compiler makes of plain code.
 pub(super) trait Machine {
+    /// In what 32 bytes of text differ from literals, over all literals of a line.
+    type Differ: Copy;
+
+    const SAME: Self::Differ;
+
+    /// Adds where the text at `from` differs from the literal of the step.
+    ///
+    /// # Safety
+    /// 32 bytes at `from` are readable, and the machine has the instructions.
+    unsafe fn differ(so_far: Self::Differ, from: *const u8, step: &Step) -> Self::Differ;
+
+    /// Not zero if anything differs.
+    ///
+    /// # Safety
+    /// The machine has the instructions.
+    unsafe fn sum(differ: Self::Differ) -> u64;
+
     /// Which of 32 bytes end a text, by bit.
     ///
     /// # Safety
@@ -24,6 +41,23 @@ pub(super) trait Machine {
 pub(super) struct Portable;
 
 impl Machine for Portable {
+    type Differ = u64;
+
+    const SAME: u64 = 0;
+
+    #[inline(always)]
+    unsafe fn differ(so_far: u64, from: *const u8, step: &Step) -> u64 {
+        // SAFETY: the caller's.
+        let text = unsafe { from.cast::<[u64; 4]>().read_unaligned() };
+        let part = |part: usize| (text[part] ^ step.literal[part].to_le()) & step.mask[part].to_le();
+        so_far | part(0) | part(1) | part(2) | part(3)
+    }
+
+    #[inline(always)]
+    unsafe fn sum(differ: u64) -> u64 {
+        differ
+    }
+
     #[inline(always)]
     unsafe fn stops(from: *const u8, stop: u8) -> u32 {
         const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -49,6 +83,30 @@ pub(super) struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
 impl Machine for Avx2 {
+    type Differ = std::arch::x86_64::__m256i;
+
+    // SAFETY: any bits are a vector.
+    const SAME: Self::Differ = unsafe { std::mem::zeroed() };
+
+    #[inline(always)]
+    unsafe fn differ(so_far: Self::Differ, from: *const u8, step: &Step) -> Self::Differ {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller vouches for the bytes and the instructions.
+        unsafe {
+            let text = _mm256_loadu_si256(from.cast());
+            let differ = _mm256_xor_si256(text, _mm256_loadu_si256(step.literal.as_ptr().cast()));
+            let differ = _mm256_and_si256(differ, _mm256_loadu_si256(step.mask.as_ptr().cast()));
+            _mm256_or_si256(so_far, differ)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(differ: Self::Differ) -> u64 {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller vouches for the instructions.
+        u64::from(unsafe { _mm256_testz_si256(differ, differ) } == 0)
+    }
+
     #[inline(always)]
     unsafe fn stops(from: *const u8, stop: u8) -> u32 {
         use std::arch::x86_64::*;
@@ -90,7 +148,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
 ) -> ([*const u8; N], [u64; N]) {
     let mut place = from;
     let mut bad = [0u64; N];
-    let mut differ = [[0u64; 4]; N];
+    let mut differ = [M::SAME; N];
     for step in steps {
         // SAFETY: the caller vouches for the cells of every column.
         let column = unsafe { sink.cells.add(step.column * sink.stride) };
@@ -109,7 +167,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
         }
         match step.kind {
             Kind::Nothing => {}
-            Kind::Whole8 => each!(|from| float(number::whole8(load(from)))),
+            Kind::Whole8 => each!(|from| number::whole8(load(from))),
             Kind::Decimal8 => each!(|from| bits(number::decimal8(load(from)))),
             Kind::Whole16 => each!(|from| float(number::whole16(load(from)))),
             Kind::Decimal16 => each!(|from| bits(number::decimal16(load(from)))),
@@ -125,7 +183,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
                         let Read { value, length, bad: wrong } = fraction(load(place[lane]));
                         let time = column.add(at[lane]);
                         time.write(time.read().wrapping_add(value));
-                        bad[lane] |= wrong | (time.read() >> 63);
+                        bad[lane] |= wrong | time.read();
                         place[lane] = place[lane].add(length);
                     }
                 }
@@ -137,19 +195,19 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
         }
         for lane in 0..N {
             // SAFETY: within the reach of the line.
-            let text = unsafe { place[lane].cast::<[u64; 4]>().read_unaligned() };
-            for part in 0..4 {
-                differ[lane][part] |= (text[part] ^ step.literal[part].to_le()) & step.mask[part].to_le();
+            unsafe {
+                differ[lane] = M::differ(differ[lane], place[lane], step);
+                place[lane] = place[lane].add(step.length);
             }
-            // SAFETY: within the reach of the line.
-            place[lane] = unsafe { place[lane].add(step.length) };
         }
-        if N == 1 && (bad[0] | differ[0][0] | differ[0][1] | differ[0][2] | differ[0][3]) != 0 {
+        // SAFETY: the machine has the instructions.
+        if N == 1 && (bad[0] >> 63 | unsafe { M::sum(differ[0]) }) != 0 {
             return (place, [1; N]);
         }
     }
     for lane in 0..N {
-        bad[lane] |= differ[lane].into_iter().fold(0, |all, part| all | part);
+        // SAFETY: the machine has the instructions.
+        bad[lane] = bad[lane] >> 63 | unsafe { M::sum(differ[lane]) };
     }
     (place, bad)
 }
@@ -212,8 +270,8 @@ unsafe fn long_number(from: *const u8) -> Read<u64> {
     // SAFETY: the caller's.
     let text = unsafe { std::slice::from_raw_parts(from, LONG_NUMBER + 1) };
     let length = text.iter().take_while(|byte| is_numeric(**byte)).count();
-    let value = text.get(..length).and_then(any_number);
-    Read { value: value.unwrap_or_default().to_bits(), length, bad: u64::from(value.is_none()) }
+    let value = text.get(..length).and_then(any_number).filter(|value| !number::is_packed(value.to_bits()));
+    Read { value: value.unwrap_or_default().to_bits(), length, bad: flag(value.is_none()) }
 }
 
 /// # Safety
@@ -238,7 +296,7 @@ unsafe fn epoch(from: *const u8) -> Read<u64> {
     let read = unsafe { signed(from) };
     let time = Timestamp::from_epoch(read.value);
     let value = time.map_or(0, Timestamp::micros).cast_unsigned();
-    Read { value, length: read.length, bad: read.bad | u64::from(time.is_none()) }
+    Read { value, length: read.length, bad: read.bad | flag(time.is_none()) }
 }
 
 /// # Safety
@@ -249,7 +307,7 @@ unsafe fn moment(from: *const u8, step: &Step) -> Read<u64> {
     let (low, high, time) =
         unsafe { (load::<u64>(from), load::<u64>(from.add(3)), number::time_of_day(load(from.add(11)))) };
     let value = step.midnight.cast_unsigned().wrapping_add(time.value.wrapping_mul(1_000_000));
-    Read { value, length: 19, bad: time.bad | (low ^ step.day[0]) | (high ^ step.day[1]) }
+    Read { value, length: 19, bad: time.bad | flag((low ^ step.day[0]) | (high ^ step.day[1]) != 0) }
 }
 
 /// The decimals of a second in microseconds; what is finer is cut off, as of times since 1970 the parser does it.
@@ -259,7 +317,7 @@ fn fraction(word: u128) -> Read<u64> {
     let read = number::digits16(word);
     let scale = SCALE[read.length.min(9)];
     let value = if read.length <= 6 { read.value.wrapping_mul(scale) } else { read.value / scale };
-    Read { value, length: read.length, bad: read.bad | u64::from(read.length > 9) }
+    Read { value, length: read.length, bad: read.bad | flag(read.length > 9) }
 }
 
 #[inline(always)]
@@ -274,7 +332,7 @@ fn word(text: u128, sink: &Sink<'_>) -> Read<u64> {
     let length = marks.trailing_zeros() & !7;
     let key = text & 1u128.wrapping_shl(length).wrapping_sub(1);
     let (value, bad) = sink.words.find(key);
-    Read { value, length: length as usize / 8, bad: bad | u64::from(length > 120) }
+    Read { value, length: length as usize / 8, bad: bad | flag(length > 120) }
 }
 
 /// # Safety
@@ -292,7 +350,7 @@ unsafe fn name<M: Machine>(from: *const u8, sink: &Sink<'_>) -> Read<u64> {
             u64::from_le(text[part]) & ones
         });
         let (value, bad) = sink.names.find(key);
-        Read { value, length, bad: bad | u64::from(length > TEXT) }
+        Read { value, length, bad: bad | flag(length > TEXT) }
     }
 }
 
@@ -302,7 +360,7 @@ unsafe fn name<M: Machine>(from: *const u8, sink: &Sink<'_>) -> Read<u64> {
 unsafe fn text<M: Machine>(from: *const u8, stop: u8) -> Read<u64> {
     // SAFETY: the caller's.
     let length = unsafe { M::stops(from, stop) }.trailing_zeros() as usize;
-    Read { value: 0, length, bad: u64::from(length > TEXT) }
+    Read { value: 0, length, bad: flag(length > TEXT) }
 }
 
 /// # Safety
@@ -318,7 +376,7 @@ unsafe fn long_text<M: Machine>(from: *const u8, stop: u8) -> Read<u64> {
         }
         length += LITERAL;
     }
-    Read { value: 0, length: 0, bad: 1 }
+    Read { value: 0, length: 0, bad: flag(true) }
 }
 
-const _: () = assert!(AHEAD >= LITERAL && AHEAD >= LONG_NUMBER + 1 && TEXT < LITERAL);
+const _: () = assert!(AHEAD >= LITERAL && AHEAD > LONG_NUMBER && TEXT < LITERAL);

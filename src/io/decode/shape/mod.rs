@@ -49,6 +49,8 @@ const LESSONS: u32 = 8;
 const LESSON_EVERY: u32 = 16;
 /// Most blocks that are handed over unseen where shapes do not repeat.
 const PAUSE: u32 = 64;
+/// Lines of a block of which one is made a shape, where no shape is known that fits.
+const FIRST_LINES: usize = 4;
 
 /// What a line is.
 #[derive(Debug, Clone)]
@@ -95,6 +97,7 @@ pub(super) struct Scanner {
     status_words: BTreeMap<String, Status>,
     longest: usize,
     isa: Isa,
+    chunk: usize,
     /// The most useful lately first.
     shapes: Vec<Shape>,
     stage: Stage,
@@ -119,6 +122,7 @@ impl Scanner {
             status_words: status_words.clone(),
             longest,
             isa: Isa::best(),
+            chunk: CHUNK,
             shapes: Vec::new(),
             stage: Stage::new(fields.metrics.len()),
             names: Names::new(),
@@ -147,9 +151,10 @@ impl Scanner {
         let end = self.end(block);
         let (mut at, mut poor, mut seen) = (0, 0, out.lines);
         while at < end && poor < 2 {
-            let stop = line_end(block.get(..end).unwrap_or(block), (at + CHUNK).min(end));
+            let stop = line_end(block.get(..end).unwrap_or(block), (at + self.chunk).min(end));
             if self.shapes.is_empty() || poor > 0 || at == 0 && self.last_pause > 0 {
-                self.learn(fields, block.get(at..).unwrap_or_default());
+                self.lessons = self.lessons.max(1);
+                self.learn_first(fields, block.get(at..stop).unwrap_or_default());
             }
             let rows = out.batch.rows.len();
             self.chunk(fields, block, at..stop, out);
@@ -175,11 +180,24 @@ impl Scanner {
         before.map_or(block.len(), |before| memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1))
     }
 
+    /// Makes one of the first lines of the text a shape.
+    fn learn_first(&mut self, fields: &Fields, mut text: &[u8]) {
+        let known = self.shapes.len();
+        for _ in 0..FIRST_LINES {
+            self.learn(fields, text);
+            if self.shapes.len() > known {
+                return;
+            }
+            text = text.get(line_end(text, 1)..).unwrap_or_default();
+        }
+    }
+
     /// Makes the first line of the text a shape, if it can be and may be.
     fn learn(&mut self, fields: &Fields, text: &[u8]) {
         let Some(newline) = memchr::memchr(b'\n', text).filter(|newline| *newline <= self.longest) else { return };
-        let Some(line) = text.get(..newline + 1).filter(|line| !line.trim_ascii().is_empty()) else { return };
-        if self.lessons == 0 {
+        let Some(line) = text.get(..newline + 1).filter(|_| self.lessons > 0) else { return };
+        let record = learn::record(line, matches!(self.form, Lines::Array));
+        if record.is_empty() || (!record.starts_with(b"{") && !matches!(self.form, Lines::Csv { .. })) {
             return;
         }
         self.lessons -= 1;
@@ -187,7 +205,6 @@ impl Scanner {
             Lines::Csv { delimiter, cells } => learn::csv(line, *delimiter, cells, fields, &mut self.stage),
             form => {
                 let comma = matches!(form, Lines::Array);
-                let record = learn::record(line, comma);
                 let mut table = Table::new(fields, self.status_words.clone(), 1);
                 json::record(record, 1, fields, &mut table);
                 let faultless = table.take().is_some() && table.account.faults.list().is_empty();

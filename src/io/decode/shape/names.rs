@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::number::flag;
 use super::step::key_of;
 
 /// Names that are remembered from block to block.
@@ -28,17 +29,17 @@ impl Names {
         }
     }
 
-    /// The number of a name, and not zero if it is not known.
+    /// The number of a name, and the highest bit if it is not known.
     #[inline(always)]
     pub fn find(&self, key: [u64; 4]) -> (u64, u64) {
         let (first, last) = (self.at(key), self.places.len() - 1);
         for at in first..first + PROBES {
             let (name, number) = self.places[at & last]; // not empty, so `last` is a place
             if number == FREE || name == key {
-                return (u64::from(number), u64::from(number == FREE));
+                return (u64::from(number), flag(number == FREE));
             }
         }
-        (0, 1)
+        (0, flag(true))
     }
 
     pub fn contains(&self, name: &[u8]) -> bool {

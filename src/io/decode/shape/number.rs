@@ -20,17 +20,33 @@ pub(super) struct Read<T> {
     pub value: T,
     /// Bytes.
     pub length: usize,
-    /// Not zero where nothing could be read, or not exactly; the value means nothing then.
+    /// Its highest bit is set where nothing could be read, or not exactly; the value means nothing then.
     pub bad: u64,
 }
 
-/// A whole number of one to eight digits.
+/// A whole number of one to eight digits, packed: the digits as they are written, the last of them highest. They are
+/// made a float by `unpack`, many at once.
 #[inline(always)]
 pub(super) fn whole8(word: u64) -> Read<u64> {
     let digits = word ^ ZEROS;
     let bits = first(not_digits(digits));
-    let bad = u64::from(bits == 0) | leading_zero(digits, bits);
-    Read { value: eight(digits.wrapping_shl(64 - bits)), length: bits as usize / 8, bad }
+    Read { value: word.wrapping_shl(64 - bits), length: bits as usize / 8, bad: not_one_number(digits, bits) }
+}
+
+/// Whether a cell holds packed digits. So would a float from 2^-255 to 2^-95, which therefore must not be in a cell.
+#[inline(always)]
+pub(super) fn is_packed(cell: u64) -> bool {
+    cell.wrapping_sub(0x30 << 56) < 0x0a << 56
+}
+
+/// The float in a cell: packed digits or a float by its bits. Written so that compilers make it vectors.
+#[inline(always)]
+pub(super) fn unpack(cell: u64) -> f64 {
+    let digits = cell & (HIGHS / 0x80 * 0x0f);
+    let pairs = ((digits << 3) + (digits << 1) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs << 6).wrapping_add(pairs << 5).wrapping_add(pairs << 2).wrapping_add(pairs >> 16);
+    let value = (fours & 0xffff) * 10_000 + ((fours >> 32) & 0xffff);
+    if is_packed(cell) { f64::from(value as u32 as i32) } else { f64::from_bits(cell) }
 }
 
 /// A number of one to eight bytes with or without a point, no sign.
@@ -45,7 +61,7 @@ pub(super) fn decimal8(word: u64) -> Read<f64> {
     let joined = if point { (digits & before) | ((digits >> 8) & !before) } else { digits };
     let bits = end.wrapping_sub(8 * u32::from(point));
     let decimals = bits.wrapping_sub(whole) / 8;
-    let bad = u64::from(whole == 0) | leading_zero(digits, whole) | u64::from(point & (decimals == 0));
+    let bad = not_one_number(digits, whole) | flag(point & (decimals == 0));
     let value = eight(joined.wrapping_shl(64u32.wrapping_sub(bits))) as f64 / POWERS[decimals as usize & 15];
     Read { value, length: end as usize / 8, bad }
 }
@@ -56,7 +72,7 @@ pub(super) fn whole16(word: u128) -> Read<u64> {
     let digits = word ^ wide(ZEROS);
     let bits = first_wide(not_digits_wide(digits));
     let value = sixteen(digits.wrapping_shl(128 - bits));
-    let bad = u64::from(bits == 0) | leading_zero(digits as u64, bits) | (value >> 53);
+    let bad = not_one_number(digits as u64, bits) | too_large(value);
     Read { value, length: bits as usize / 8, bad }
 }
 
@@ -65,7 +81,7 @@ pub(super) fn whole16(word: u128) -> Read<u64> {
 pub(super) fn digits16(word: u128) -> Read<u64> {
     let digits = word ^ wide(ZEROS);
     let bits = first_wide(not_digits_wide(digits));
-    Read { value: sixteen(digits.wrapping_shl(128 - bits)), length: bits as usize / 8, bad: u64::from(bits == 0) }
+    Read { value: sixteen(digits.wrapping_shl(128 - bits)), length: bits as usize / 8, bad: flag(bits == 0) }
 }
 
 /// A number of one to sixteen bytes with or without a point, no sign, its digits below 2^53.
@@ -81,10 +97,7 @@ pub(super) fn decimal16(word: u128) -> Read<f64> {
     let bits = end.wrapping_sub(8 * u32::from(point));
     let decimals = bits.wrapping_sub(whole) / 8;
     let mantissa = sixteen(joined.wrapping_shl(128u32.wrapping_sub(bits)));
-    let bad = u64::from(whole == 0)
-        | leading_zero(digits as u64, whole)
-        | u64::from(point & (decimals == 0))
-        | (mantissa >> 53);
+    let bad = not_one_number(digits as u64, whole) | flag(point & (decimals == 0)) | too_large(mantissa);
     Read { value: mantissa as f64 / POWERS[decimals as usize & 15], length: end as usize / 8, bad }
 }
 
@@ -96,7 +109,7 @@ pub(super) fn time_of_day(word: u64) -> Read<u64> {
     let digits = word ^ u64::from_le_bytes(*b"00:00:00");
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let (hours, minutes, seconds) = (pairs & 0xff, (pairs >> 24) & 0xff, (pairs >> 48) & 0xff);
-    let bad = (digits.wrapping_add(ABOVE) | digits) & HIGHS | u64::from(hours > 23);
+    let bad = flag((digits.wrapping_add(ABOVE) | digits) & HIGHS != 0) | flag(hours > 23);
     Read { value: hours * 3600 + minutes * 60 + seconds, length: 8, bad }
 }
 
@@ -127,10 +140,24 @@ fn wide(word: u64) -> u128 {
     (word as u128) << 64 | word as u128
 }
 
-/// JSON has no `01`.
+/// Sets the highest bit if there is no digit, or a zero before others, which JSON does not have.
 #[inline(always)]
-fn leading_zero(digits: u64, bits: u32) -> u64 {
-    u64::from((digits & 0xff == 0) & (bits > 8))
+fn not_one_number(digits: u64, bits: u32) -> u64 {
+    let more = u64::from(bits).wrapping_sub(8);
+    let first = (digits & 0xff).wrapping_sub(1);
+    more | (first & more.wrapping_neg())
+}
+
+/// Sets the highest bit of what is no exact float.
+#[inline(always)]
+fn too_large(mantissa: u64) -> u64 {
+    ((1u64 << 53) - 1).wrapping_sub(mantissa)
+}
+
+/// The highest bit.
+#[inline(always)]
+pub(super) fn flag(set: bool) -> u64 {
+    u64::from(set) << 63
 }
 
 /// The value of eight digits.

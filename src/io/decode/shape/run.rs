@@ -4,6 +4,7 @@
 use super::LANES;
 use super::kernel::{self, Machine, Portable, Sink};
 use super::names::Names;
+use super::number;
 use super::stage::Stage;
 use super::step::Shape;
 use super::words::Words;
@@ -29,15 +30,19 @@ pub(super) struct Tools<'a> {
 type Lockstep = unsafe fn(&Shape, &mut Lanes<'_>, &mut Stage, &Tools<'_>) -> [u64; LANES];
 type Single = unsafe fn(&Shape, *const u8, usize, &mut Stage, &Tools<'_>) -> Option<usize>;
 
+type Floats = unsafe fn(&[u64], &mut Vec<f64>);
+
 /// The instructions that the scanner runs on.
 #[derive(Clone, Copy)]
 pub(super) struct Isa {
     pub name: &'static str,
     lockstep: Lockstep,
     single: Single,
+    floats: Floats,
 }
 
-const PORTABLE: Isa = Isa { name: "portable", lockstep: lockstep_portable, single: single_portable };
+const PORTABLE: Isa =
+    Isa { name: "portable", lockstep: lockstep_portable, single: single_portable, floats: floats_portable };
 
 impl Isa {
     /// Every one that this machine has, the best first.
@@ -48,10 +53,15 @@ impl Isa {
             use std::arch::is_x86_feature_detected as has;
             let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt");
             if avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq") {
-                all.push(Isa { name: "avx512", lockstep: lockstep_avx512, single: single_avx512 });
+                all.push(Isa {
+                    name: "avx512",
+                    lockstep: lockstep_avx512,
+                    single: single_avx512,
+                    floats: floats_avx512,
+                });
             }
             if avx2 {
-                all.push(Isa { name: "avx2", lockstep: lockstep_avx2, single: single_avx2 });
+                all.push(Isa { name: "avx2", lockstep: lockstep_avx2, single: single_avx2, floats: floats_avx2 });
             }
         }
         all.push(PORTABLE);
@@ -88,6 +98,22 @@ impl Isa {
         // SAFETY: the machine has the instructions, as `all` asked; there is text enough, and the stage has a row left
         // and every column of the shape.
         unsafe { (self.single)(shape, text.as_ptr(), lane, stage, tools) }
+    }
+
+    /// Appends the floats of cells.
+    pub fn floats(&self, cells: &[u64], values: &mut Vec<f64>) {
+        // SAFETY: the machine has the instructions, as `all` asked.
+        unsafe { (self.floats)(cells, values) }
+    }
+}
+
+/// See `Isa::floats`.
+#[inline(always)]
+fn floats(cells: &[u64], values: &mut Vec<f64>) {
+    let before = values.len();
+    values.resize(before + cells.len(), 0.0);
+    for (value, cell) in values.iter_mut().skip(before).zip(cells) {
+        *value = number::unpack(*cell);
     }
 }
 
@@ -172,7 +198,7 @@ unsafe fn single<M: Machine>(
 
 /// The functions above for the instructions of one machine.
 macro_rules! compile {
-    ($lockstep:ident, $single:ident, $machine:ty $(, $features:literal)?) => {
+    ($lockstep:ident, $single:ident, $floats:ident, $machine:ty $(, $features:literal)?) => {
         /// # Safety
         /// See `lockstep`.
         $(#[target_feature(enable = $features)])?
@@ -194,11 +220,24 @@ macro_rules! compile {
             // SAFETY: the caller's.
             unsafe { single::<$machine>(shape, from, lane, stage, tools) }
         }
+
+        /// # Safety
+        /// The machine has the instructions.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $floats(cells: &[u64], values: &mut Vec<f64>) {
+            floats(cells, values);
+        }
     };
 }
 
-compile!(lockstep_portable, single_portable, Portable);
+compile!(lockstep_portable, single_portable, floats_portable, Portable);
 #[cfg(target_arch = "x86_64")]
-compile!(lockstep_avx2, single_avx2, kernel::Avx2, "avx2,bmi1,bmi2,lzcnt");
+compile!(lockstep_avx2, single_avx2, floats_avx2, kernel::Avx2, "avx2,bmi1,bmi2,lzcnt");
 #[cfg(target_arch = "x86_64")]
-compile!(lockstep_avx512, single_avx512, kernel::Avx2, "avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi1,bmi2,lzcnt");
+compile!(
+    lockstep_avx512,
+    single_avx512,
+    floats_avx512,
+    kernel::Avx2,
+    "avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi1,bmi2,lzcnt"
+);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::names::Names;
+use super::run::Isa;
 use super::step::Shape;
 use super::{LANES, Scanned};
 use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
@@ -16,6 +17,9 @@ pub(super) const METRIC: usize = 3;
 
 /// Services that are remembered from block to block.
 pub(super) const SERVICES: usize = 256;
+
+/// Cells of a stage, or a few more, whatever the number of columns; lines beyond them are handed over.
+const CELLS: usize = 1 << 20;
 
 /// Rows as the lanes of one chunk leave them: column by column, in each lane by lane. A lane belongs to a part of the
 /// chunk, so that the rows are in order when the lanes are read one after the other.
@@ -73,7 +77,8 @@ impl Stage {
     /// Makes room for a chunk: `rows` rows a lane, the columns `unfilled` as if no record had them.
     pub fn begin(&mut self, rows: usize, unfilled: &[usize]) {
         // An odd number of cache lines, lest the columns all fall on the same few sets of the cache.
-        let room = (rows.max(self.room).next_multiple_of(8) / 8 | 1) * 8;
+        let most = CELLS / (LANES * self.columns);
+        let room = (rows.min(most).max(self.room).div_ceil(8) | 1) * 8;
         if room != self.room || self.cells.len() < self.columns * room * LANES {
             self.room = room;
             self.cells.resize(self.columns * room * LANES, 0);
@@ -158,7 +163,7 @@ impl Stage {
     }
 
     /// Appends the rows of a lane to the batch. `line` is the line before the first of the lane's.
-    pub fn flush(&mut self, lane: usize, line: u64, used: &[usize], names: &Names, out: &mut Scanned) {
+    pub fn flush(&mut self, lane: usize, line: u64, used: &[usize], names: &Names, isa: Isa, out: &mut Scanned) {
         let rows = self.rows.get(lane).copied().unwrap_or_default();
         if rows == 0 {
             return;
@@ -173,7 +178,7 @@ impl Stage {
             let place = column - METRIC;
             if let Some(values) = metrics.get_mut(place) {
                 values.resize(before, f64::NAN);
-                values.extend(part.iter().map(|cell| f64::from_bits(*cell)));
+                isa.floats(part, values);
             } else if let Some(levels) = services.get_mut(place - self.metrics) {
                 levels.resize(before, NO_STATUS);
                 levels.extend(part.iter().map(|cell| *cell as u8));

@@ -9,6 +9,8 @@ pub(super) const AHEAD: usize = 64;
 pub(super) const TEXT: usize = 31;
 /// Longest text that is skipped in pieces.
 pub(super) const LONG_TEXT: usize = 4096;
+/// The score of a shape that was just learned: it is kept for a chunk or two.
+pub(super) const FRESH: u64 = 3;
 /// Longest number that is read at all.
 pub(super) const LONG_NUMBER: usize = 31;
 
@@ -68,10 +70,9 @@ impl Kind {
             _ => (false, text),
         };
         let decimal = digits.contains(&b'.');
-        let whole: Option<u64> = digits
-            .iter()
-            .filter(|byte| **byte != b'.')
-            .try_fold(0u64, |sum, byte| byte.is_ascii_digit().then_some(sum.wrapping_mul(10) + u64::from(byte & 15)));
+        let whole: Option<u64> = digits.iter().filter(|byte| **byte != b'.').try_fold(0u64, |sum, byte| {
+            byte.is_ascii_digit().then_some(sum.wrapping_mul(10).wrapping_add(u64::from(byte & 15)))
+        });
         Some(match (whole, digits.len(), decimal) {
             (None, ..) | (_, 17.., _) => Kind::Number,
             (Some(mantissa), 16, _) if mantissa >> 53 != 0 => Kind::Number,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::diagnostic::{Code, codes::input};
 use crate::domain::{NO_ENTITY, Status, Timestamp};
 use crate::io::decode::lines::Lines as General;
 use crate::io::decode::schema::Schema;
@@ -11,6 +12,9 @@ use crate::io::decode::skim::Skimmer;
 use crate::node::Wanted;
 
 mod agreement;
+mod forms;
+mod made;
+mod numbers;
 mod speed;
 
 /// What is read, and how.
@@ -79,8 +83,28 @@ fn rows(batch: &Batch, before: u64) -> Vec<Row> {
         .collect()
 }
 
+/// Faults of one record beside another, which is not the scanner's to know.
+const BETWEEN: [&Code; 2] = [input::OUT_OF_ORDER, input::DUPLICATE_TIME];
+
 /// The rows, and the faults by code with their count.
-type Outcome = (Vec<Row>, Vec<String>);
+type Outcome = (Vec<Row>, BTreeMap<String, u64>);
+
+/// Adds the faults of a table, save those that lie between records.
+fn add_faults(sheet: &Sheet, faults: &mut BTreeMap<String, u64>) {
+    for fault in sheet.table.account.faults.list().iter().filter(|fault| BETWEEN.iter().all(|code| fault.code != code.id)) {
+        *faults.entry(fault.code.clone()).or_insert(0) += fault.count;
+    }
+    if sheet.table.account.tally.bad > 0 {
+        *faults.entry("bad".to_string()).or_insert(0) += sheet.table.account.tally.bad;
+    }
+}
+
+/// Fails at the first difference.
+fn same(got: &Outcome, expected: &Outcome, what: &str) {
+    let differ = got.0.iter().zip(&expected.0).find(|(got, expected)| got != expected);
+    assert!(differ.is_none(), "{what}: {differ:#?}");
+    assert_eq!((got.0.len(), &got.1), (expected.0.len(), &expected.1), "{what}");
+}
 
 /// What the general path makes of ranges of lines, each behind so many lines.
 fn general<'a>(case: &Case, ranges: impl Iterator<Item = (&'a [u8], u64)>) -> Outcome {
@@ -92,12 +116,9 @@ fn general<'a>(case: &Case, ranges: impl Iterator<Item = (&'a [u8], u64)>) -> Ou
         if let Some(batch) = sheet.table.take() {
             all.extend(rows(&batch, before));
         }
-        for fault in sheet.table.account.faults.list() {
-            *faults.entry(fault.code.clone()).or_insert(0) += fault.count;
-        }
-        *faults.entry("bad".to_string()).or_insert(0) += sheet.table.account.tally.bad;
+        add_faults(&sheet, &mut faults);
     }
-    (all, faults.into_iter().filter(|(_, count)| *count > 0).map(|(code, count)| format!("{code}×{count}")).collect())
+    (all, faults)
 }
 
 /// Scans blocks of NDJSON and gives what comes out in all, and how many rows were taken.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::number::flag;
 use crate::domain::{NO_STATUS, Status};
 
 /// Longest word, so that one load holds it and what ends it.
@@ -57,11 +58,11 @@ impl Words {
         ((key as u64 ^ ((key >> 64) as u64).rotate_left(29)).wrapping_mul(self.multiplier) >> 58) as usize
     }
 
-    /// The level of a word, and not zero if there is no such word.
+    /// The level of a word, and the highest bit if there is no such word.
     #[inline(always)]
     pub fn find(&self, key: u128) -> (u64, u64) {
         let (word, level) = self.places[self.at(key)]; // six bits
-        (level, u64::from(word != key))
+        (level, flag(word != key))
     }
 
     pub fn get(&self, word: &[u8]) -> Option<u64> {

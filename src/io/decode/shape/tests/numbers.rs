@@ -1,0 +1,107 @@
+//! Each way to read a number, against the standard library.
+
+use proptest::prelude::*;
+
+use super::super::number;
+use super::super::step::{self, Kind};
+use super::super::words::Words;
+use super::*;
+
+fn word(text: &str) -> u128 {
+    let mut bytes = [b','; 16];
+    bytes.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place = byte);
+    u128::from_le_bytes(bytes)
+}
+
+/// What a way to read must do: be right about the number up to where it stops, or refuse.
+fn check(text: &str, value: f64, length: usize, bad: u64) -> Result<(), TestCaseError> {
+    if bad >> 63 != 0 {
+        return Ok(());
+    }
+    let read = text.get(..length).unwrap_or_default();
+    let exact: Result<f64, _> = serde_json::from_str(read);
+    prop_assert_eq!(exact.ok().map(f64::to_bits), Some(value.to_bits()), "{} of {}", read, text);
+    // It stopped at the end, or the text goes on with what no literal begins with.
+    prop_assert!(length >= 8 || !text[length..].starts_with(|c: char| c.is_ascii_digit()));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_way_to_read_a_number_is_exact(
+        text in prop_oneof!["[0-9]{1,16}", "[0-9]{1,9}\\.[0-9]{1,9}", "[0-9.,\"eE+-]{0,16}", "0{0,3}\\.?0{0,12}[0-9]{0,4}", "90071992547409[0-9]{2}"]
+    ) {
+        let text = text.get(..16).unwrap_or(&text);
+        let word = word(text);
+        let full = format!("{text},,,,,,,,,,,,,,,,");
+        let full = &full[..16];
+        let read = number::whole8(word as u64);
+        check(&full[..8.max(read.length)], number::unpack(read.value), read.length, read.bad)?;
+        let read = number::decimal8(word as u64);
+        check(&full[..8.max(read.length)], read.value, read.length, read.bad)?;
+        let read = number::whole16(word);
+        check(full, read.value as f64, read.length, read.bad)?;
+        let read = number::decimal16(word);
+        check(full, read.value, read.length, read.bad)?;
+        // The kind that a number is given reads it.
+        if let Some(kind) = Kind::of_number(text.as_bytes()).filter(|kind| *kind < Kind::Signed) {
+            let (value, length, bad) = match kind {
+                Kind::Whole8 => { let r = number::whole8(word as u64); (number::unpack(r.value), r.length, r.bad) }
+                Kind::Decimal8 => { let r = number::decimal8(word as u64); (r.value, r.length, r.bad) }
+                Kind::Whole16 => { let r = number::whole16(word); (r.value as f64, r.length, r.bad) }
+                _ => { let r = number::decimal16(word); (r.value, r.length, r.bad) }
+            };
+            prop_assert_eq!((value.to_bits(), length, bad >> 63), (text.parse::<f64>().unwrap().to_bits(), text.len(), 0));
+        }
+    }
+
+    #[test]
+    fn a_number_is_what_json_calls_a_number(text in prop_oneof!["[0-9.eE+-]{0,31}", "-?[0-9]{1,20}(\\.[0-9]{1,8})?([eE][+-]?[0-9]{1,3})?"]) {
+        let exact = serde_json::from_str::<f64>(&text).ok().filter(|_| text.len() <= 31);
+        prop_assert_eq!(step::number(text.as_bytes()).map(f64::to_bits), exact.map(f64::to_bits));
+    }
+
+    #[test]
+    fn times_of_day(text in "[0-2][0-9:/][:0][0-6][0-9]:[0-6][0-9;]") {
+        let read = number::time_of_day(word(&text) as u64);
+        let exact = Timestamp::parse(&format!("1970-01-01T{text}Z")).filter(|_| !text.ends_with("60") && text.as_bytes()[2] == b':');
+        prop_assert_eq!((read.bad >> 63 == 0).then_some(read.value as i64 * 1_000_000), exact.map(Timestamp::micros));
+    }
+}
+
+#[test]
+fn every_word_finds_its_level() {
+    let own: BTreeMap<String, Status> =
+        (0..12).map(|i| (format!("word{i}"), Status::ALL[i % 3])).chain([("a".repeat(16), Status::Online)]).collect();
+    let words = Words::new(&own, true);
+    for (word, status) in own.iter().filter(|(word, _)| word.len() < 16) {
+        assert_eq!(words.get(word.as_bytes()), Some(u64::from(status.level())), "{word}");
+    }
+    assert_eq!(words.get(b"offline"), Some(2));
+    assert_eq!(words.get(b""), Some(u64::from(crate::domain::NO_STATUS)));
+    for word in ["", "ofline", "aaaaaaaaaaaaaaaa", "word12"] {
+        assert_eq!(Words::new(&own, false).get(word.as_bytes()), None);
+    }
+}
+
+#[test]
+fn a_float_in_a_cell_is_no_digits() {
+    for text in [
+        "0",
+        "-0",
+        "1e-15",
+        "0.00000000000001",
+        "-0.00000000000001",
+        "1e-96",
+        "9007199254740991",
+        "1e308",
+        "5e-324",
+        "-1e-60",
+        "1e-28",
+    ] {
+        let value: f64 = text.parse().unwrap();
+        assert_eq!(number::unpack(value.to_bits()).to_bits(), value.to_bits(), "{text}");
+    }
+    assert!(number::is_packed(1e-60f64.to_bits()));
+    assert!(number::unpack(f64::NAN.to_bits()).is_nan());
+}
