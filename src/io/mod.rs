@@ -13,4 +13,8 @@ pub mod state;
 use crate::node::Kind;
 
 /// The kinds that touch the world.
-pub const KINDS: &[Kind] = &[Kind::source::<ingest::file::IngestFile>(), Kind::task::<output::file::OutputFile>()];
+pub const KINDS: &[Kind] = &[
+    Kind::source::<ingest::file::IngestFile>(),
+    Kind::source::<ingest::listen::IngestListen>(),
+    Kind::task::<output::file::OutputFile>(),
+];

@@ -23,6 +23,24 @@ fn check_compiles_without_running() {
 }
 
 #[test]
+fn every_graph_of_the_repository_compiles() {
+    let sandbox = Sandbox::new();
+    let mut graphs: Vec<String> = std::fs::read_dir(sandbox.at("graphs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    graphs.sort();
+    for name in ["default.toml", "follow.toml", "listen.toml"] {
+        assert!(graphs.iter().any(|graph| graph == name), "{graphs:?}");
+    }
+    for graph in graphs {
+        let path = format!("graphs/{graph}");
+        assert!(printed(&sandbox, &["check", &path]).starts_with(&format!("{path}: ok, ")));
+    }
+}
+
+#[test]
 fn draw_in_three_formats() {
     let sandbox = Sandbox::new();
     insta::assert_snapshot!("draw_ascii", printed(&sandbox, &["draw", GRAPH]));

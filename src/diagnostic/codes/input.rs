@@ -12,10 +12,10 @@ super::codes! {
         "A larger share of the records than `max_bad_ratio` permits could not be used. A report on what is left could mislead.",
         "Mend the input, starting with the example in the message, or raise `max_bad_ratio` on the ingest node.";
     BROKEN_OFF = "AG0105", "reading stopped half-way",
-        "The system reported an error in the middle of the input: a failing disk, a lost network share, a closed device.",
+        "The system reported an error in the middle of the input: a failing disk, a lost network share, a closed device. Or an archive (`.gz`, `.zst`) is cut off or damaged.",
         "Run again once the file can be read to its end, for example from a local copy.";
     FORMAT = "AG0106", "an input that is not plain text",
-        "The file is compressed or in UTF-16. Only UTF-8 (or ASCII) text is read: JSON, NDJSON or CSV.",
+        "The file is in UTF-16, or compressed with something else than gzip or zstd, or compressed and followed. Only UTF-8 (or ASCII) text is read: JSON, NDJSON or CSV.",
         "Unpack or convert it first, for example `gunzip -c FILE | agent run GRAPH --input -` or `iconv -f UTF-16 -t UTF-8`.";
     HEADER = "AG0107", "a CSV header that cannot be used",
         "The first line of a CSV file must name the columns, one of them the time.",
@@ -62,4 +62,22 @@ super::codes! {
     UNCLOSED = "AG0121", "JSON array without its end",
         "The closing `]` is missing: the file was probably cut off. What was read is kept.",
         "Check that the file is complete.";
+    TRUNCATED = "AG0141", "followed file that was truncated",
+        "A file that is followed became shorter, or begins with another text than before: it was emptied and is written anew. It is read from its beginning; what was written to it between the last look and the truncation is not known.",
+        "Nothing needs to be done. Rotation by renaming (`create` in logrotate, rather than `copytruncate`) loses nothing.";
+    LOST = "AG0142", "followed file that is gone",
+        "Where reading stopped last time there was a file that is now neither at its place nor beside it under another name. What it got after that is lost.",
+        "Keep rotated files uncompressed and in the same folder for longer than the program may be down (`delaycompress` in logrotate).";
+    UNFOLLOWED = "AG0143", "file that cannot be followed",
+        "A file that is to be followed is no plain text, has a CSV header that cannot be used, or cannot be opened. It is left out until another takes its place.",
+        "See the message; a compressed file is read whole by a node without `follow`.";
+    ADDRESS = "AG0144", "an address that cannot be listened on",
+        "Another process listens there, the machine has no such address, or the port needs rights that the process lacks (those below 1024 do). Or it is no `HOST:PORT`, or its `path` does not begin with `/`.",
+        "Stop the other process, or set `address` on the ingest node to another one, such as `127.0.0.1:8472`.";
+    SPOOL = "AG0145", "the spool cannot be used",
+        "The folder in which a listening source keeps what it received cannot be read or written.",
+        "Check the rights of the state folder (AGENT_STATE_DIR) and the space on its disk.";
+    TOKEN = "AG0146", "a token that is not set",
+        "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
+        "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
 }

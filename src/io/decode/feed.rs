@@ -160,6 +160,11 @@ impl Feed {
         self.sheet.table.note_at(row, code, detail);
     }
 
+    /// Bytes that were pushed into all strands.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// What was read so far, for the run record; `node` and `path` are left empty.
     pub fn record(&self) -> InputRecord {
         let format = self.formats.iter().copied().collect::<Vec<_>>().join(", ");

@@ -196,7 +196,8 @@ impl Read for Sequel {
 }
 
 fn broken_off(error: &io::Error, name: &str, read: u64) -> Diagnostic {
-    if read == 0 {
+    let broken = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData);
+    if read == 0 && !broken {
         return Diagnostic::new(input::MISSING, format!("cannot read {name}: {error}")).help(input::MISSING.remedy);
     }
     Diagnostic::new(input::BROKEN_OFF, format!("reading {name} stopped after {read} bytes: {error}"))

@@ -1,19 +1,23 @@
 //! The kind `ingest.file`.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::follow::{Follower, Pace};
+use super::pipe::Pipe;
+use super::several::{Several, matching};
+use super::unpack::{MAGIC, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
-use crate::io::decode::{Format, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Next, Pass, Reader, Source};
+use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
+use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
-/// Reads telemetry from a file or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
-/// memory.
+/// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
+/// memory, once or for as long as it grows.
 ///
 /// A record has a time, optionally the name of an entity (host, device, sensor), numbers and statuses:
 ///
@@ -51,20 +55,81 @@ use crate::node::{Assets, Next, Pass, Reader, Source};
 /// element is left out, and so is a record without a time; a field of the wrong type, a number that is not finite and
 /// an unknown status word cost the field only; of keys or columns that occur twice the last counts; times out of order and duplicate times are kept. The run fails if
 /// nothing is left, or if more records than `max_bad_ratio` could not be used.
+///
+/// ## Several files, archives
+///
+/// `path = "logs/*.ndjson"` reads every file that matches, in the order of the names, as one input: `*` stands for any
+/// characters, `?` for one, `[ab]` for one of these, `**` for folders at any depth. Rows count from 1 in each file, and the
+/// run record names the file. With a `[window]`, names should sort as the times of the records do. A file that is empty or has
+/// no valid record is noted, as long as another has one.
+///
+/// What begins as gzip or zstd does, whatever its name, is unpacked on the way, standard input too. An archive that is cut
+/// off or damaged fails the run (AG0105): half of an input is not reported on as if it were all.
+///
+/// ## Following
+///
+/// With `follow = true` the source is live: it reads what is there and waits for more, until the run is stopped.
+///
+/// ```toml
+/// [nodes.telemetry]
+/// kind = "ingest.file"
+/// path = "/var/log/telemetry/*.ndjson"
+/// follow = true
+/// ```
+///
+/// - A record counts once its line has its newline; what is there of a last line is kept until then. A file is looked at
+///   every 20 ms, a pattern every 250 ms for new files.
+/// - A file that is **rotated** by renaming is read to its end, and let go when another is in its place and it has had
+///   nothing new for 5 s; the new one is read from its beginning. It may be missing for a while, also at the start.
+/// - A file that is **truncated** is read from its beginning, and this is noted (AG0141). With `copytruncate` the rest is
+///   looked for in the copy, in the same folder; a pattern must not match such copies, or they are read twice.
+/// - After a **restart** reading goes on where the last checkpoint was, also in a file that was renamed since, if it is in
+///   the same folder and not packed. What is not to be found is noted (AG0142), and the file at the path is read from its beginning.
+/// - Of several files, that with the oldest next record is read on, so that one that has much to catch up with
+///   makes the records of another no stragglers.
+/// - `path = "-"` hands records on as they arrive and ends with its writer. Nobody can read them again after a crash.
+///
+/// Nobody can tell what share of a live input is bad, so `max_bad_ratio` does not count, and bad lines never end it. When the
+/// run is slow, files wait where they are, and the writer at the other end of a pipe waits. Network file systems that
+/// change inode numbers are not followed well.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Relative to the graph file; `-` is standard input.
+    /// Relative to the graph file; `-` is standard input. `*`, `?`, `[ab]` and `**` stand for any files that match.
     pub path: String,
+    /// Whether to wait for more at the end: a live source.
+    #[serde(default)]
+    pub follow: bool,
     /// How records are written.
     #[serde(default)]
     pub format: FormatKey,
-    /// Share of bad records, 0 to 1, above which the run fails.
+    /// Share of bad records, 0 to 1, above which the run fails; of no effect with `follow`.
     #[serde(default)]
     pub max_bad_ratio: Ratio,
     /// Which fields mean what.
     #[serde(default)]
     pub schema: Schema,
+}
+
+impl Config {
+    pub(super) fn max_bad_ratio(&self) -> f64 {
+        self.max_bad_ratio.0
+    }
+
+    pub(super) fn options<'a>(&'a self, wanted: &'a Wanted) -> Options<'a> {
+        Options {
+            format: self.format.format(),
+            schema: &self.schema,
+            wanted,
+            max_bad_ratio: self.max_bad_ratio.0,
+            limits: Limits { threads: threads(), ..Limits::default() },
+        }
+    }
+}
+
+/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
+fn threads() -> usize {
+    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
 }
 
 /// How records are written.
@@ -142,42 +207,93 @@ impl Source for IngestFile {
     }
 
     fn open(&self, pass: &Pass<'_>) -> Result<Box<dyn Reader>, Diagnostic> {
-        let options = Options {
-            format: self.config.format.format(),
-            schema: &self.config.schema,
-            wanted: pass.wanted,
-            max_bad_ratio: self.config.max_bad_ratio.0,
-            limits: Limits { threads: threads(), ..Limits::default() },
-        };
-        Ok(Box::new(FileReader::open(&self.config.path, pass.node, &options)?))
+        let config = &self.config;
+        let path = config.path.as_str();
+        if config.follow {
+            return Ok(match path {
+                "-" => Box::new(Pipe::open(config, pass)),
+                _ => Box::new(Follower::open(config, pass, Pace::default())?),
+            });
+        }
+        if let Some(files) = matching(path)? {
+            return Ok(Box::new(Several::open(files, config, pass)?));
+        }
+        let (stream, size) = open_stream(path, config, pass.wanted, config.max_bad_ratio())?;
+        Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
     }
 
     fn can_be_reread(&self) -> bool {
         self.config.path != "-"
     }
-}
 
-/// The file, and its size if it is one whose size is known.
-fn open(path: &str) -> Result<(File, Option<u64>), Diagnostic> {
-    let refuse =
-        |why: &str| Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy);
-    let explain = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => refuse("there is no such file"),
-        io::ErrorKind::PermissionDenied => refuse("permission denied"),
-        _ => refuse(&error.to_string()),
-    };
-    let file = File::open(path).map_err(explain)?;
-    let about = file.metadata().map_err(explain)?;
-    if about.is_dir() {
-        return Err(refuse("it is a directory"));
+    fn is_live(&self) -> bool {
+        self.config.follow
     }
-    let size = about.is_file().then_some(about.len());
-    Ok((file, size))
+
+    fn reads(&self) -> Option<&str> {
+        Some(&self.config.path)
+    }
 }
 
-/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
-fn threads() -> usize {
-    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
+/// What a file or standard input holds, unpacked, and its size if that is known.
+///
+/// # Errors
+/// See [`Stream::open`].
+pub(super) fn open_stream(
+    path: &str,
+    config: &Config,
+    wanted: &Wanted,
+    max_bad_ratio: f64,
+) -> Result<(Stream, Option<u64>), Diagnostic> {
+    let options = Options { max_bad_ratio, ..config.options(wanted) };
+    match path {
+        "-" => {
+            let input = unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?;
+            Ok((Stream::open(input, "standard input", &options)?, None))
+        }
+        path => match open(path)? {
+            Opened::Regular(file, size) => {
+                Ok((Stream::open_file(Arc::new(file), size, path, &options)?, Some(size)))
+            }
+            Opened::Stream(input) => Ok((Stream::open(input, path, &options)?, None)),
+        },
+    }
+}
+
+/// A file that was opened.
+enum Opened {
+    /// Text of this size, which several threads can read at once.
+    Regular(File, u64),
+    /// A pipe, a device, an archive: its text, from the beginning to the end.
+    Stream(Box<dyn Read + Send>),
+}
+
+fn open(path: &str) -> Result<Opened, Diagnostic> {
+    let file = File::open(path).map_err(|error| refuse(path, &error))?;
+    let about = file.metadata().map_err(|error| refuse(path, &error))?;
+    if about.is_dir() {
+        return Err(refuse(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    let mut head = [0; MAGIC];
+    let packed = !about.is_file() || {
+        let read = Input::read_at(&file, &mut head, 0).map_err(|error| refuse(path, &error))?;
+        is_packed(head.get(..read).unwrap_or_default())
+    };
+    match packed {
+        true => Ok(Opened::Stream(unpack(file).map_err(|error| refuse(path, &error))?)),
+        false => Ok(Opened::Regular(file, about.len())),
+    }
+}
+
+/// Why a file cannot be opened.
+pub(super) fn refuse(path: &str, error: &io::Error) -> Diagnostic {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_string(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_string(),
+        _ => error.to_string(),
+    };
+    Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
 }
 
 /// One file, or standard input, from its beginning to its end.
@@ -186,23 +302,6 @@ struct FileReader {
     node: String,
     path: String,
     size: Option<u64>,
-}
-
-impl FileReader {
-    /// `-` is standard input. A regular file is decoded by several threads.
-    ///
-    /// # Errors
-    /// It cannot be read, is empty, or is no text.
-    fn open(path: &str, node: &str, options: &Options<'_>) -> Result<FileReader, Diagnostic> {
-        let (stream, size) = match path {
-            "-" => (Stream::open(Box::new(io::stdin()), "standard input", options)?, None),
-            path => match open(path)? {
-                (file, Some(size)) => (Stream::open_file(Arc::new(file), size, path, options)?, Some(size)),
-                (file, None) => (Stream::open(Box::new(file), path, options)?, None),
-            },
-        };
-        Ok(FileReader { stream, node: node.to_string(), path: path.to_string(), size })
-    }
 }
 
 impl Reader for FileReader {
@@ -220,7 +319,7 @@ impl Reader for FileReader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use toml::Spanned;
@@ -230,7 +329,7 @@ mod tests {
     use crate::diagnostic::{SourceFile, decode, parse_toml};
     use crate::node::Wanted;
 
-    fn config(text: &str) -> Result<Config, Vec<String>> {
+    pub fn config(text: &str) -> Result<Config, Vec<String>> {
         let source = SourceFile::new("g.toml", text);
         let table = parse_toml(&source).unwrap();
         let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
@@ -267,7 +366,8 @@ mod tests {
                 rows += batch.len();
             }
             let record = reader.record();
-            assert_eq!(reader.progress(), (record.bytes, Some(record.bytes)));
+            let (read, size) = reader.progress();
+            assert!(read == record.bytes && size.is_none_or(|size| size == read));
             Ok(record)
         });
         (rows, record)
@@ -295,6 +395,72 @@ mod tests {
         assert_eq!((record.node.as_str(), record.path.as_str(), record.format.as_str()), ("telemetry", path, "ndjson"));
         assert_eq!(record.bytes, file.as_file().metadata().unwrap().len());
         assert_eq!(record.faults.first().map(|fault| (fault.code.as_str(), fault.count)), Some(("AG0108", 1)));
+    }
+
+    fn gz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn records(times: std::ops::Range<u32>) -> String {
+        times.map(|time| format!("{{\"timestamp\": {time}, \"host\": \"h{}\"}}\n", time % 3)).collect()
+    }
+
+    #[test]
+    fn archives_are_unpacked_and_never_read_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("telemetry");
+        let path = path.to_str().unwrap();
+        let text = records(0..5000);
+        let zst = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        for packed in [gz(text.as_bytes()), zst] {
+            std::fs::write(path, &packed).unwrap();
+            let record = read(path).1.unwrap();
+            assert_eq!((record.records, record.bytes, record.entities), (5000, text.len() as u64, 3));
+            for length in [packed.len() - 1, packed.len() / 2, 6] {
+                std::fs::write(path, &packed[..length]).unwrap();
+                let fault = read(path).1.unwrap_err();
+                assert_eq!(fault.code, input::BROKEN_OFF, "{fault}");
+                assert!(fault.message.contains("the archive ends too soon"), "{fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_a_pattern_are_one_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+        std::fs::write(at("b.csv"), "timestamp,host\n98,h1\n99,h9\n").unwrap();
+        std::fs::write(at("a.ndjson"), records(0..60) + "nonsense\n").unwrap();
+        std::fs::write(at("c.gz"), gz(records(3..5).as_bytes())).unwrap();
+        std::fs::write(at("d"), "").unwrap();
+        std::fs::write(at("e"), "{broken\n").unwrap();
+        std::fs::create_dir(at("f")).unwrap();
+        let (rows, record) = read(&at("*"));
+        let record = record.unwrap();
+        assert_eq!((rows, record.records, record.bad, record.entities), (64, 64, 2, 4));
+        assert_eq!((record.format.as_str(), record.path), ("ndjson, csv, json", at("*")));
+        let second = |seconds: i64| crate::domain::Timestamp::from_micros(seconds * 1_000_000);
+        assert_eq!((record.first, record.last), (second(0), second(99)));
+        let malformed = record.faults.iter().find(|fault| fault.code == "AG0108").unwrap();
+        let details: Vec<&str> = malformed.examples.iter().map(|example| example.detail.as_str()).collect();
+        assert!(details[0].starts_with(&at("a.ndjson: ")) && details[1].starts_with(&at("e: ")), "{details:?}");
+        let noted: Vec<&str> = record.faults.iter().map(|fault| fault.code.as_str()).collect();
+        assert!(noted.contains(&"AG0102") && noted.contains(&"AG0103"), "{noted:?}");
+
+        std::fs::write(at("e"), "{broken\n".repeat(30)).unwrap();
+        let fault = read(&at("[a-e]*")).1.unwrap_err().to_string();
+        assert!(
+            fault.starts_with(&format!("AG0104: 31 of 95 records of `{}` could not be used", at("[a-e]*"))),
+            "{fault}"
+        );
+        assert_eq!(read(&at("x*")).1.unwrap_err().to_string(), format!("AG0101: no file matches `{}`", at("x*")));
+        assert!(read(&at("d*")).1.unwrap_err().to_string().starts_with("AG0103: no file of"));
+        assert!(read(&at("[")).1.unwrap_err().to_string().contains("is no pattern of files"));
+        // A file may be named like a pattern.
+        std::fs::write(at("[a]"), records(0..2)).unwrap();
+        assert_eq!(read(&at("[a]")).0, 2);
     }
 
     #[test]

@@ -1,0 +1,327 @@
+//! Files that are followed: read to their end, and on as they grow, are truncated, rotated and replaced.
+
+mod identity;
+mod merge;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::file::Config;
+use super::several::matching;
+use crate::diagnostic::{Diagnostic, codes::input};
+use crate::domain::{Batch, InputRecord, Position};
+use crate::io::decode::Feed;
+use crate::node::{Next, PATIENCE, Pass, Reader};
+use identity::{Identity, Saved};
+use tail::{Failure, Look, Tail};
+
+/// Of several files the one whose next record is the oldest is read on, by no more than this past the others, in µs of
+/// event time: so records come in order of time even where there is much to catch up with.
+const SLACK: i64 = 1_000_000;
+/// Bytes that are read at once, of all files together.
+const BLOCK: usize = 1 << 18;
+/// The least that is read at once of one.
+const LEAST: usize = 1 << 13;
+/// More files than this are not all looked at each time.
+const FEW: usize = 32;
+
+/// How often a follower looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// At what is there.
+    pub look: Duration,
+    /// For new files that match a pattern.
+    pub scan: Duration,
+    /// How long a file that was rotated away must have had nothing new to be let go.
+    pub linger: Duration,
+    /// The same, of one in whose place no other came.
+    pub forget: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            look: Duration::from_millis(20),
+            scan: Duration::from_millis(250),
+            linger: Duration::from_secs(5),
+            forget: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// As a [`Position`] writes it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saves {
+    files: Vec<Saved>,
+}
+
+/// Follows the file at a path, or all that match a pattern.
+pub struct Follower {
+    node: String,
+    path: String,
+    feed: Feed,
+    tails: Vec<Tail>,
+    pace: Pace,
+    scanned: Option<Instant>,
+    /// Something was read, now or by an earlier process.
+    begun: bool,
+    /// Records that an earlier process handed on.
+    again: u64,
+    /// What was warned of and still is so.
+    warned: BTreeSet<String>,
+}
+
+impl Follower {
+    /// # Errors
+    /// AG0101: the pattern is none. AG0106, AG0107: nothing can be made of the file.
+    pub fn open(config: &Config, pass: &Pass<'_>, pace: Pace) -> Result<Follower, Diagnostic> {
+        let mut follower = Follower {
+            node: pass.node.to_string(),
+            path: config.path.clone(),
+            feed: Feed::new(&config.options(pass.wanted)),
+            tails: Vec::new(),
+            pace,
+            scanned: None,
+            begun: pass.from.is_some(),
+            again: 0,
+            warned: BTreeSet::new(),
+        };
+        if let Some(from) = pass.from {
+            match serde_json::from_str::<Saves>(&from.0) {
+                Ok(saves) => follower.resume(&saves.files),
+                Err(error) => follower.lost(&format!("where reading stopped is not readable ({error})")),
+            }
+        }
+        follower.scan()?;
+        if follower.tails.is_empty() {
+            tracing::warn!("waiting for `{}`, which is not there yet", follower.path);
+        }
+        Ok(follower)
+    }
+
+    /// Goes on where an earlier process stopped.
+    fn resume(&mut self, files: &[Saved]) {
+        let known = files.iter().map(|saved| saved.identity).collect();
+        for saved in files {
+            let size = saved.mark.offset;
+            match saved.find(&known) {
+                Some((_, file)) => self.go_on(saved, file),
+                None if size == 0 => {}
+                None => self.lost(&format!("`{}`, of which {size} bytes were read, is gone or another", saved.path)),
+            }
+        }
+    }
+
+    fn go_on(&mut self, saved: &Saved, file: File) {
+        let path = Path::new(&saved.path);
+        let opened = Tail::header(&file).map_err(Failure::from).and_then(|header| {
+            let strand = self.feed.resume(&saved.path, self.is_pattern(), saved.mark, &header)?;
+            Ok(Tail::open(path, file, strand, saved.skip)?)
+        });
+        match opened {
+            Ok(tail) => {
+                self.again += saved.skip;
+                self.tails.push(tail);
+            }
+            Err(Failure::System(error)) => self.lost(&format!("`{}` cannot be read any more: {error}", saved.path)),
+            Err(Failure::Content(fault)) => self.lost(&fault.message),
+        }
+    }
+
+    fn lost(&mut self, what: &str) {
+        tracing::warn!("{what}; what it got since then is lost");
+        self.feed.note(input::LOST, 0, what);
+    }
+
+    fn is_pattern(&self) -> bool {
+        self.path.contains(['*', '?', '['])
+    }
+
+    /// Warns once, until `settled` says that it is so no more.
+    fn warn(&mut self, path: &Path, error: &io::Error) {
+        let what = format!("`{}` cannot be followed: {error}", path.display());
+        if self.warned.insert(what.clone()) {
+            tracing::warn!("{what}; it is tried again");
+            self.feed.note(input::UNFOLLOWED, 0, &what);
+        }
+    }
+
+    /// Finds out which files there are now.
+    fn scan(&mut self) -> Result<(), Diagnostic> {
+        self.scanned = Some(Instant::now());
+        let paths = matching(&self.path)?.unwrap_or_else(|| vec![PathBuf::from(&self.path)]);
+        let mut here = BTreeSet::new();
+        for path in paths {
+            let identity = match fs::metadata(&path) {
+                Ok(about) => Identity::of(&about),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.warn(&path, &error);
+                    continue;
+                }
+            };
+            if let Some(tail) = self.tails.iter_mut().find(|tail| tail.identity == identity) {
+                tail.path = path;
+                here.insert(identity);
+                continue;
+            }
+            let name = path.to_string_lossy().into_owned();
+            let strand = self.feed.strand(&name, self.is_pattern());
+            match File::open(&path).and_then(|file| Tail::open(&path, file, strand, 0)) {
+                Ok(tail) => {
+                    here.insert(tail.identity);
+                    tracing::info!("following `{name}`");
+                    self.tails.push(tail);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.warn(&path, &error),
+            }
+        }
+        self.tails.iter_mut().for_each(|tail| tail.gone = !here.contains(&tail.identity));
+        Ok(())
+    }
+
+    /// Whether a file that has nothing new was rotated away and gets nothing more.
+    fn is_done(&self, tail: &Tail) -> bool {
+        let quiet = tail.quiet_since.elapsed();
+        let replaced = || self.tails.iter().any(|other| !other.gone && other.path == tail.path) || tail.is_deleted();
+        tail.gone && (quiet > self.pace.forget || (quiet > self.pace.linger && replaced()))
+    }
+
+    /// Looks at every file that has nothing to hand on.
+    fn read(&mut self) -> Result<(), Diagnostic> {
+        let due = self.scanned.is_none_or(|scanned| scanned.elapsed() >= self.pace.scan);
+        if due || !self.is_pattern() {
+            self.scan()?;
+        }
+        let sleepy = self.tails.len() > FEW && !due;
+        let mut index = 0;
+        while let Some(tail) = self.tails.get_mut(index) {
+            let sleeps = sleepy && tail.quiet_since.elapsed() > self.pace.linger;
+            if tail.next_time().is_some() || sleeps {
+                index += 1;
+                continue;
+            }
+            match tail.look() {
+                Ok(Look::Truncated) => {
+                    self.truncated(index);
+                    self.read_on(index)?;
+                }
+                Ok(Look::Read) => self.read_on(index)?,
+                Ok(Look::Quiet) => {
+                    if self.tails.get(index).is_some_and(|tail| self.is_done(tail)) && self.let_go(index)? {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    let path = tail.path.clone();
+                    self.warn(&path, &error);
+                }
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Lets go of a file, unless its last line, which has no newline, is a record that has to be handed on first.
+    fn let_go(&mut self, index: usize) -> Result<bool, Diagnostic> {
+        if let Some(tail) = self.tails.get_mut(index) {
+            tail.finished = true;
+        }
+        self.read_on(index)?;
+        let done = self.tails.get(index).is_some_and(|tail| tail.next_time().is_none());
+        if done {
+            let tail = self.tails.remove(index);
+            tracing::info!("`{}` was rotated away and is read to its end", tail.path.display());
+        }
+        Ok(done)
+    }
+
+    fn read_on(&mut self, index: usize) -> Result<(), Diagnostic> {
+        let alone = !self.begun && !self.is_pattern();
+        let size = (BLOCK / self.tails.len().max(1)).max(LEAST);
+        let Some(tail) = self.tails.get_mut(index).filter(|tail| !tail.unusable) else { return Ok(()) };
+        match tail.read(&mut self.feed, size) {
+            Ok(()) => self.begun |= tail.next_time().is_some(),
+            Err(Failure::System(error)) => {
+                let path = tail.path.clone();
+                self.warn(&path, &error);
+            }
+            Err(Failure::Content(fault)) if alone => return Err(fault),
+            Err(Failure::Content(fault)) => {
+                tail.unusable = true;
+                tracing::warn!("{}; it is left out until another takes its place", fault.message);
+                self.feed.note(input::UNFOLLOWED, 0, &fault.message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts again at the beginning of a file; what it had before may be in a copy.
+    fn truncated(&mut self, index: usize) {
+        let named = self.is_pattern();
+        let known = self.tails.iter().map(|tail| tail.identity).collect();
+        let Some(tail) = self.tails.get_mut(index) else { return };
+        let (saved, read) = (tail.saved(), tail.strand.arrived());
+        let was_usable = !tail.unusable;
+        tail.restart(self.feed.strand(&saved.path, named));
+        let copy = if was_usable { saved.find(&known) } else { None };
+        let what = format!("`{}` was truncated after {read} bytes were read", saved.path);
+        let rest = copy.as_ref().map(|(copy, _)| format!("; the rest is in `{}`", copy.display())).unwrap_or_default();
+        tracing::warn!("{what}{rest}");
+        self.feed.note(input::TRUNCATED, 0, &format!("{what}{rest}"));
+        if let Some((_, file)) = copy {
+            self.go_on(&saved, file);
+        }
+    }
+
+    /// The next records in the order of time, as far as files give them.
+    fn send(&mut self) -> Option<Batch> {
+        let times = || self.tails.iter().enumerate().filter_map(|(index, tail)| Some((tail.next_time()?, index)));
+        let (_, first) = times().min()?;
+        let others = times().filter(|(_, index)| *index != first).map(|(time, _)| time).min();
+        let limit = others.map_or(i64::MAX, |time| time.saturating_add(SLACK));
+        self.tails.get_mut(first)?.send(limit)
+    }
+}
+
+impl Reader for Follower {
+    fn next(&mut self) -> Result<Next, Diagnostic> {
+        let since = Instant::now();
+        loop {
+            self.read()?;
+            if let Some(batch) = self.send() {
+                return Ok(Next::Batch(batch));
+            }
+            if since.elapsed() + self.pace.look > PATIENCE {
+                return Ok(Next::Idle);
+            }
+            thread::sleep(self.pace.look);
+        }
+    }
+
+    fn position(&self) -> Option<Position> {
+        let saves = Saves { files: self.tails.iter().map(Tail::saved).collect() };
+        serde_json::to_string(&saves).ok().map(Position)
+    }
+
+    fn record(&self) -> InputRecord {
+        let record = self.feed.record();
+        let unsent: u64 = self.tails.iter().map(Tail::unsent).sum();
+        let records = record.records.saturating_sub(unsent + self.again);
+        InputRecord { node: self.node.clone(), path: self.path.clone(), records, ..record }
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (self.feed.bytes(), None)
+    }
+}

@@ -1,0 +1,207 @@
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use super::identity::{HEAD, Head, Identity, Saved, beginning, read_at};
+use super::merge::split_to;
+use crate::diagnostic::Diagnostic;
+use crate::domain::Batch;
+use crate::io::decode::{Feed, Mark, Strand};
+
+/// Blocks after which reading pauses, though nothing in them could be used.
+const BLOCKS: usize = 16;
+/// How much of the beginning may hold the header of CSV.
+const HEADER: u64 = 1 << 20;
+
+/// A file that is read to its end again and again.
+pub struct Tail {
+    /// Where it was last seen.
+    pub path: PathBuf,
+    pub identity: Identity,
+    pub strand: Strand,
+    file: File,
+    head: Head,
+    /// Size and time of change when it was last read to its end.
+    quiet: Option<(u64, Option<SystemTime>)>,
+    /// Since when it has nothing more to read.
+    pub quiet_since: Instant,
+    /// Decoded and not yet handed on, and the mark behind it.
+    pending: Option<(Batch, Mark)>,
+    /// Up to where it was handed on, and how many records behind that.
+    sent: Mark,
+    skip: u64,
+    /// Records that were handed on by an earlier process, and decoded again.
+    again: u64,
+    /// Nothing can be made of it.
+    pub unusable: bool,
+    /// No path names it any more.
+    pub gone: bool,
+    /// Nothing more will be read of it.
+    pub finished: bool,
+}
+
+/// What came of looking at a file.
+pub enum Look {
+    /// There may be something new.
+    Read,
+    Quiet,
+    /// It is not what was read before: it became shorter, or begins with another text.
+    Truncated,
+}
+
+impl Tail {
+    /// # Errors
+    /// What the system says of the file.
+    pub fn open(path: &Path, file: File, strand: Strand, skip: u64) -> io::Result<Tail> {
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let sent = strand.mark();
+        let head = Head::of(&file, strand.arrived())?;
+        Ok(Tail {
+            path: path.to_path_buf(),
+            identity: Identity::of(&about),
+            strand,
+            file,
+            head,
+            quiet: None,
+            quiet_since: Instant::now(),
+            pending: None,
+            sent,
+            skip,
+            again: skip,
+            unusable: false,
+            gone: false,
+            finished: false,
+        })
+    }
+
+    /// The beginning of a file, with the header if it is CSV.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn header(file: &File) -> io::Result<Vec<u8>> {
+        beginning(file, HEADER)
+    }
+
+    /// # Errors
+    /// What the system says of the file.
+    pub fn look(&mut self) -> io::Result<Look> {
+        let about = self.file.metadata()?;
+        let state = (about.len(), about.modified().ok());
+        if self.quiet == Some(state) {
+            return Ok(Look::Quiet);
+        }
+        if about.len() < self.strand.arrived() || !self.head.fits(&self.file) {
+            return Ok(Look::Truncated);
+        }
+        if about.len() == self.strand.arrived() {
+            self.quiet = Some(state);
+            return Ok(Look::Quiet);
+        }
+        self.quiet_since = Instant::now();
+        Ok(Look::Read)
+    }
+
+    /// Reads and decodes blocks of this size until there is a batch or nothing more to read.
+    ///
+    /// # Errors
+    /// What the system says of the file, or why nothing can be made of it.
+    pub fn read(&mut self, feed: &mut Feed, size: usize) -> Result<(), Failure> {
+        let mut block = vec![0; size];
+        let mut blocks = 0;
+        loop {
+            if let Some(mut batch) = feed.take(&mut self.strand, self.finished)? {
+                let again = usize::try_from(self.again).unwrap_or(usize::MAX).min(batch.len());
+                split_to(&mut batch, again);
+                self.again -= again as u64;
+                if !batch.is_empty() {
+                    self.pending = Some((batch, self.strand.mark()));
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.again == 0 {
+                (self.sent, self.skip) = (self.strand.mark(), 0);
+            }
+            if self.finished || blocks == BLOCKS {
+                return Ok(());
+            }
+            blocks += 1;
+            let offset = self.strand.arrived();
+            let read = read_at(&self.file, &mut block, offset)?;
+            if read == 0 {
+                return Ok(());
+            }
+            feed.push(&mut self.strand, block.get(..read).unwrap_or_default());
+            if self.head.length < HEAD {
+                self.head = Head::of(&self.file, self.strand.arrived())?;
+            }
+        }
+    }
+
+    /// Time of the first record that is to be handed on.
+    pub fn next_time(&self) -> Option<i64> {
+        self.pending.as_ref().and_then(|(batch, _)| batch.times.first().copied())
+    }
+
+    /// Records that were decoded and not handed on.
+    pub fn unsent(&self) -> u64 {
+        self.pending.as_ref().map_or(0, |(batch, _)| batch.len() as u64)
+    }
+
+    /// Hands records on until one is later than `limit`, the first one in any case.
+    pub fn send(&mut self, limit: i64) -> Option<Batch> {
+        let (mut batch, mark) = self.pending.take()?;
+        let count = batch.times.iter().skip(1).take_while(|time| **time <= limit).count() + 1;
+        if count >= batch.len() {
+            (self.sent, self.skip) = (mark, 0);
+            return Some(batch);
+        }
+        let first = split_to(&mut batch, count);
+        self.skip += count as u64;
+        self.pending = Some((batch, mark));
+        Some(first)
+    }
+
+    /// Starts again at the beginning, since that is another text now.
+    pub fn restart(&mut self, strand: Strand) {
+        (self.sent, self.skip, self.again) = (Mark::default(), 0, 0);
+        self.strand = strand;
+        self.head = Head::default();
+        self.quiet = None;
+        self.unusable = false;
+    }
+
+    /// Whether nothing refers to it any more but this process.
+    pub fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.nlink() == 0)
+    }
+
+    pub fn saved(&self) -> Saved {
+        let path = self.path.to_string_lossy().into_owned();
+        Saved { path, identity: self.identity, head: self.head.clone(), mark: self.sent, skip: self.skip }
+    }
+}
+
+/// Why a file cannot be read on.
+pub enum Failure {
+    System(io::Error),
+    /// What is in it.
+    Content(Diagnostic),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::System(error)
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(fault: Diagnostic) -> Failure {
+        Failure::Content(fault)
+    }
+}

@@ -1,0 +1,344 @@
+//! Against real files: appended to, cut, renamed and replaced while they are followed, and while nobody follows.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::io::ingest::file::tests::config;
+use crate::node::Wanted;
+
+const QUICK: Pace = Pace {
+    look: Duration::from_millis(1),
+    scan: Duration::ZERO,
+    linger: Duration::ZERO,
+    forget: Duration::from_secs(3600),
+};
+
+/// A folder with logs, and whoever follows them.
+struct Scene {
+    folder: TempDir,
+    pattern: String,
+    follower: Option<Follower>,
+    at: Option<Position>,
+}
+
+impl Scene {
+    fn new(pattern: &str) -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = folder.path().join(pattern).to_str().unwrap().to_string();
+        Scene { folder, pattern, follower: None, at: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn open(&self) -> Result<Follower, Diagnostic> {
+        let config = config(&format!("path = '{}'\nfollow = true", self.pattern)).unwrap();
+        let wanted = Wanted { metrics: ["cpu".to_string()].into() };
+        Follower::open(&config, &Pass { from: self.at.as_ref(), ..Pass::anew("logs", &wanted) }, QUICK)
+    }
+
+    fn follower(&mut self) -> &mut Follower {
+        if self.follower.is_none() {
+            self.follower = Some(self.open().unwrap());
+        }
+        self.follower.as_mut().unwrap()
+    }
+
+    /// The times of the next batch, in seconds; none if there is nothing for now.
+    fn batch(&mut self) -> Vec<i64> {
+        let follower = self.follower();
+        follower.read().unwrap();
+        let batch = follower.send().unwrap_or_default();
+        self.at = follower.position();
+        batch.times.iter().map(|time| time / 1_000_000).collect()
+    }
+
+    /// Everything that is there.
+    fn drain(&mut self) -> Vec<i64> {
+        let mut all = Vec::new();
+        loop {
+            let batch = self.batch();
+            if batch.is_empty() {
+                return all;
+            }
+            all.extend(batch);
+        }
+    }
+
+    /// As if the process were killed.
+    fn kill(&mut self) {
+        self.follower = None;
+    }
+
+    fn faults(&mut self) -> Vec<(String, u64)> {
+        self.follower().record().faults.into_iter().map(|fault| (fault.code, fault.count)).collect()
+    }
+}
+
+fn line(second: i64) -> String {
+    format!("{{\"timestamp\": {second}, \"host\": \"a\", \"cpu\": 1, \"padding\": \"{}\"}}\n", "x".repeat(40))
+}
+
+fn lines(seconds: std::ops::Range<i64>) -> String {
+    seconds.map(line).collect()
+}
+
+#[test]
+fn a_line_is_there_when_its_newline_is() {
+    let mut scene = Scene::new("app.log");
+    assert!(scene.drain().is_empty(), "there is no file yet");
+    scene.append("app.log", &lines(1..3));
+    assert_eq!(scene.drain(), [1, 2]);
+    let third = line(3);
+    scene.append("app.log", &third[..10]);
+    assert!(scene.drain().is_empty());
+    scene.append("app.log", &third[10..]);
+    scene.append("app.log", "nonsense\n");
+    assert_eq!(scene.drain(), [3]);
+    scene.append("app.log", &line(4));
+    assert_eq!(scene.drain(), [4]);
+    let record = scene.follower().record();
+    assert_eq!((record.records, record.bad, record.format.as_str(), record.node.as_str()), (4, 1, "ndjson", "logs"));
+    assert_eq!(record.faults[0].examples[0].row, 4);
+    scene.append("app.log", &line(5));
+    assert!(matches!(scene.follower().next(), Ok(Next::Batch(batch)) if batch.rows == [6]));
+    let since = Instant::now();
+    assert!(matches!(scene.follower().next(), Ok(Next::Idle)));
+    assert!(since.elapsed() < PATIENCE * 5, "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_file_that_is_rotated_is_read_to_its_end_and_the_next_from_its_beginning() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..3));
+    assert_eq!(scene.drain(), [1, 2]);
+    // Whoever writes has it open still.
+    let mut old = OpenOptions::new().append(true).open(scene.path("app.log")).unwrap();
+    scene.append("app.log", &line(3));
+    scene.rename("app.log", "app.log.1");
+    old.write_all(line(4).as_bytes()).unwrap();
+    assert_eq!(scene.drain(), [3, 4], "there is no file for a while");
+    old.write_all(line(5).trim_end().as_bytes()).unwrap(); // its last line has no newline
+    scene.append("app.log", &lines(6..8));
+    assert_eq!(scene.drain(), [6, 7, 5]);
+    assert_eq!(scene.follower().tails.len(), 1, "the old one was let go");
+    assert_eq!(scene.follower().record().bad, 0);
+    scene.append("app.log", &line(8));
+    fs::remove_file(scene.path("app.log")).unwrap();
+    assert_eq!(scene.drain(), [8], "deleted, and read to its end");
+    scene.append("app.log", &line(9));
+    assert_eq!(scene.drain(), [9]);
+    assert_eq!(scene.faults(), [("AG0119".to_string(), 1)], "one came after newer ones");
+}
+
+#[test]
+fn a_file_that_is_truncated_is_read_from_its_beginning() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..4));
+    assert_eq!(scene.drain(), [1, 2, 3]);
+    fs::write(scene.path("app.log"), line(4)).unwrap();
+    assert_eq!(scene.drain(), [4]);
+    // At once longer than before.
+    fs::write(scene.path("app.log"), lines(5..9)).unwrap();
+    assert_eq!(scene.drain(), [5, 6, 7, 8]);
+    assert_eq!(scene.faults(), [("AG0141".to_string(), 2)]);
+    let example = &scene.follower().record().faults[0].examples[0];
+    assert!(example.detail.contains("app.log` was truncated after "), "{}", example.detail);
+}
+
+#[test]
+fn what_was_copied_away_before_a_truncation_is_found() {
+    for down in [false, true] {
+        let mut scene = Scene::new("app.log");
+        scene.append("app.log", &lines(1..10));
+        assert_eq!(scene.drain().len(), 9);
+        if down {
+            scene.kill();
+        }
+        scene.append("app.log", &lines(10..12));
+        fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+        fs::write(scene.path("app.log"), line(12)).unwrap();
+        assert_eq!(scene.drain(), [10, 11, 12], "down: {down}");
+    }
+}
+
+#[test]
+fn what_is_lost_while_nobody_reads_is_said() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..4));
+    assert_eq!(scene.drain(), [1, 2, 3]);
+    scene.kill();
+    scene.append("app.log", &line(4));
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", &lines(5..9));
+    assert_eq!(scene.drain(), [5, 6, 7, 8]);
+    assert_eq!(scene.faults(), [("AG0142".to_string(), 1)]);
+}
+
+#[test]
+fn csv_goes_on_under_its_header() {
+    let mut scene = Scene::new("app.csv");
+    scene.append("app.csv", "timestamp;cpu\n1;1\n2;");
+    assert_eq!(scene.drain(), [1]);
+    scene.kill();
+    scene.append("app.csv", "2\n3;3\n");
+    assert_eq!(scene.drain(), [2, 3]);
+    assert_eq!(scene.follower().record().format, "csv");
+    scene.rename("app.csv", "old.csv");
+    scene.append("app.csv", "cpu,timestamp\n4,4\n");
+    assert_eq!(scene.drain(), [4], "every file has its own");
+    scene.kill();
+    scene.append("app.csv", "5,5,5\n6,6\n");
+    assert_eq!(scene.drain(), [6]);
+    assert_eq!(scene.follower().record().faults[0].examples[0].row, 3, "lines count from the beginning of the file");
+}
+
+#[test]
+fn files_of_a_pattern_are_all_followed_in_the_order_of_time() {
+    let mut scene = Scene::new("*.log");
+    let of = |first: i64| (first..4000).step_by(2).map(line).collect::<String>();
+    scene.append("b.log", &of(0));
+    scene.append("a.log", &of(1));
+    scene.append("c.txt", &line(7));
+    let mut newest = 0;
+    let mut all = Vec::new();
+    while all.len() < 4000 {
+        for second in scene.batch() {
+            assert!(second >= newest - 2, "{second} after {newest}");
+            newest = newest.max(second);
+            all.push(second);
+        }
+        // Stopped anywhere between the files.
+        if all.len() % 7 == 0 {
+            scene.kill();
+        }
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..4000).collect::<Vec<_>>());
+    scene.append("d.log", &line(5000));
+    assert_eq!(scene.drain(), [5000], "a file that appears");
+    scene.append("a.log", &line(5001));
+    scene.append("d.log", "nonsense\n");
+    assert_eq!(scene.drain(), [5001]);
+    let record = scene.follower().record();
+    let detail = &record.faults.iter().find(|fault| fault.code == "AG0108").unwrap().examples[0].detail;
+    assert!(detail.contains("d.log: "), "{detail}");
+}
+
+#[test]
+fn what_cannot_be_followed_is_said_and_the_rest_goes_on() {
+    let scene = Scene::new("app.log");
+    scene.append("app.log", "a,b\n1,2\n");
+    let error = scene.open().unwrap().next().unwrap_err();
+    assert_eq!(error.code, input::HEADER, "the only file, from the start: {error}");
+
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &line(1));
+    assert_eq!(scene.drain(), [1]);
+    scene.rename("app.log", "old");
+    fs::write(scene.path("app.log"), b"\x1f\x8b\x08\x00").unwrap();
+    assert!(scene.drain().is_empty());
+    fs::write(scene.path("app.log"), line(2)).unwrap();
+    assert_eq!(scene.drain(), [2]);
+    assert_eq!(scene.faults(), [("AG0141".to_string(), 1), ("AG0143".to_string(), 1)]);
+
+    let mut scene = Scene::new("*");
+    scene.append("a.gz", "\x1f\u{8b}");
+    scene.append("b", &line(1));
+    fs::create_dir(scene.path("c")).unwrap();
+    assert_eq!(scene.drain(), [1]);
+}
+
+/// Something that happens to a log.
+#[derive(Debug, Clone)]
+enum Step {
+    Append(i64),
+    /// The beginning of a line, whose rest comes with the next step that appends.
+    Begin,
+    Rotate,
+    CopyTruncate,
+    /// Reads so many batches.
+    Read(usize),
+    Kill,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..30i64).prop_map(Step::Append),
+        2 => Just(Step::Begin),
+        2 => Just(Step::Rotate),
+        1 => Just(Step::CopyTruncate),
+        3 => (1..4usize).prop_map(Step::Read),
+        2 => Just(Step::Kill),
+    ]
+}
+
+/// Writes a log step by step; what was read in the end, and how many records were written.
+fn play(pattern: &str, steps: &[Step]) -> (Vec<i64>, i64) {
+    let mut scene = Scene::new(pattern);
+    let (mut next, mut rotations, mut begun, mut unread) = (0, 0, false, false);
+    let mut read = Vec::new();
+    scene.append("app.log", "");
+    for step in steps.iter().chain([&Step::Append(1)]) {
+        let rest = |next: i64| line(next)[12..].to_string();
+        if begun && !matches!(step, Step::Read(_) | Step::Kill) {
+            scene.append("app.log", &rest(next));
+            (next, begun, unread) = (next + 1, false, true);
+        }
+        // Two files back nobody can find one again whose name alone is known.
+        if unread && !pattern.contains('*') && matches!(step, Step::Rotate | Step::CopyTruncate) {
+            read.extend(scene.drain());
+        }
+        match step {
+            Step::Append(count) => {
+                scene.append("app.log", &lines(next..next + count));
+                (next, unread) = (next + count, true);
+            }
+            Step::Begin => {
+                scene.append("app.log", &line(next)[..12]);
+                begun = true;
+            }
+            Step::Rotate => {
+                rotations += 1;
+                scene.rename("app.log", &format!("app.log.{rotations}"));
+                scene.append("app.log", "");
+            }
+            Step::CopyTruncate if !pattern.contains('*') => {
+                rotations += 1;
+                fs::copy(scene.path("app.log"), scene.path(&format!("app.log.{rotations}"))).unwrap();
+                fs::write(scene.path("app.log"), "").unwrap();
+            }
+            Step::CopyTruncate => {}
+            Step::Read(batches) => (0..*batches).for_each(|_| read.extend(scene.batch())),
+            Step::Kill => scene.kill(),
+        }
+    }
+    read.extend(scene.drain());
+    (read, next)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_record_is_read_exactly_once(steps in prop::collection::vec(step(), 1..30), all in any::<bool>()) {
+        let pattern = if all { "app.log*" } else { "app.log" };
+        let (mut read, written) = play(pattern, &steps);
+        read.sort_unstable();
+        prop_assert_eq!(read, (0..written).collect::<Vec<_>>());
+    }
+}
