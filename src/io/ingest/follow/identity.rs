@@ -107,7 +107,15 @@ impl Saved {
     /// The file, if it is the one.
     fn open(&self, path: &Path) -> Option<(PathBuf, File)> {
         let file = File::open(path).ok()?;
-        let long_enough = file.metadata().is_ok_and(|about| about.len() >= self.mark.offset);
-        (long_enough && self.head.fits(&file)).then(|| (path.to_path_buf(), file))
+        self.fits(&file).then(|| (path.to_path_buf(), file))
+    }
+
+    fn fits(&self, file: &File) -> bool {
+        file.metadata().is_ok_and(|about| about.len() >= self.mark.offset) && self.head.fits(file)
+    }
+
+    /// Whether this is the file where reading stopped.
+    pub fn is(&self, file: &File) -> bool {
+        file.metadata().is_ok_and(|about| Identity::of(&about) == self.identity) && self.fits(file)
     }
 }

@@ -22,11 +22,14 @@ use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
 use identity::{Identity, Saved};
+use merge::Joined;
 use tail::{Failure, Look, Tail};
 
 /// Of several files the one whose next record is the oldest is read on, by no more than this past the others, in µs of
 /// event time: so records come in order of time even where there is much to catch up with.
 const SLACK: i64 = 1_000_000;
+/// Records of several files that are handed on at once.
+const ROWS: usize = 8192;
 /// Bytes that are read at once, of all files together.
 const BLOCK: usize = 1 << 18;
 /// The least that is read at once of one.
@@ -70,13 +73,16 @@ pub struct Follower {
     path: String,
     feed: Feed,
     tails: Vec<Tail>,
+    /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
+    missing: Vec<Saved>,
+    opened: Instant,
     pace: Pace,
     scanned: Option<Instant>,
     /// Something was read, now or by an earlier process.
     begun: bool,
     /// Records that an earlier process handed on.
     again: u64,
-    /// What was warned of and still is so.
+    /// What was warned of.
     warned: BTreeSet<String>,
 }
 
@@ -89,6 +95,8 @@ impl Follower {
             path: config.path.clone(),
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
+            missing: Vec::new(),
+            opened: Instant::now(),
             pace,
             scanned: None,
             begun: pass.from.is_some(),
@@ -112,12 +120,28 @@ impl Follower {
     fn resume(&mut self, files: &[Saved]) {
         let known = files.iter().map(|saved| saved.identity).collect();
         for saved in files {
-            let size = saved.mark.offset;
             match saved.find(&known) {
                 Some((_, file)) => self.go_on(saved, file),
-                None if size == 0 => {}
-                None => self.lost(&format!("`{}`, of which {size} bytes were read, is gone or another", saved.path)),
+                None => self.missing.push(saved.clone()),
             }
+        }
+    }
+
+    /// Goes on in a file that has come back; says so where it is another one.
+    fn come_back(&mut self, path: &Path, file: &File) -> Option<Saved> {
+        let name = path.to_string_lossy();
+        let index = self.missing.iter().position(|saved| saved.path == name)?;
+        let saved = self.missing.remove(index);
+        if saved.is(file) {
+            return Some(saved);
+        }
+        self.give_up(&saved);
+        None
+    }
+
+    fn give_up(&mut self, saved: &Saved) {
+        if saved.mark.offset > 0 {
+            self.lost(&format!("`{}`, of which {} bytes were read, is gone or another", saved.path, saved.mark.offset));
         }
     }
 
@@ -146,7 +170,7 @@ impl Follower {
         self.path.contains(['*', '?', '['])
     }
 
-    /// Warns once, until `settled` says that it is so no more.
+    /// Warns once of each thing.
     fn warn(&mut self, path: &Path, error: &io::Error) {
         let what = format!("`{}` cannot be followed: {error}", path.display());
         if self.warned.insert(what.clone()) {
@@ -174,20 +198,35 @@ impl Follower {
                 here.insert(identity);
                 continue;
             }
-            let name = path.to_string_lossy().into_owned();
-            let strand = self.feed.strand(&name, self.is_pattern());
-            match File::open(&path).and_then(|file| Tail::open(&path, file, strand, 0)) {
-                Ok(tail) => {
-                    here.insert(tail.identity);
-                    tracing::info!("following `{name}`");
-                    self.tails.push(tail);
+            match self.discover(&path) {
+                Ok(identity) => {
+                    here.insert(identity);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.warn(&path, &error),
             }
         }
+        if self.opened.elapsed() > self.pace.forget {
+            let missing = std::mem::take(&mut self.missing);
+            missing.iter().for_each(|saved| self.give_up(saved));
+        }
         self.tails.iter_mut().for_each(|tail| tail.gone = !here.contains(&tail.identity));
         Ok(())
+    }
+
+    /// Takes up a file that was not known.
+    fn discover(&mut self, path: &Path) -> io::Result<Identity> {
+        let file = File::open(path)?;
+        let identity = Identity::of(&file.metadata()?);
+        if let Some(saved) = self.come_back(path, &file) {
+            self.go_on(&saved, file);
+            return Ok(identity);
+        }
+        let name = path.to_string_lossy();
+        let strand = self.feed.strand(&name, self.is_pattern());
+        self.tails.push(Tail::open(path, file, strand, 0)?);
+        tracing::info!("following `{name}`");
+        Ok(identity)
     }
 
     /// Whether a file that has nothing new was rotated away and gets nothing more.
@@ -286,11 +325,22 @@ impl Follower {
 
     /// The next records in the order of time, as far as files give them.
     fn send(&mut self) -> Option<Batch> {
-        let times = || self.tails.iter().enumerate().filter_map(|(index, tail)| Some((tail.next_time()?, index)));
-        let (_, first) = times().min()?;
-        let others = times().filter(|(_, index)| *index != first).map(|(time, _)| time).min();
-        let limit = others.map_or(i64::MAX, |time| time.saturating_add(SLACK));
-        self.tails.get_mut(first)?.send(limit)
+        let mut joined = Joined::default();
+        while joined.len() < ROWS {
+            let times = || self.tails.iter().enumerate().filter_map(|(index, tail)| Some((tail.next_time()?, index)));
+            let Some((_, first)) = times().min() else { break };
+            let others = times().filter(|(_, index)| *index != first).map(|(time, _)| time).min();
+            let tail = self.tails.get_mut(first)?;
+            match others {
+                None if joined.len() == 0 => return tail.send_all(),
+                None => tail.send(i64::MAX, &mut joined),
+                Some(time) => tail.send(time.saturating_add(SLACK), &mut joined),
+            }
+            if tail.next_time().is_none() {
+                break; // what it has next may be older than what others have
+            }
+        }
+        joined.finish()
     }
 }
 
@@ -310,7 +360,7 @@ impl Reader for Follower {
     }
 
     fn position(&self) -> Option<Position> {
-        let saves = Saves { files: self.tails.iter().map(Tail::saved).collect() };
+        let saves = Saves { files: self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect() };
         serde_json::to_string(&saves).ok().map(Position)
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use super::identity::{HEAD, Head, Identity, Saved, beginning, read_at};
-use super::merge::split_to;
+use super::merge::Joined;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Batch;
 use crate::io::decode::{Feed, Mark, Strand};
@@ -27,8 +27,8 @@ pub struct Tail {
     quiet: Option<(u64, Option<SystemTime>)>,
     /// Since when it has nothing more to read.
     pub quiet_since: Instant,
-    /// Decoded and not yet handed on, and the mark behind it.
-    pending: Option<(Batch, Mark)>,
+    /// Decoded and not yet all handed on.
+    pending: Option<Pending>,
     /// Up to where it was handed on, and how many records behind that.
     sent: Mark,
     skip: u64,
@@ -40,6 +40,14 @@ pub struct Tail {
     pub gone: bool,
     /// Nothing more will be read of it.
     pub finished: bool,
+}
+
+struct Pending {
+    batch: Batch,
+    /// Records of it that were handed on.
+    sent: usize,
+    /// Behind it.
+    mark: Mark,
 }
 
 /// What came of looking at a file.
@@ -114,12 +122,11 @@ impl Tail {
         let mut block = vec![0; size];
         let mut blocks = 0;
         loop {
-            if let Some(mut batch) = feed.take(&mut self.strand, self.finished)? {
-                let again = usize::try_from(self.again).unwrap_or(usize::MAX).min(batch.len());
-                split_to(&mut batch, again);
-                self.again -= again as u64;
-                if !batch.is_empty() {
-                    self.pending = Some((batch, self.strand.mark()));
+            if let Some(batch) = feed.take(&mut self.strand, self.finished)? {
+                let sent = usize::try_from(self.again).unwrap_or(usize::MAX).min(batch.len());
+                self.again -= sent as u64;
+                if sent < batch.len() {
+                    self.pending = Some(Pending { batch, sent, mark: self.strand.mark() });
                     return Ok(());
                 }
                 continue;
@@ -145,26 +152,38 @@ impl Tail {
 
     /// Time of the first record that is to be handed on.
     pub fn next_time(&self) -> Option<i64> {
-        self.pending.as_ref().and_then(|(batch, _)| batch.times.first().copied())
+        self.pending.as_ref().and_then(|pending| pending.batch.times.get(pending.sent).copied())
     }
 
     /// Records that were decoded and not handed on.
     pub fn unsent(&self) -> u64 {
-        self.pending.as_ref().map_or(0, |(batch, _)| batch.len() as u64)
+        self.pending.as_ref().map_or(0, |pending| (pending.batch.len() - pending.sent) as u64)
+    }
+
+    /// Hands all on that is decoded.
+    pub fn send_all(&mut self) -> Option<Batch> {
+        if self.pending.as_ref().is_some_and(|pending| pending.sent > 0) {
+            let mut joined = Joined::default();
+            self.send(i64::MAX, &mut joined);
+            return joined.finish();
+        }
+        let pending = self.pending.take()?;
+        (self.sent, self.skip) = (pending.mark, 0);
+        Some(pending.batch)
     }
 
     /// Hands records on until one is later than `limit`, the first one in any case.
-    pub fn send(&mut self, limit: i64) -> Option<Batch> {
-        let (mut batch, mark) = self.pending.take()?;
-        let count = batch.times.iter().skip(1).take_while(|time| **time <= limit).count() + 1;
-        if count >= batch.len() {
-            (self.sent, self.skip) = (mark, 0);
-            return Some(batch);
+    pub fn send(&mut self, limit: i64, joined: &mut Joined) {
+        let Some(pending) = &mut self.pending else { return };
+        let later = pending.batch.times.iter().skip(pending.sent + 1).position(|time| *time > limit);
+        let end = later.map_or(pending.batch.len(), |more| pending.sent + 1 + more);
+        joined.append(&pending.batch, pending.sent..end);
+        self.skip += (end - pending.sent) as u64;
+        pending.sent = end;
+        if end == pending.batch.len() {
+            (self.sent, self.skip) = (pending.mark, 0);
+            self.pending = None;
         }
-        let first = split_to(&mut batch, count);
-        self.skip += count as u64;
-        self.pending = Some((batch, mark));
-        Some(first)
     }
 
     /// Starts again at the beginning, since that is another text now.

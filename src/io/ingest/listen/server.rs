@@ -77,7 +77,7 @@ impl Server {
         let rejected = Arc::new(Mutex::new(Rejected::default()));
         let largest = usize::try_from(terms.max_body >> 10).unwrap_or(usize::MAX / 4) + 1;
         let desk = Arc::new(Desk {
-            in_flight: Semaphore::new((2 * largest).max(IN_FLIGHT).min(Semaphore::MAX_PERMITS)),
+            in_flight: Semaphore::new((2 * largest).clamp(IN_FLIGHT, Semaphore::MAX_PERMITS)),
             allowance: terms.max_requests_per_second.map(|rate| Mutex::new(Allowance::new(rate))),
             rejected: rejected.clone(),
             spool: spool.clone(),

@@ -403,4 +403,19 @@ fn figures() {
             all as f64 / since.elapsed().as_secs_f64()
         );
     }
+
+    let mut scene = Scene::new("");
+    let mut client = scene.client();
+    let mut waits: Vec<(Duration, Duration)> = (0..300)
+        .map(|_| {
+            let since = Instant::now();
+            client.send("POST / HTTP/1.1\r\n", lines(0..100).as_bytes());
+            while !matches!(scene.reader().next(), Ok(Next::Batch(_))) {}
+            let read = since.elapsed();
+            client.answer();
+            (read, since.elapsed())
+        })
+        .collect();
+    waits.sort();
+    println!("100 records: read after p50 {:?} p99 {:?}, answered {:?}", waits[150].0, waits[297].0, waits[150].1);
 }
