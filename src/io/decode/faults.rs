@@ -46,7 +46,8 @@ impl Faults {
     /// Adds those of what comes next, whose rows are counted from `before`.
     pub fn join(&mut self, next: Faults, before: u64) {
         for (code, theirs) in next.by_code {
-            let own = self.by_code.entry(code).or_insert_with(|| Fault { count: 0, examples: Vec::new(), ..theirs.clone() });
+            let own =
+                self.by_code.entry(code).or_insert_with(|| Fault { count: 0, examples: Vec::new(), ..theirs.clone() });
             own.count += theirs.count;
             let room = EXAMPLES.saturating_sub(own.examples.len());
             let shifted = |example: FaultExample| FaultExample { row: example.row + before, ..example };

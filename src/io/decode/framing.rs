@@ -35,13 +35,7 @@ impl Framing {
     ///
     /// # Errors
     /// A CSV header that cannot be used.
-    pub fn push_until(
-        &mut self,
-        data: &[u8],
-        limit: usize,
-        end: bool,
-        sheet: &mut Sheet,
-    ) -> Result<usize, Diagnostic> {
+    pub fn push_until(&mut self, data: &[u8], limit: usize, end: bool, sheet: &mut Sheet) -> Result<usize, Diagnostic> {
         match self {
             Framing::Elements(elements) => Ok(elements.push(data, limit, end, sheet)),
             Framing::Lines(lines) => Ok(lines.push(data, limit, end, sheet)),

@@ -262,18 +262,71 @@ mod tests {
     fn what_is_well_formed_is_read_plainly_and_nothing_else() {
         let with = |value: &str| format!("{{\"timestamp\":1696161600,\"cpu\":{value},\"other\":{value} }}");
         for value in [
-            "0", "-0", "1", "-1", "0.5", "-0.0", "1e22", "1E-7", "1e+3", "123456789012345678", "1234567890123456789",
-            "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809",
-            "9007199254740993", "0.1234567890123456789", "9007199254740993.0", "1e-400", "3.0000000000000004", "null",
-            "2.2250738585072011e-308", "true", "false", "\"x\"", "\"\\u00e9\\n\\/\"", "\"\\ud83d\\ude00\"", "\"é\"", "[]",
-            "[1, {\"a\": [ ]}]", "{}", "{ \"b\" : 1 , \"c\":[1]}", "\"\u{7f}\"",
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "0.5",
+            "-0.0",
+            "1e22",
+            "1E-7",
+            "1e+3",
+            "123456789012345678",
+            "1234567890123456789",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "9007199254740993",
+            "0.1234567890123456789",
+            "9007199254740993.0",
+            "1e-400",
+            "3.0000000000000004",
+            "null",
+            "2.2250738585072011e-308",
+            "true",
+            "false",
+            "\"x\"",
+            "\"\\u00e9\\n\\/\"",
+            "\"\\ud83d\\ude00\"",
+            "\"é\"",
+            "[]",
+            "[1, {\"a\": [ ]}]",
+            "{}",
+            "{ \"b\" : 1 , \"c\":[1]}",
+            "\"\u{7f}\"",
         ] {
             assert!(agrees(&with(value)), "{value}");
         }
         // Not well-formed, or out of range.
         for value in [
-            "01", "-", "1.", ".5", "1e", "+1", "1e400", "-1e400", "0x1", "1 2", "nul", "True", "NaN", "\"\\x\"", "[1,]", "{,}",
-            "\"\\u12\"", "\"\t\"", "\"\\ud800\"", "{\"a\" 1}", "{\"a\":1,}", "'x'", "", "[1}", "1_000", "\"", "--1",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "1e400",
+            "-1e400",
+            "0x1",
+            "1 2",
+            "nul",
+            "True",
+            "NaN",
+            "\"\\x\"",
+            "[1,]",
+            "{,}",
+            "\"\\u12\"",
+            "\"\t\"",
+            "\"\\ud800\"",
+            "{\"a\" 1}",
+            "{\"a\":1,}",
+            "'x'",
+            "",
+            "[1}",
+            "1_000",
+            "\"",
+            "--1",
         ] {
             assert!(!agrees(&with(value)), "{value}");
         }
@@ -300,7 +353,8 @@ mod tests {
             Just("\"up\"".to_string()),
             "\"2023-1[0-9]-01T1[0-9]:00:00Z\"",
         ];
-        let other = prop::sample::select(vec!["null", "true", "false", "NaN", "nulL", "", "tru"]).prop_map(String::from);
+        let other =
+            prop::sample::select(vec!["null", "true", "false", "NaN", "nulL", "", "tru"]).prop_map(String::from);
         let leaf = prop_oneof![4 => number, 3 => text, 1 => other];
         leaf.prop_recursive(3, 12, 4, |inner| {
             let array = prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" ,")));
@@ -316,7 +370,8 @@ mod tests {
             1 => Just("\"\\u0063pu\"".to_string()),
         ];
         let blank = prop::sample::select(vec!["", "", "", " ", "\n", "\t\r ", "\u{c}"]);
-        let member = (blank, key, value).prop_map(|(blank, key, value)| format!("{blank}{key}{blank}:{blank}{value}{blank}"));
+        let member =
+            (blank, key, value).prop_map(|(blank, key, value)| format!("{blank}{key}{blank}:{blank}{value}{blank}"));
         prop::collection::vec(member, 0..6).prop_map(|all| format!("{{{}}}", all.join(",")))
     }
 

@@ -44,8 +44,8 @@ mod verdict;
 mod weave;
 mod wrapper;
 
-pub use feed::{Feed, Mark, Strand};
 pub use block::Input;
+pub use feed::{Feed, Mark, Strand};
 pub use format::Format;
 pub use schema::Schema;
 pub use stream::{Limits, Options, Stream};

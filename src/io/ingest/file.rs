@@ -252,9 +252,7 @@ pub(super) fn open_stream(
             Ok((Stream::open(input, "standard input", &options)?, None))
         }
         path => match open(path)? {
-            Opened::Regular(file, size) => {
-                Ok((Stream::open_file(Arc::new(file), size, path, &options)?, Some(size)))
-            }
+            Opened::Regular(file, size) => Ok((Stream::open_file(Arc::new(file), size, path, &options)?, Some(size))),
             Opened::Stream(input) => Ok((Stream::open(input, path, &options)?, None)),
         },
     }

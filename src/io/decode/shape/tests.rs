@@ -91,7 +91,9 @@ type Outcome = (Vec<Row>, BTreeMap<String, u64>);
 
 /// Adds the faults of a table, save those that lie between records.
 fn add_faults(sheet: &Sheet, faults: &mut BTreeMap<String, u64>) {
-    for fault in sheet.table.account.faults.list().iter().filter(|fault| BETWEEN.iter().all(|code| fault.code != code.id)) {
+    for fault in
+        sheet.table.account.faults.list().iter().filter(|fault| BETWEEN.iter().all(|code| fault.code != code.id))
+    {
         *faults.entry(fault.code.clone()).or_insert(0) += fault.count;
     }
     if sheet.table.account.tally.bad > 0 {

@@ -122,7 +122,8 @@ fn telemetry(records: &[(String, u32, u32)], way: usize) -> String {
     let line = |i: usize, (host, second, kind): &(String, u32, u32)| {
         let second = if *kind == 0 { *second as usize } else { i };
         let time = format!("2023-10-01T12:{:02}:{:02}Z", second / 60, second % 60);
-        let (start, blank) = (format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\""), if *kind == 4 { "\n" } else { "" });
+        let (start, blank) =
+            (format!("{{\"timestamp\":\"{time}\",\"host\":\"{host}\""), if *kind == 4 { "\n" } else { "" });
         match (way, kind) {
             (0, 1) => format!("{time},\"{host}\",\"a\n{i}\""),
             (0, 2) => format!("{time},{host}"),
@@ -160,9 +161,40 @@ fn format() -> impl Strategy<Value = Option<Format>> {
 /// Bytes that are some of what inputs are made of.
 fn pieces(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     let made = prop::sample::select(vec![
-        A, B, "{", "}", "[", "]", "\"", "\\", ",", "\n", "\r\n", "\0", ":", "timestamp", "timestamp,cpu\n",
-        "1696161600,5\n", "1696161600,\"5\n", "NaN", "\"cpu\":", "{\"timestamp\":1696161600,", "\u{feff}", "\"x\n", " ", " \"",
-        "timestamp;cpu\r", "timestamp\tcpu\r\n", "host,timestamp,host\r", ";", "\t", "\r", "\",", ",\"", "},{", "},{\"",
+        A,
+        B,
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ",",
+        "\n",
+        "\r\n",
+        "\0",
+        ":",
+        "timestamp",
+        "timestamp,cpu\n",
+        "1696161600,5\n",
+        "1696161600,\"5\n",
+        "NaN",
+        "\"cpu\":",
+        "{\"timestamp\":1696161600,",
+        "\u{feff}",
+        "\"x\n",
+        " ",
+        " \"",
+        "timestamp;cpu\r",
+        "timestamp\tcpu\r\n",
+        "host,timestamp,host\r",
+        ";",
+        "\t",
+        "\r",
+        "\",",
+        ",\"",
+        "},{",
+        "},{\"",
     ]);
     let piece = prop_oneof![prop::collection::vec(any::<u8>(), 0..4), made.prop_map(|piece| piece.as_bytes().to_vec())];
     prop::collection::vec(piece, count).prop_map(|pieces| pieces.concat())
