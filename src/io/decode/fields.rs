@@ -29,8 +29,24 @@ pub(super) struct Field {
     /// Everything read below this object, by the rest of its path, sorted: an object `a` with `b.c` in it has the keys
     /// `b` and `b.c`, since producers write both `{"b": {"c": 1}}` and `{"b.c": 1}`.
     pub children: Vec<(Box<str>, usize)>,
-    /// The same by a hash: places in `children` from 1, and 0 where there is none; a power of two of them.
-    slots: Box<[u32]>,
+    /// The same by a hash; a power of two of them, or none.
+    slots: Box<[Slot]>,
+}
+
+/// A place of a hash table.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    words: Words,
+    /// Place in `Field::children` from 1; 0 where there is none.
+    child: u32,
+}
+
+/// The ends of a key. Up to sixteen bytes, and their length, they are all of it.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Words {
+    head: u64,
+    tail: u64,
+    length: usize,
 }
 
 impl Fields {
@@ -68,42 +84,52 @@ impl Fields {
     }
 
     /// The field that `key` is inside the object `parent`.
+    #[inline]
     pub fn child(&self, parent: usize, key: &str) -> Option<(usize, &Field)> {
         let Field { children, slots, .. } = self.all.get(parent)?;
-        let mut slot = hash(key.as_bytes());
+        let words = Words::of(key.as_bytes());
+        let mut place = words.hash();
         loop {
             // At least three slots of four are empty.
-            let place = *slots.get(slot & slots.len().checked_sub(1)?)?;
-            let (name, id) = children.get((place as usize).checked_sub(1)?)?;
-            if **name == *key {
+            let slot = slots.get(place & slots.len().checked_sub(1)?)?;
+            let (name, id) = children.get((slot.child as usize).checked_sub(1)?)?;
+            if slot.words == words && (words.length <= 16 || **name == *key) {
                 return Some((*id, self.all.get(*id)?));
             }
-            slot += 1;
+            place += 1;
         }
     }
 }
 
-/// Only keys of the schema are ever put in, so that no input can make them collide.
-fn hash(key: &[u8]) -> usize {
-    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
-    };
-    let mixed = (head ^ tail.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 40) as usize
+impl Words {
+    #[inline(always)]
+    fn of(key: &[u8]) -> Words {
+        let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)), 0),
+        };
+        Words { head, tail, length: key.len() }
+    }
+
+    /// Only keys of the schema are ever put into a table, so that no input can make them collide.
+    #[inline(always)]
+    fn hash(self) -> usize {
+        let mixed = (self.head ^ self.tail.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize
+    }
 }
 
 impl Field {
     /// Makes the children ready to be looked up.
     fn index(mut self) -> Field {
-        let mut slots =
-            vec![0u32; if self.children.is_empty() { 0 } else { (self.children.len() * 4).next_power_of_two() }];
-        for (place, (name, _)) in (1..).zip(&self.children) {
-            let start = hash(name.as_bytes());
-            let length = slots.len();
-            let free = (0..length).map(|step| (start + step) & (length - 1)).find(|slot| slots.get(*slot) == Some(&0));
-            if let Some(slot) = free.and_then(|slot| slots.get_mut(slot)) {
-                *slot = place;
+        let length = if self.children.is_empty() { 0 } else { (self.children.len() * 4).next_power_of_two() };
+        let mut slots = vec![Slot::default(); length];
+        for (child, (name, _)) in (1..).zip(&self.children) {
+            let words = Words::of(name.as_bytes());
+            let mut places = (0..length).map(|step| (words.hash() + step) & (length - 1));
+            let free = places.find(|place| slots.get(*place).is_some_and(|slot| slot.child == 0));
+            if let Some(slot) = free.and_then(|place| slots.get_mut(place)) {
+                *slot = Slot { words, child };
             }
         }
         self.slots = slots.into();

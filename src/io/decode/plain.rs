@@ -165,11 +165,11 @@ impl<'a> Plain<'a, '_> {
     /// Reads the value that begins with `first`, for nobody.
     fn skip_value(&mut self, first: u8, depth: u32) -> Option<()> {
         match first {
-            b'"' => drop(self.string()?),
-            b'-' | b'0'..=b'9' => drop(self.number(first)?),
-            b't' => self.literal(b"rue", Cell::Absent).map(drop)?,
-            b'f' => self.literal(b"alse", Cell::Absent).map(drop)?,
-            b'n' => self.literal(b"ull", Cell::Absent).map(drop)?,
+            b'"' => self.string().map(|_| ())?,
+            b'-' | b'0'..=b'9' => self.number(first).map(|_| ())?,
+            b't' => self.literal(b"rue", Cell::Absent).map(|_| ())?,
+            b'f' => self.literal(b"alse", Cell::Absent).map(|_| ())?,
+            b'n' => self.literal(b"ull", Cell::Absent).map(|_| ())?,
             b'{' => {
                 let depth = depth.checked_sub(1)?;
                 let mut token = self.token()?;

@@ -325,7 +325,7 @@ impl Table {
         let value = match cell {
             Cell::Number(value) => value,
             // The same, and sooner where it fits.
-            Cell::Whole(value) => i64::try_from(value).map_or(value as f64, |value| value as f64),
+            Cell::Whole(value) => i64::try_from(value).map_or_else(|_| value as f64, |value| value as f64),
             // A name is no metric gone wrong.
             Cell::Text(_) if field.entity.is_some() => return,
             wrong => {

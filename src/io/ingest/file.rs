@@ -1,7 +1,7 @@
 //! The kind `ingest.file`.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
@@ -13,7 +13,7 @@ use super::several::{Several, matching};
 use super::unpack::{MAGIC, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
-use crate::io::decode::{Format, Limits, Options, Schema, Stream};
+use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
 use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
 /// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
@@ -122,9 +122,14 @@ impl Config {
             schema: &self.schema,
             wanted,
             max_bad_ratio: self.max_bad_ratio.0,
-            limits: Limits::default(),
+            limits: Limits { threads: threads(), ..Limits::default() },
         }
     }
+}
+
+/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
+fn threads() -> usize {
+    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
 }
 
 /// How records are written.
@@ -230,8 +235,7 @@ impl Source for IngestFile {
     }
 }
 
-/// What a file or standard input holds, unpacked, and its size if that is known. A regular file that is not packed is
-/// decoded by several threads.
+/// What a file or standard input holds, unpacked, and its size if that is known.
 ///
 /// # Errors
 /// See [`Stream::open`].
@@ -241,27 +245,42 @@ pub(super) fn open_stream(
     wanted: &Wanted,
     max_bad_ratio: f64,
 ) -> Result<(Stream, Option<u64>), Diagnostic> {
-    let limits = Limits { threads: threads(), ..Limits::default() };
-    let options = Options { max_bad_ratio, limits, ..config.options(wanted) };
-    if path == "-" {
-        let input = unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?;
-        return Ok((Stream::open(input, "standard input", &options)?, None));
-    }
-    let refused = |error: io::Error| refuse(path, &error);
-    let mut file = File::open(path).map_err(refused)?;
-    let about = file.metadata().map_err(refused)?;
-    if about.is_dir() {
-        return Err(refused(io::ErrorKind::IsADirectory.into()));
-    }
-    if about.is_file() {
-        let mut head = Vec::new();
-        let read = (&mut file).take(MAGIC as u64).read_to_end(&mut head);
-        read.and_then(|_| file.rewind()).map_err(refused)?;
-        if !is_packed(&head) {
-            return Ok((Stream::open_file(Arc::new(file), about.len(), path, &options)?, Some(about.len())));
+    let options = Options { max_bad_ratio, ..config.options(wanted) };
+    match path {
+        "-" => {
+            let input = unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?;
+            Ok((Stream::open(input, "standard input", &options)?, None))
         }
+        path => match open(path)? {
+            Opened::Regular(file, size) => Ok((Stream::open_file(Arc::new(file), size, path, &options)?, Some(size))),
+            Opened::Stream(input) => Ok((Stream::open(input, path, &options)?, None)),
+        },
     }
-    Ok((Stream::open(unpack(file).map_err(refused)?, path, &options)?, None))
+}
+
+/// A file that was opened.
+enum Opened {
+    /// Text of this size, which several threads can read at once.
+    Regular(File, u64),
+    /// A pipe, a device, an archive: its text, from the beginning to the end.
+    Stream(Box<dyn Read + Send>),
+}
+
+fn open(path: &str) -> Result<Opened, Diagnostic> {
+    let file = File::open(path).map_err(|error| refuse(path, &error))?;
+    let about = file.metadata().map_err(|error| refuse(path, &error))?;
+    if about.is_dir() {
+        return Err(refuse(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    let mut head = [0; MAGIC];
+    let packed = !about.is_file() || {
+        let read = Input::read_at(&file, &mut head, 0).map_err(|error| refuse(path, &error))?;
+        is_packed(head.get(..read).unwrap_or_default())
+    };
+    match packed {
+        true => Ok(Opened::Stream(unpack(file).map_err(|error| refuse(path, &error))?)),
+        false => Ok(Opened::Regular(file, about.len())),
+    }
 }
 
 /// Why a file cannot be opened.
@@ -273,11 +292,6 @@ pub(super) fn refuse(path: &str, error: &io::Error) -> Diagnostic {
         _ => error.to_string(),
     };
     Diagnostic::new(input::MISSING, format!("cannot read `{path}`: {why}")).help(input::MISSING.remedy)
-}
-
-/// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
-fn threads() -> usize {
-    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
 }
 
 /// One file, or standard input, from its beginning to its end.

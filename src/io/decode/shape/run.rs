@@ -35,6 +35,8 @@ type Floats = unsafe fn(&[u64], &mut Vec<f64>);
 /// The instructions that the scanner runs on.
 #[derive(Clone, Copy)]
 pub(super) struct Isa {
+    /// For whoever measures.
+    #[cfg_attr(not(test), expect(dead_code, reason = "figures of tests name it"))]
     pub name: &'static str,
     lockstep: Lockstep,
     single: Single,

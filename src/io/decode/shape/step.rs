@@ -47,10 +47,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub fn is_number(self) -> bool {
-        (Kind::Whole8..=Kind::Cell).contains(&self)
-    }
-
     /// The kind that reads the numbers of both.
     pub fn join(self, other: Kind) -> Kind {
         match (self.min(other), self.max(other)) {

@@ -42,7 +42,7 @@ fn general_csv<'a>(case: &Case, header: &str, ranges: impl Iterator<Item = (&'a 
         let mut sheet = case.sheet();
         let text = [header.as_bytes(), text].concat();
         let mut csv = Csv::new("input".to_string());
-        assert_eq!(csv.push(&text, true, &mut sheet).unwrap(), text.len());
+        assert_eq!(csv.push(&text, usize::MAX, true, &mut sheet).unwrap(), text.len());
         if let Some(batch) = sheet.table.take() {
             all.extend(rows(&batch, before));
         }
