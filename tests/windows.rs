@@ -80,7 +80,8 @@ impl Shelf for Desk {
 
 /// The runs of a disk that a new process goes on with, and the others that count.
 fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, Memory)>) {
-    let checkpoint = disk.checkpoint.as_ref().map_or(Checkpoint::default(), |bytes| read_checkpoint(bytes).unwrap());
+    let mut checkpoint =
+        disk.checkpoint.as_ref().map_or(Checkpoint::default(), |bytes| read_checkpoint(bytes).unwrap());
     let (mut earlier, mut journals) = (Vec::new(), Vec::new());
     for (run, lines) in &disk.runs {
         let mut state = Run::default();
@@ -92,6 +93,9 @@ fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, 
         let journal = Memory::default();
         *journal.0.lock().unwrap() = lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
         if state.ended.is_some() {
+            if checkpoint.pending.contains(run) {
+                checkpoint.learn(&state);
+            }
             journals.push((run.clone(), journal));
         } else if checkpoint.pending.contains(run) {
             journals.push((run.clone(), journal.clone()));

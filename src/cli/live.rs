@@ -149,7 +149,7 @@ impl Desk {
         if fresh {
             folder.forget().map_err(Failure::run)?;
         }
-        let checkpoint = match folder.checkpoint().map_err(Failure::run)? {
+        let mut checkpoint = match folder.checkpoint().map_err(Failure::run)? {
             None => Checkpoint::default(),
             Some(bytes) => read_checkpoint(&bytes).map_err(|why| {
                 let message = format!("the checkpoint of this live graph cannot be read: {why}");
@@ -170,6 +170,8 @@ impl Desk {
                 }
                 // Journaled, but the process died before the checkpoint: its records are read again.
                 Some(_) => run.discard(lock),
+                // It ended after the checkpoint was written.
+                None if pending => self.run_of(&run).iter().for_each(|(ended, _)| checkpoint.learn(ended)),
                 None => {}
             }
         }
@@ -181,22 +183,26 @@ impl Desk {
         if run.is_finished() {
             return None;
         }
-        let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
-        let entries = resume::read(&text).ok()?;
-        let Event::Started(header) = &entries.first()?.event else { return None };
-        if header.window.is_none() || header.invocation.path != self.invocation.path {
-            return None;
-        }
-        let replayed = resume::replay(&self.plan, &entries).ok()?;
-        if header.fingerprint != self.plan.fingerprint {
+        let (replayed, journal) = self.run_of(run)?;
+        if replayed.header.as_ref().is_none_or(|header| header.fingerprint != self.plan.fingerprint) {
+            let id = run.id();
             tracing::warn!(
-                "run {} of an earlier window was not finished and the graph has changed since; it is left",
-                run.id()
+                "run {id} of an earlier window was not finished and the graph has changed since; it is left"
             );
             return None;
         }
         let journal: Option<Box<dyn Journal>> = Some(Box::new(journal));
         Some(Closed::new(replayed, journal, true))
+    }
+
+    /// What the journal of a run says, if it is one of a window of this graph.
+    fn run_of(&self, run: &RunDir) -> Option<(Run, FileJournal)> {
+        let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
+        let entries = resume::read(&text).ok()?;
+        let Event::Started(header) = &entries.first()?.event else { return None };
+        let is_ours = header.window.is_some() && header.invocation.path == self.invocation.path;
+        let replayed = resume::replay(&self.plan, &entries).ok().filter(|_| is_ours)?;
+        Some((replayed, journal))
     }
 
     /// Says what a tape has left over.

@@ -42,7 +42,7 @@ pub struct WindowRecord {
     pub partial: bool,
     /// Records that came since the window before closed, too late for their own window: left out of every report.
     pub late: u64,
-    /// Records that came too late for their own window, and are in this one as `max_lateness` permits.
+    /// Records of earlier windows: they came late, as `max_lateness` permits, or a drain had closed their window early.
     pub carried: u64,
 }
 

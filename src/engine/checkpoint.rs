@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::state::Run;
 use super::windows::{Assigned, Known};
-use crate::domain::Position;
+use crate::domain::{Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
 pub const VERSION: u32 = 1;
 /// Batches that are remembered apart of each source.
 const MARKS: usize = 4096;
+/// What runs keep for later ones is forgotten beyond this many, the oldest first.
+const REMEMBERED: usize = 4096;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -32,6 +35,25 @@ pub struct Checkpoint {
     pub pending: Vec<String>,
     /// What runs kept for later ones.
     pub memory: IndexMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Takes what a run kept for later ones, which ended after this was written.
+    pub fn learn(&mut self, run: &Run) {
+        learn(&mut self.memory, run);
+    }
+}
+
+/// Adds what a run kept for later ones.
+pub fn learn(memory: &mut IndexMap<String, String>, run: &Run) {
+    for note in &run.notes {
+        if let Note::Keep { key, value } = note {
+            memory.shift_remove(key);
+            memory.insert(key.clone(), value.clone());
+        }
+    }
+    let surplus = memory.len().saturating_sub(REMEMBERED);
+    memory.drain(..surplus);
 }
 
 /// Where a source has to be read on.
@@ -72,6 +94,11 @@ pub struct Account {
 impl Account {
     pub fn resume(mark: &SourceMark) -> Account {
         Account { position: mark.position.clone(), known: mark.clone(), ..Account::default() }
+    }
+
+    /// Where reading begins, as far as no earlier process says.
+    pub fn begin(&mut self, position: Option<Position>) {
+        self.position = self.position.take().or(position);
     }
 
     /// How an earlier process took the record that stands at `row` of the next batch.

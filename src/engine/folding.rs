@@ -42,6 +42,8 @@ pub struct Folding {
     /// End of the last window that had a run.
     reported: Option<i64>,
     mailbox: Mailbox,
+    /// No earlier process has left a checkpoint.
+    is_first: bool,
     /// Records left out, by the start of the oldest window that was open.
     late: BTreeMap<i64, u64>,
     begun: Timestamp,
@@ -118,6 +120,7 @@ impl Folding {
             open: BTreeMap::new(),
             reported: checkpoint.reported,
             mailbox,
+            is_first: checkpoint.sources.is_empty(),
             late: checkpoint.late.clone(),
             begun,
             idle: windowing.idle.map_or(IDLE, |span| span.0),
@@ -132,6 +135,10 @@ impl Folding {
     /// # Errors
     /// A source that has become unusable, or a fold whose value cannot be written.
     pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<Checkpoint> {
+        if self.is_first {
+            // So that what is there now is found again, should it be moved before the first window closes.
+            save(&self.checkpoint(), &self.around);
+        }
         let ending = self.take_all(closed);
         self.mailbox.close();
         while let Some(window) = self.windows.drained() {
@@ -141,12 +148,13 @@ impl Folding {
     }
 
     fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
-        while !self.around.drain.is_cancelled() {
+        // Windows that still lack records which an earlier process had cannot be drained.
+        while !self.around.drain.is_cancelled() || self.is_replaying(REREAD) {
             if let Some((source, message)) = self.mailbox.take(PATIENCE, |filled| self.choose(filled)) {
                 self.take(source, message)?;
             }
             let silence = self.note_silence();
-            while let Some(window) = self.windows.due(silence).filter(|_| !self.is_replaying()) {
+            while let Some(window) = self.windows.due(silence).filter(|_| !self.is_replaying(self.idle.max(REREAD))) {
                 self.close(window, closed)?;
             }
             if self.sources.iter().all(|source| source.ended) {
@@ -215,9 +223,10 @@ impl Folding {
         assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
     }
 
-    /// Whether records that an earlier process had are still to be read again: until then windows lack them.
-    fn is_replaying(&self) -> bool {
-        let waits = |source: &Intake| !source.ended && source.heard.elapsed() < self.idle.max(REREAD);
+    /// Whether records that an earlier process had are still to be read again: until then windows lack them. A source
+    /// that does not bring them is waited for with `patience`.
+    fn is_replaying(&self, patience: Duration) -> bool {
+        let waits = |source: &Intake| !source.ended && source.heard.elapsed() < patience;
         self.sources.iter().any(|source| source.account.is_replaying() && waits(source))
     }
 

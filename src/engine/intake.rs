@@ -84,7 +84,7 @@ pub fn open(
         tracing::warn!("source `{name}` has changed since the graph last ran; it is read from its beginning");
     }
     let ended = mark.is_some_and(|mark| mark.ended && mark.taken == 0);
-    let account = match mark.filter(|_| source.source.can_be_reread()) {
+    let mut account = match mark.filter(|_| source.source.can_be_reread()) {
         Some(mark) => Account::resume(mark),
         None => Account::default(),
     };
@@ -92,6 +92,7 @@ pub fn open(
     let from = mark.and_then(|mark| mark.position.as_ref());
     let pass = Pass { node: &name, wanted, from, folder: folder.as_deref() };
     let reader = if ended { None } else { Some(source.source.open(&pass).map_err(Box::new)?) };
+    account.begin(reader.as_ref().and_then(|reader| reader.position()));
     let record = InputRecord { node: name.clone(), ..InputRecord::default() };
     let live = source.source.is_live();
     let input = Intake {

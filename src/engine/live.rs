@@ -9,22 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use indexmap::IndexMap;
 
-use super::checkpoint::{Checkpoint, VERSION};
+use super::checkpoint::{Checkpoint, VERSION, learn};
 use super::drive::{Outcome, World, drive};
 use super::event::{Event, Header};
 use super::folding::Folding;
 use super::state::Run;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Note, RunStatus};
+use crate::domain::RunStatus;
 use crate::graph::{Plan, Stream};
 use crate::port::{Clock, Journal, Memory, Model};
 
 /// Windows that may be closed and not yet begun. When their runs are slower than the stream, the stream waits.
 const WAITING: usize = 4;
-
-/// What runs keep for later ones is forgotten beyond this many, the oldest first.
-const REMEMBERED: usize = 4096;
 
 /// Where the runs of windows and the checkpoint are kept.
 pub trait Shelf: Send + Sync {
@@ -98,19 +95,6 @@ impl Shared {
 
     pub fn begin(&self, run: &str) {
         self.lock().pending.push(run.to_string());
-    }
-
-    /// Takes what the run kept for later ones.
-    fn learn(&self, run: &Run) {
-        let mut books = self.lock();
-        for note in &run.notes {
-            if let Note::Keep { key, value } = note {
-                books.memory.shift_remove(key);
-                books.memory.insert(key.clone(), value.clone());
-            }
-        }
-        let surplus = books.memory.len().saturating_sub(REMEMBERED);
-        books.memory.drain(..surplus);
     }
 
     /// Fills in what a checkpoint says of runs.
@@ -199,7 +183,7 @@ async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared:
         cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process
     };
     let (run, outcome) = drive(plan.clone(), None, run, world, first).await;
-    shared.learn(&run);
+    learn(&mut shared.lock().memory, &run);
     let id = run.header.as_ref().map(|header| header.run.clone());
     shared.lock().pending.retain(|pending| Some(pending) != id.as_ref());
     around.shelf.ended(&run, outcome);

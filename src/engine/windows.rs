@@ -163,6 +163,7 @@ impl Windows {
                 continue;
             }
             let closed = self.closed_at(newest.unwrap_or(time), others);
+            let cut_off = self.is_cut_off(time, newest.unwrap_or(time), others);
             *newest = (*newest).max(Some(time));
             let too_late = closed.filter(|closed| time < *closed);
             let start = match (known(row), too_late) {
@@ -170,7 +171,7 @@ impl Windows {
                 (Some(Known::Carried(start)), _) => start,
                 (Some(Known::Taken), _) if self.boundary.is_some_and(|boundary| time < boundary) => continue,
                 (Some(Known::Taken), _) | (None, None) => self.window_of(time),
-                (None, Some(closed)) if closed - time <= self.max_lateness => closed,
+                (None, Some(closed)) if cut_off || closed - time <= self.max_lateness => closed,
                 (None, Some(closed)) => {
                     *assigned.late.entry(closed).or_default() += 1;
                     assigned.left.push(row as u32);
@@ -242,10 +243,21 @@ impl Windows {
     /// Before which time everything counts as closed, when the newest of a source is `newest` and that of the others at
     /// least `others`.
     fn closed_at(&self, newest: i64, others: Option<i64>) -> Option<i64> {
+        self.boundary.max(self.passed_at(newest, others))
+    }
+
+    /// The same by the watermark alone; `None` while a source that was not heard yet holds everything open.
+    fn passed_at(&self, newest: i64, others: Option<i64>) -> Option<i64> {
         let reached = others.map_or(newest, |others| newest.min(others));
-        let by_watermark = self.floor(reached.saturating_sub(self.grace));
-        // A source that was not heard yet holds everything open.
-        if others == Some(i64::MIN) { self.boundary } else { self.boundary.max(Some(by_watermark)) }
+        (others != Some(i64::MIN)).then(|| self.floor(reached.saturating_sub(self.grace)))
+    }
+
+    /// Whether a record comes in time but for a drain, which has closed its window early. It belongs to the rest of the
+    /// window that the drain has cut: a stop loses no records.
+    fn is_cut_off(&self, time: i64, newest: i64, others: Option<i64>) -> bool {
+        let cut = self.boundary.filter(|boundary| self.floor(*boundary) != *boundary);
+        let passed = self.passed_at(newest, others);
+        cut.is_some_and(|cut| time < cut) && passed.is_none_or(|passed| time >= passed)
     }
 
     /// The least newest time of the other sources that are waited for; `i64::MIN` where one was not heard yet.

@@ -101,7 +101,7 @@ fn serve(stream: TcpStream, delay: Duration, log: &Mutex<Vec<Asked>>) {
 }
 
 /// Lines of the head, and the body; `None` when the client says nothing.
-fn request(stream: &TcpStream) -> Option<(Vec<String>, Vec<u8>)> {
+pub fn request(stream: &TcpStream) -> Option<(Vec<String>, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {

@@ -13,3 +13,4 @@ mod sandbox;
 mod schemas;
 mod shapes;
 mod streams;
+mod windows;
