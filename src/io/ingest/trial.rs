@@ -40,7 +40,7 @@ pub fn read_all(mut reader: Box<dyn Reader>) -> (Vec<Batch>, InputRecord) {
 /// The next batch of a live source.
 pub fn until_batch(reader: &mut dyn Reader) -> Batch {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) {
+    while begun.elapsed() < Duration::from_secs(120) {
         match reader.next().unwrap() {
             Next::Batch(batch) => return batch,
             Next::Idle => {}
@@ -53,7 +53,7 @@ pub fn until_batch(reader: &mut dyn Reader) -> Batch {
 /// What ends the reading.
 pub fn until_fault(mut reader: Box<dyn Reader>) -> String {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) {
+    while begun.elapsed() < Duration::from_secs(120) {
         match reader.next() {
             Err(fault) => return fault.to_string(),
             Ok(Next::End) => panic!("it ended without a fault"),

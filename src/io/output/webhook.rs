@@ -57,8 +57,10 @@ pub struct Config {
     /// Where to post to: `http` or `https`.
     #[schemars(with = "String")]
     pub url: Spanned<String>,
+    /// What is posted: `json` (the default) or `slack`.
     #[serde(default)]
     pub format: Format,
+    /// What is worth telling: `change` (the default), `anomalies` or `always`.
     #[serde(default)]
     pub when: When,
     /// Tries after the first.
