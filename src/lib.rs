@@ -12,6 +12,9 @@
 //!    the input, shared by all folds          a finished task never runs again
 //! ```
 //!
+//! With a `[window]` the picture is one of each span of time: records are gathered by window, and each window that closes
+//! has a task part of its own. A live source only does not end by itself.
+//!
 //! The *stream part* reads records in columnar batches and folds them; it is fast, pure, and recomputed from its source
 //! if need be. The folds' values are the *cut*: they are journaled, and nothing below is needed again. The *task part*
 //! runs on typed values, each task the moment its inputs exist.
@@ -28,7 +31,7 @@
 //! | [`wording`] | facts into slots, what a model wrote held to the facts | who the model is |
 //! | [`nodes`] | the pure kinds, one file each, and their registry | the world |
 //! | [`graph`] | text → plan | any particular kind; running |
-//! | [`engine`] | the state machine of a run (`state`, pure), and its driver | any particular kind or graph |
+//! | [`engine`] | the state machine of a run (`state`, pure), and its driver; windows (`windows`, pure), checkpoints, live runs | any particular kind or graph |
 //! | [`io`] | everything that touches the world: ingest, decode, model endpoints, journal, outputs; its own registry | the engine, the pure kinds |
 //! | [`cli`] | one file per subcommand; the only place that sees everything and wires it | — |
 //!
@@ -42,6 +45,9 @@
 //! - Only [`engine::Run::apply`] changes the state of a run, and an event is journaled before the world sees its effect.
 //!   Resuming is reading the journal through the same function.
 //! - No clock and no chance reaches a report. The same graph, input and replies give the same bytes.
+//! - A window is committed by its checkpoint, after its cut is journaled and before its tasks start: every record is in one
+//!   window's report wherever the process dies.
+//! - What is decoded depends on the bytes only: not on threads, blocks, instruction sets, or what was learned of shapes.
 //! - No value that is not finite crosses the cut. Figures are rounded to nine significant digits there.
 //! - What was written ([`graph`]'s file) and what was checked ([`graph::Plan`]) are two types; nothing checks twice.
 

@@ -88,6 +88,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     log_to_stderr(settings);
     let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started } = job;
     let plan = Arc::new(plan);
+    std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
     let (folder, _lock) = folder.unzip(); // held until the run has ended
     let resumed = matches!(first, Event::Resumed {});
     let connected = model_of(&plan, &invocation.model, folder.as_ref(), resumed, environment)?;

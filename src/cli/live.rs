@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
 use super::render::{safe, summary, window};
-use super::run::{header_of, new_folder};
+use super::run::{fraction, header_of, new_folder};
 use super::{resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
@@ -24,7 +24,7 @@ use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::{Connected, Environment};
 use crate::io::output::file::Written;
-use crate::io::state::{LiveDir, RunDir, RunLock, StateDir};
+use crate::io::state::{LiveDir, RunDir, RunLock, StateDir, run_id};
 use crate::port::{Clock, Journal, Model};
 
 /// A graph with windows that is ready to go.
@@ -281,7 +281,7 @@ impl Shelf for Desk {
                 if let Some(Err(why)) = other {
                     terminal::err(&format!("warning: no journal is kept ({why}); this window cannot be resumed\n"));
                 }
-                let run = format!("unjournaled-{}", books.count);
+                let run = format!("{}-{}", run_id(now, fraction(now)), books.count);
                 books.open.insert(run.clone(), (None, now));
                 Begun { run, journal: None }
             }

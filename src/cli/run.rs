@@ -9,13 +9,14 @@ use super::live::{self, Live};
 use super::render::safe;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
+use crate::domain::Timestamp;
 use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
 use crate::graph::{Compiled, Override, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
 use crate::io::output::file::Written;
-use crate::io::state::{RunDir, RunLock, StateDir};
+use crate::io::state::{RunDir, RunLock, StateDir, run_id};
 use crate::node::{Kind, Role};
 use crate::port::Clock;
 
@@ -107,7 +108,9 @@ pub(super) fn header_of(compiled: &Compiled, invocation: &Invocation, folder: Op
     let Compiled { plan, stream } = compiled;
     Header {
         version: JOURNAL_VERSION,
-        run: folder.map_or_else(|| "unjournaled".to_string(), |folder| folder.id().to_string()),
+        // A run that is kept nowhere has an id too: what it sends is told apart by it.
+        run: folder
+            .map_or_else(|| run_id(WallClock.now(), fraction(WallClock.now())), |folder| folder.id().to_string()),
         graph: plan.name.clone(),
         fingerprint: plan.fingerprint.clone(),
         nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
@@ -208,14 +211,18 @@ fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJourna
         .ok()
 }
 
+/// The fraction of the second, so that ids sort as the runs began.
+pub(super) fn fraction(now: Timestamp) -> u16 {
+    (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16
+}
+
 /// A folder for a new run and its journal. Older runs beyond `keep` are deleted.
 ///
 /// # Errors
 /// Why there can be none.
 pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLock, FileJournal), String> {
     let now = WallClock.now();
-    // The fraction of the second, so that ids sort as the runs began; the next one where that is taken.
-    let mut suffix = (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16;
+    let mut suffix = fraction(now); // the next one where that is taken
     let next = || {
         let this = suffix;
         suffix = suffix.wrapping_add(1);

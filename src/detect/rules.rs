@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::DeValue;
 
-use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, parse_toml};
+use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
 use crate::domain::{Bands, Figure, Language, Severity, Span, Status};
 
 /// A checked rules file.
@@ -55,9 +54,7 @@ impl Rules {
     /// # Errors
     /// Every fault of the file: TOML syntax alone; else unknown keys and wrong types; else bands that cannot be applied.
     pub fn parse(source: &SourceFile) -> Result<Rules, Vec<Diagnostic>> {
-        let table = parse_toml(source)?;
-        let span = table.span();
-        let file: File = decode(Spanned::new(span, DeValue::Table(table.into_inner())), source)?;
+        let file: File = decode_file(source)?;
         let mut faults = Vec::new();
         if file.metrics.is_empty() && file.status.as_ref().is_none_or(|s| s.is_empty()) {
             faults.push(refuse(source, 0..0, "the file has no rule", "add a table such as `[metrics.cpu_usage]`"));

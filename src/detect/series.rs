@@ -38,11 +38,13 @@ pub struct Levels {
 impl Levels {
     pub fn new(bands: &Bands) -> Levels {
         let level = |severity| bands.get(severity).map_or(f64::INFINITY, least_stated_as);
-        Levels {
-            start: bands.lowest().map_or(f64::INFINITY, |(_, band)| least_stated_as(band)),
-            medium: level(Severity::Medium),
-            high: level(Severity::High),
-        }
+        let [low, medium, high] = [Severity::Low, Severity::Medium, Severity::High].map(level);
+        let start = match bands.lowest() {
+            Some((Severity::Low, _)) | None => low,
+            Some((Severity::Medium, _)) => medium,
+            Some((Severity::High, _)) => high,
+        };
+        Levels { start, medium, high }
     }
 
     /// The least values of the lowest band, of a medium one or a worse, and of a high one.

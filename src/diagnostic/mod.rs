@@ -12,7 +12,7 @@ use std::ops::Range;
 pub use codes::Code;
 pub use source::SourceFile;
 pub use suggest::did_you_mean;
-pub use toml::{decode, line_and_column, parse_toml};
+pub use toml::{decode, decode_file, line_and_column, parse_toml};
 
 /// One thing that is wrong, with its code, its place and its remedy.
 #[derive(Debug, Clone, PartialEq)]

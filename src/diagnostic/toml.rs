@@ -34,6 +34,19 @@ pub fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Vec<Diagn
         .collect())
 }
 
+/// The file as `T`.
+///
+/// # Errors
+/// All syntax errors of the file; else one diagnostic per fault, as [`decode`] finds them.
+pub fn decode_file<T: DeserializeOwned>(source: &SourceFile) -> Result<T, Vec<Diagnostic>> {
+    let parse = || parse_toml(source).map(|table| Spanned::new(table.span(), DeValue::Table(table.into_inner())));
+    match T::deserialize(ValueDeserializer::from(parse()?)) {
+        Ok(decoded) => Ok(decoded),
+        // The table is used up. To parse a file with faults again is cheaper than to copy every one without.
+        Err(_) => decode(parse()?, source),
+    }
+}
+
 /// A value as `T`. serde stops at the first fault, so the offending entry is cut out and the rest is tried again,
 /// until nothing new comes: all faults are reported together.
 ///

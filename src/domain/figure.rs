@@ -16,9 +16,12 @@ impl Figure {
         if !value.is_finite() {
             return None;
         }
-        // Rounding in decimal is exact this way; figures are few, so the detour through text costs nothing.
+        if value.fract() == 0.0 && value.abs() < 1e9 {
+            return Some(Figure(value + 0.0)); // it has nine digits at most; `+ 0.0` drops -0.0
+        }
+        // Rounding in decimal is exact this way; figures are few, so the detour through text costs little.
         let rounded: f64 = format!("{value:.8e}").parse().ok()?;
-        // Rounding up may leave the range (1.7976931348e308); the unrounded value is still true. `+ 0.0` drops -0.0.
+        // Rounding up may leave the range (1.7976931348e308); the unrounded value is still true.
         Some(Figure(if rounded.is_finite() { rounded } else { value } + 0.0))
     }
 

@@ -27,7 +27,7 @@ pub use run::{
     Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome, TaskRecord,
     WordingRecord,
 };
-pub use span::Span;
+pub use span::{Span, Wait};
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};
 pub use time::Timestamp;

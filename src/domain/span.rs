@@ -7,14 +7,50 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+/// A length of time that may be zero: `0s`, `5s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Default)]
+pub struct Wait(pub Duration);
+
+impl Wait {
+    pub fn parse(text: &str) -> Option<Wait> {
+        let parsed = text.parse::<jiff::SignedDuration>().ok()?;
+        Duration::try_from(parsed).ok().map(Wait)
+    }
+
+    /// Whole microseconds, up to some 290,000 years.
+    pub fn micros(self) -> i64 {
+        i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+fn no_length<E: de::Error>(text: &str) -> E {
+    E::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\""))
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-        parsed
-            .filter(|d| !d.is_zero())
-            .map(Span)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\"")))
+        let parsed = Wait::parse(&text).filter(|wait| !wait.0.is_zero());
+        parsed.map(|wait| Span(wait.0)).ok_or_else(|| no_length(&text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Wait::parse(&text).ok_or_else(|| no_length(&text))
+    }
+}
+
+impl JsonSchema for Wait {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Wait".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }
 

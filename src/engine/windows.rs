@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::ClosedBy;
+use crate::domain::{ClosedBy, Wait};
 use crate::graph::Windowing;
 
 /// Later than any time of a record, with room to add to it.
@@ -68,13 +68,11 @@ pub struct Closing {
 
 impl Windows {
     pub fn new(windowing: &Windowing, sources: usize) -> Windows {
-        let micros = |span: Option<std::time::Duration>| {
-            span.map_or(0, |span| i64::try_from(span.as_micros()).unwrap_or(FOREVER).min(FOREVER))
-        };
+        let bounded = |wait: Wait| wait.micros().min(FOREVER);
         Windows {
-            every: micros(Some(windowing.every.0)).max(1),
-            grace: micros(windowing.grace.map(|s| s.0)),
-            max_lateness: micros(windowing.max_lateness.map(|s| s.0)),
+            every: bounded(Wait(windowing.every.0)).max(1),
+            grace: bounded(windowing.grace),
+            max_lateness: bounded(windowing.max_lateness),
             boundary: None,
             sources: vec![SourceClock::default(); sources],
             open: BTreeSet::new(),

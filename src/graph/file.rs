@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, did_you_mean, parse_toml};
-use crate::domain::{Language, Span};
+use crate::domain::{Language, Span, Wait};
 
 /// Keys of a node that the engine reads; all others are the kind's.
 pub const RESERVED: [&str; 6] = ["kind", "inputs", "each", "timeout", "retry", "on_error"];
@@ -155,11 +155,11 @@ pub struct Windowing {
     pub every: Span,
     /// How long a window waits for stragglers once records past its end have come, in event time.
     #[serde(default)]
-    pub grace: Option<Span>,
+    pub grace: Wait,
     /// A record that comes after its window has closed goes into the oldest open one if it is late by no more than this;
     /// otherwise it is left out. Either way it is counted.
     #[serde(default)]
-    pub max_lateness: Option<Span>,
+    pub max_lateness: Wait,
     /// A source that brings nothing for this long is not waited for; 10 s by default. Of live sources only.
     #[serde(default)]
     pub idle: Option<Span>,

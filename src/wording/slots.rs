@@ -24,9 +24,9 @@ pub struct UnknownSlot(pub String);
 pub fn slots_in(text: &str) -> Vec<Slot<'_>> {
     let mut slots = Vec::new();
     let mut from = 0;
-    while let Some(open) = text[from..].find('{').map(|at| from + at) {
+    while let Some(open) = memchr::memchr(b'{', &text.as_bytes()[from..]).map(|at| from + at) {
         from = open + 1;
-        let Some(close) = text[from..].find(['{', '}']).map(|at| from + at) else { break };
+        let Some(close) = memchr::memchr2(b'{', b'}', &text.as_bytes()[from..]).map(|at| from + at) else { break };
         let name = &text[from..close];
         let is_name =
             !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '@'));

@@ -2,8 +2,9 @@
 //! read is read, what cannot is counted and noted.
 //!
 //! ```text
-//! Stream ─ reads blocks ─► Decoder ─ Elements | Lines | Csv ─► records ─ json | csv ─► Table ─► Batch
-//!                                    where a record ends         what its fields mean
+//! Stream ─ reads pieces ─► Decoder ─ Elements | Lines | Csv ─► records ─ plain | json | csv ─► Table ─► Batch
+//!   │                                where a record ends └─ skim ─ shape ─► weave ──────────────┘     └─► Account
+//!   └ Split ─ Crew ─ blocks of a file, by several threads ─► the same, joined in order
 //! Feed ─ is given pieces ─► the same, for inputs that go on
 //! ```
 //!

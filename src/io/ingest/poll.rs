@@ -17,8 +17,9 @@ use self::address::Address;
 use self::fresh::Seen;
 use self::rounds::{Rounds, State};
 use super::remote::{Access, Caller, Pace, Remote, Terms, check_access, shown};
-use super::times::{Period, Span, Start, now};
+use super::times::{Period, Start, now};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::domain::Wait;
 use crate::io::decode::Schema;
 use crate::io::llm::Environment;
 use crate::node::{Assets, Pass, Reader, Source};
@@ -99,7 +100,7 @@ pub struct Config {
     pub start: Option<Start>,
     /// How far `{last_time}` is moved back; `"0s"` by default.
     #[serde(default)]
-    pub overlap: Option<Span>,
+    pub overlap: Option<Wait>,
     /// Headers to send.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -229,7 +230,7 @@ impl IngestPoll {
         let headers = self.headers.clone();
         let caller =
             Caller::new(&self.address.first(), &config.access(), variables, headers, config.request_timeout.0)?;
-        let start = config.start.unwrap_or(Start::Ago(Span(config.every.0)));
+        let start = config.start.unwrap_or(Start::Ago(Wait(config.every.0)));
         let state = pass.from.and_then(|position| State::read(&position.0));
         let state = state.unwrap_or_else(|| State { seen: Seen::since(start.resolve(now())), ..State::default() });
         let schema = config.schema.clone();

@@ -15,9 +15,9 @@ use toml::Spanned;
 
 use self::rounds::{Grid, Rounds};
 use super::remote::{Access, Caller, Pace, Remote, Terms, check_access, parse_url, shown};
-use super::times::{Period, Span, Start, now};
+use super::times::{Period, Start, now};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Wait};
 use crate::io::llm::Environment;
 use crate::node::{Assets, Pass, Reader, Source};
 
@@ -80,7 +80,7 @@ pub struct Config {
     pub every: Option<Period>,
     /// How long a step is waited for before it is asked for; `"5s"` by default.
     #[serde(default = "five_seconds")]
-    pub delay: Span,
+    pub delay: Wait,
     /// Where to begin: a length of time before now, or a moment in ISO 8601.
     #[serde(default)]
     pub start: Option<Start>,
@@ -110,8 +110,8 @@ fn fifteen_seconds() -> Period {
     Period(Duration::from_secs(15))
 }
 
-fn five_seconds() -> Span {
-    Span(Duration::from_secs(5))
+fn five_seconds() -> Wait {
+    Wait(Duration::from_secs(5))
 }
 
 fn half_a_minute() -> Period {

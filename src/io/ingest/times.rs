@@ -6,43 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::domain::Timestamp;
-
-/// A length of time as people write it: `250ms`, `30s`, `1m 30s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub struct Span(pub Duration);
-
-impl Span {
-    fn parse(text: &str) -> Option<Span> {
-        let parsed = text.parse::<jiff::SignedDuration>().ok()?;
-        Duration::try_from(parsed).ok().map(Span)
-    }
-
-    /// Whole microseconds, up to some 290,000 years.
-    pub fn micros(self) -> i64 {
-        i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Span::parse(&text)
-            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\"")))
-    }
-}
-
-impl JsonSchema for Span {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Span".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
-    }
-}
+use crate::domain::{Timestamp, Wait};
 
 /// A length of time that something is repeated after: at least a millisecond, and whole ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -57,7 +21,7 @@ impl Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Period, D::Error> {
-        let Span(length) = Span::deserialize(deserializer)?;
+        let Wait(length) = Wait::deserialize(deserializer)?;
         if length.is_zero() || length.subsec_nanos() % 1_000_000 != 0 {
             return Err(D::Error::custom("a period is a whole number of milliseconds, and at least one"));
         }
@@ -80,7 +44,7 @@ impl JsonSchema for Period {
 /// Where a source begins: so long before now, or at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    Ago(Span),
+    Ago(Wait),
     At(Timestamp),
 }
 
@@ -96,7 +60,7 @@ impl Start {
 impl<'de> Deserialize<'de> for Start {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let span = Span::parse(&text).map(Start::Ago);
+        let span = Wait::parse(&text).map(Start::Ago);
         span.or_else(|| Timestamp::parse(&text).map(Start::At)).ok_or_else(|| {
             D::Error::custom(format!("`{text}` is neither a length of time such as \"1h\" nor an ISO 8601 time"))
         })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
 use crate::domain::{Language, Status};
@@ -9,7 +10,7 @@ use crate::wording::slots_in;
 
 use super::book::{self, Action, Assumption, Book, Cause, Computed, SERVICE_STATUS, Sentences};
 use super::facts;
-use super::formula::{Formula, Kind};
+use super::formula::{Formula, Kind, word};
 use super::playbook::{self as written, Name, Playbook};
 
 /// First parts of names that are not metrics.
@@ -43,7 +44,7 @@ pub fn check(playbook: &Playbook, source: &SourceFile, language: Language) -> Re
 }
 
 /// Names of facts, each with the prefixes without whose anomalies it is not there.
-type Scope = BTreeMap<String, BTreeSet<String>>;
+type Scope = BTreeMap<String, Rc<BTreeSet<String>>>;
 
 struct Checker<'a> {
     source: &'a SourceFile,
@@ -123,8 +124,8 @@ impl Checker<'_> {
         covers.iter().for_each(|cause| add_numbers(&mut scope, cause));
         let computed = self.computed(action, &mut scope, language);
         covers.iter().for_each(|cause| add_slots(&mut scope, cause));
-        scope.insert("target".into(), BTreeSet::new());
-        scope.insert("host".into(), ["host".to_string()].into());
+        scope.insert("target".into(), Rc::default());
+        scope.insert("host".into(), Rc::new(["host".to_string()].into()));
         let sentences = self.sentences(action, &covers, &certain, &scope, language)?;
         Some(Action {
             id: action.id.get_ref().clone(),
@@ -178,7 +179,7 @@ impl Checker<'_> {
         let projections = action.projections.iter().map(|(name, c)| (name, c, format!("projected.{name}"), false));
         let all: Vec<_> = parameters.chain(projections).collect();
         let mut known = scope.clone();
-        known.extend(all.iter().map(|(_, _, fact, _)| (fact.clone(), BTreeSet::new())));
+        known.extend(all.iter().map(|(_, _, fact, _)| (fact.clone(), Rc::default())));
         let mut waiting = Vec::new();
         for (name, computed, fact, is_parameter) in all {
             self.identifier(name, "a computed figure");
@@ -186,7 +187,7 @@ impl Checker<'_> {
                 self.fault(name.span(), "`host` is always the name of the host".into(), "choose another name");
             }
             let Some(formula) = self.formula(&computed.formula, Kind::Number, &known, Some(action)) else {
-                scope.insert(fact, BTreeSet::new()); // known, so that nothing that uses it is blamed
+                scope.insert(fact, Rc::default()); // known, so that nothing that uses it is blamed
                 continue;
             };
             let parameter = is_parameter.then(|| name.get_ref().clone());
@@ -195,16 +196,18 @@ impl Checker<'_> {
         }
         let mut ordered: Vec<Computed> = Vec::new();
         while let Some(next) =
-            waiting.iter().position(|(_, c)| c.formula.variables.keys().all(|name| scope.contains_key(name)))
+            waiting.iter().position(|(_, c)| c.formula.variables.iter().all(|name| scope.contains_key(name)))
         {
             let (_, computed) = waiting.remove(next); // `position` found it
-            let needs = computed.formula.variables.keys().filter_map(|name| scope.get(name)).flatten().cloned();
-            scope.insert(computed.fact.clone(), needs.collect());
+            let needs =
+                computed.formula.variables.iter().filter_map(|name| scope.get(name)).flat_map(|needs| needs.iter());
+            let needs = Rc::new(needs.cloned().collect());
+            scope.insert(computed.fact.clone(), needs);
             ordered.push(computed);
         }
         for (at, computed) in waiting {
             let message = format!("`{}` cannot be computed before itself", computed.fact);
-            scope.insert(computed.fact, BTreeSet::new());
+            scope.insert(computed.fact, Rc::default());
             self.fault(at, message, "break the circle of formulas that use each other");
         }
         let measured =
@@ -231,12 +234,13 @@ impl Checker<'_> {
             }
         };
         let mut fits = true;
-        for (name, at) in formula.variables.iter().filter(|(name, _)| !scope.contains_key(*name)) {
+        for name in formula.variables.iter().filter(|name| !scope.contains_key(*name)) {
             let message = match of {
                 Some(action) => format!("`{name}` is no number that the action `{}` has", action.id),
                 None => format!("`{name}` is no number that the playbook has"),
             };
-            self.fault(self.inside(text, at), message, remedy(name, scope));
+            let at = self.inside(text, &word(text.get_ref(), name));
+            self.fault(at, message, remedy(name, scope));
             fits = false;
         }
         fits.then_some(formula)
@@ -309,9 +313,9 @@ impl Checker<'_> {
                 self.fault(self.inside(text, &slot.span), message, format!("say it in `also.{lacking}`"));
             }
         }
-        for (at, brace) in text.get_ref().match_indices(['{', '}']) {
+        for at in memchr::memchr2_iter(b'{', b'}', text.get_ref().as_bytes()) {
             if !slots.iter().any(|slot| slot.span.contains(&at)) {
-                let at = self.inside(text, &(at..at + brace.len()));
+                let at = self.inside(text, &(at..at + 1));
                 self.fault(at, "a brace that belongs to no slot".into(), "a slot is written `{name}`, without blanks");
             }
         }
@@ -360,12 +364,12 @@ fn cause(name: &str) -> Result<Cause, (String, String)> {
 }
 
 fn assumed(playbook: &Playbook) -> Scope {
-    playbook.assumptions.keys().map(|name| (format!("assumed.{name}"), BTreeSet::new())).collect()
+    playbook.assumptions.keys().map(|name| (format!("assumed.{name}"), Rc::default())).collect()
 }
 
 /// The assumptions that formulas or sentences of any language use.
 fn assumes(action: &written::Action, computed: &[Computed]) -> BTreeSet<String> {
-    let formulas = computed.iter().flat_map(|c| c.formula.variables.keys().map(String::as_str));
+    let formulas = computed.iter().flat_map(|c| c.formula.variables.iter().map(String::as_str));
     let sentences = Language::ALL.into_iter().filter_map(|language| action.sentences(language));
     let texts = sentences.flat_map(|s| s.also.values().chain([&s.action, &s.benefit_estimate, &s.no_estimate]));
     let slots = texts.flat_map(|text| slots_in(text.get_ref()).into_iter().map(|slot| slot.name));
@@ -382,7 +386,8 @@ fn add_slots(scope: &mut Scope, cause: &Cause) {
 
 fn add(scope: &mut Scope, cause: &Cause, measures: &[&str]) {
     let prefix = cause.prefix();
-    scope.extend(measures.iter().map(|measure| (format!("{prefix}.{measure}"), [prefix.to_string()].into())));
+    let needs = Rc::new(BTreeSet::from([prefix.to_string()]));
+    scope.extend(measures.iter().map(|measure| ([prefix, ".", measure].concat(), needs.clone())));
 }
 
 fn remedy(name: &str, scope: &Scope) -> String {

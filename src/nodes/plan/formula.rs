@@ -1,9 +1,9 @@
 //! Formulas of a playbook: CEL over numbers. Held to types when the playbook is read, so that all that can happen
 //! later is a missing fact or a result that is not finite. Knows no playbook and no recommendation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use cel::parser::PrattParser;
@@ -38,8 +38,8 @@ impl Kind {
 #[derive(Debug)]
 pub struct Formula {
     expression: Expression,
-    /// The variables that it uses, with the bytes of the text where each stands first.
-    pub variables: BTreeMap<String, Range<usize>>,
+    /// The variables that it uses.
+    pub variables: BTreeSet<String>,
 }
 
 /// Why a text is no formula, and which bytes of it are meant.
@@ -60,7 +60,7 @@ impl Formula {
         }
         let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
         let mut expression = parser.parse(text).map_err(|errors| syntax(text, &errors))?;
-        let mut checker = Checker { text, variables: BTreeMap::new() };
+        let mut checker = Checker { text, variables: BTreeSet::new() };
         let kind = checker.check(&mut expression, 0)?;
         if kind != wanted {
             return Err(Flaw { message: format!("{} is wanted, this is {}", wanted.noun(), kind.noun()), at: whole });
@@ -82,8 +82,8 @@ impl Formula {
     }
 
     fn evaluate(&self, machine: &Machine, variables: &Variables) -> Option<Value> {
-        let mut context = Context::with_env(machine.env.clone());
-        for (name, value) in variables.iter().filter(|(name, _)| self.variables.contains_key(*name)) {
+        let mut context = Context::with_env(Arc::clone(&machine.env));
+        for (name, value) in variables.iter().filter(|(name, _)| self.variables.contains(*name)) {
             context.add_variable_from_value(name.as_str(), *value);
         }
         // A refusal means that the name is taken; then the formula fails like one whose variable is missing.
@@ -96,14 +96,14 @@ impl Formula {
     }
 }
 
-/// What evaluates formulas; made once.
+/// What evaluates formulas; made once, and only where there is one to evaluate.
 pub struct Machine {
-    env: Arc<Env>,
+    env: LazyLock<Arc<Env>>,
 }
 
 impl Machine {
     pub fn new() -> Machine {
-        Machine { env: Arc::new(Env::stdlib()) }
+        Machine { env: LazyLock::new(|| Arc::new(Env::stdlib())) }
     }
 }
 
@@ -121,39 +121,44 @@ fn round(value: f64, digits: f64) -> f64 {
 /// mix integers with doubles and a person does.
 struct Checker<'a> {
     text: &'a str,
-    variables: BTreeMap<String, Range<usize>>,
+    variables: BTreeSet<String>,
 }
 
 impl Checker<'_> {
     fn check(&mut self, node: &mut Expression, depth: u16) -> Result<Kind, Flaw> {
-        let at = self.place(node);
         if depth > MAX_DEPTH {
-            return Err(Flaw { message: "nested too deeply; split the formula".into(), at });
+            return Err(Flaw { message: "nested too deeply; split the formula".into(), at: self.place(&node.expr) });
         }
         if let Some(name) = dotted(&node.expr) {
-            self.variables.entry(name).or_insert(at);
+            self.variables.insert(name);
             return Ok(Kind::Number);
         }
         match &mut node.expr {
-            Expr::Literal(literal) => self.literal(literal, at),
-            Expr::Call(call) if call.target.is_none() => self.call(call, depth, at),
-            _ => Err(Flaw { message: "a formula has only numbers, facts, operators and functions".into(), at }),
+            Expr::Literal(literal) => self.literal(literal),
+            Expr::Call(call) if call.target.is_none() => self.call(call, depth),
+            other => {
+                let message = "a formula has only numbers, facts, operators and functions".into();
+                Err(Flaw { message, at: self.place(other) })
+            }
         }
     }
 
-    fn literal(&self, literal: &mut LiteralValue, at: Range<usize>) -> Result<Kind, Flaw> {
+    fn literal(&self, literal: &mut LiteralValue) -> Result<Kind, Flaw> {
         let number = match &*literal {
             LiteralValue::Double(double) => *double.inner(),
             LiteralValue::Int(int) => *int.inner() as f64,
             LiteralValue::UInt(uint) => *uint.inner() as f64,
             LiteralValue::Boolean(_) => return Ok(Kind::Condition),
-            _ => return Err(Flaw { message: "a formula has no texts, only numbers and conditions".into(), at }),
+            _ => {
+                let message = "a formula has no texts, only numbers and conditions".into();
+                return Err(Flaw { message, at: 0..self.text.len() });
+            }
         };
         *literal = LiteralValue::Double(number.into());
         Ok(Kind::Number)
     }
 
-    fn call(&mut self, call: &mut CallExpr, depth: u16, at: Range<usize>) -> Result<Kind, Flaw> {
+    fn call(&mut self, call: &mut CallExpr, depth: u16) -> Result<Kind, Flaw> {
         use Kind::{Condition, Number};
         if call.func_name == operators::CONDITIONAL {
             return self.conditional(&mut call.args, depth);
@@ -171,12 +176,12 @@ impl Checker<'_> {
             operators::LOGICAL_NOT => (Condition, 1, Condition),
             name => match FUNCTIONS.iter().find(|(function, _)| *function == name) {
                 Some((_, count)) => (Number, *count, Number),
-                None => return Err(self.unknown_function(name, at)),
+                None => return Err(self.unknown_function(name)),
             },
         };
         if call.args.len() != count {
             let message = format!("`{}` takes {count} values, not {}", call.func_name, call.args.len());
-            return Err(Flaw { message, at });
+            return Err(Flaw { message, at: self.place_of_call(&call.func_name) });
         }
         for arg in &mut call.args {
             self.expect(arg, takes, depth)?;
@@ -195,14 +200,16 @@ impl Checker<'_> {
     }
 
     fn expect(&mut self, arg: &mut Expression, wanted: Kind, depth: u16) -> Result<(), Flaw> {
-        let at = self.place(arg);
         match self.check(arg, depth + 1)? {
             kind if kind == wanted => Ok(()),
-            kind => Err(Flaw { message: format!("{} is wanted here, not {}", wanted.noun(), kind.noun()), at }),
+            kind => {
+                let message = format!("{} is wanted here, not {}", wanted.noun(), kind.noun());
+                Err(Flaw { message, at: self.place(&arg.expr) })
+            }
         }
     }
 
-    fn unknown_function(&self, name: &str, at: Range<usize>) -> Flaw {
+    fn unknown_function(&self, name: &str) -> Flaw {
         let names = FUNCTIONS.map(|(name, _)| name).join(", ");
         let is_name = name.starts_with(|c: char| c.is_alphabetic());
         let message = if is_name {
@@ -210,20 +217,24 @@ impl Checker<'_> {
         } else {
             format!("the operator `{}` does not apply to numbers", name.trim_matches(['_', '@']))
         };
-        Flaw { message, at }
+        Flaw { message, at: self.place_of_call(name) }
     }
 
     /// Bytes of what a person looks for: the name of a variable or function, else the whole formula.
-    fn place(&self, node: &Expression) -> Range<usize> {
-        match &node.expr {
-            Expr::Call(call) if call.func_name.starts_with(char::is_alphabetic) => word(self.text, &call.func_name),
+    fn place(&self, expr: &Expr) -> Range<usize> {
+        match expr {
+            Expr::Call(call) => self.place_of_call(&call.func_name),
             expr => dotted(expr).map_or(0..self.text.len(), |name| word(self.text, &name)),
         }
+    }
+
+    fn place_of_call(&self, name: &str) -> Range<usize> {
+        if name.starts_with(char::is_alphabetic) { word(self.text, name) } else { 0..self.text.len() }
     }
 }
 
 /// Bytes of the first place where `name` stands by itself; all of `text` where it is not written in one piece.
-fn word(text: &str, name: &str) -> Range<usize> {
+pub fn word(text: &str, name: &str) -> Range<usize> {
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
     text.match_indices(name)
         .map(|(at, _)| at..at + name.len())

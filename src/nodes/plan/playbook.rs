@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::DeValue;
 
-use crate::diagnostic::{Diagnostic, SourceFile, decode, parse_toml};
+use crate::diagnostic::{Diagnostic, SourceFile, decode_file};
 use crate::domain::{Figure, Language};
 
 pub type Name = Spanned<String>;
@@ -110,7 +109,5 @@ impl Texts {
 /// # Errors
 /// Every fault of syntax, or else of keys and types.
 pub fn read(source: &SourceFile) -> Result<Playbook, Vec<Diagnostic>> {
-    let table = parse_toml(source)?;
-    let span = table.span();
-    decode(Spanned::new(span, DeValue::Table(table.into_inner())), source)
+    decode_file(source)
 }

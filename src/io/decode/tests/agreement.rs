@@ -100,6 +100,10 @@ proptest! {
         let (case, text) = (case(), telemetry(&records, way));
         prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), case.lines(text.as_bytes(), block));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))] // long texts
 
     #[test]
     fn lines_read_by_their_shape_give_the_same(

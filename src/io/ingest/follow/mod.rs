@@ -1,7 +1,9 @@
 //! Files that are followed: read to their end, and on as they grow, are truncated, rotated and replaced.
 
+mod between;
 mod identity;
 mod merge;
+mod pace;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -11,7 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +23,10 @@ use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
-use identity::{Identity, Saved};
+use between::{Done, between};
+use identity::{Head, Identity, Saved};
 use merge::Joined;
+pub use pace::Pace;
 use tail::{Failure, Look, Tail};
 
 /// Of several files the one whose next record is the oldest is read on, by no more than this past the others, in µs of
@@ -37,34 +41,15 @@ const LEAST: usize = 1 << 13;
 /// More files than this are not all looked at each time.
 const FEW: usize = 32;
 
-/// How often a follower looks.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// At what is there.
-    pub look: Duration,
-    /// For new files that match a pattern.
-    pub scan: Duration,
-    /// How long a file that was rotated away must have had nothing new to be let go.
-    pub linger: Duration,
-    /// The same, of one in whose place no other came.
-    pub forget: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace {
-            look: Duration::from_millis(20),
-            scan: Duration::from_millis(250),
-            linger: Duration::from_secs(5),
-            forget: Duration::from_secs(3600),
-        }
-    }
-}
-
 /// As a [`Position`] writes it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saves {
     files: Vec<Saved>,
+    #[serde(default)]
+    done: Done,
+    /// Files at the path are copied away and truncated, not renamed.
+    #[serde(default)]
+    truncates: bool,
 }
 
 /// Follows the file at a path, or all that match a pattern.
@@ -73,6 +58,9 @@ pub struct Follower {
     path: String,
     feed: Feed,
     tails: Vec<Tail>,
+    done: Done,
+    /// A file was truncated: rotated files are copies, and what is in them was read.
+    truncates: bool,
     /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
     missing: Vec<Saved>,
     opened: Instant,
@@ -95,6 +83,8 @@ impl Follower {
             path: config.path.clone(),
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
+            done: Done::default(),
+            truncates: false,
             missing: Vec::new(),
             opened: Instant::now(),
             pace,
@@ -105,7 +95,10 @@ impl Follower {
         };
         if let Some(from) = pass.from {
             match serde_json::from_str::<Saves>(&from.0) {
-                Ok(saves) => follower.resume(&saves.files),
+                Ok(saves) => {
+                    (follower.done, follower.truncates) = (saves.done, saves.truncates);
+                    follower.resume(&saves.files);
+                }
                 Err(error) => follower.lost(&format!("where reading stopped is not readable ({error})")),
             }
         }
@@ -198,6 +191,7 @@ impl Follower {
                 here.insert(identity);
                 continue;
             }
+            self.catch_up(&path, identity);
             match self.discover(&path) {
                 Ok(identity) => {
                     here.insert(identity);
@@ -212,6 +206,23 @@ impl Follower {
         }
         self.tails.iter_mut().for_each(|tail| tail.gone = !here.contains(&tail.identity));
         Ok(())
+    }
+
+    /// Takes up the files that stood at `path` before the one that stands there `now` and after those that are known.
+    fn catch_up(&mut self, path: &Path, now: Identity) {
+        let is_known = self.tails.iter().any(|tail| tail.identity == now);
+        let Some(newest) = self.tails.iter().filter_map(Tail::written).max() else { return };
+        if is_known || self.truncates || self.is_pattern() {
+            return;
+        }
+        let mut known: Vec<_> = self.tails.iter().map(Tail::origin).collect();
+        let none = Head::default();
+        known.push((now, &none));
+        for rotated in between(path, newest, &known, &self.done) {
+            if let Err(error) = self.discover(&rotated) {
+                self.warn(&rotated, &error);
+            }
+        }
     }
 
     /// Takes up a file that was not known.
@@ -280,6 +291,7 @@ impl Follower {
         let done = self.tails.get(index).is_some_and(|tail| tail.next_time().is_none());
         if done {
             let tail = self.tails.remove(index);
+            tail.remember(&mut self.done);
             tracing::info!("`{}` was rotated away and is read to its end", tail.path.display());
         }
         Ok(done)
@@ -307,6 +319,7 @@ impl Follower {
 
     /// Starts again at the beginning of a file; what it had before may be in a copy.
     fn truncated(&mut self, index: usize) {
+        self.truncates = true;
         let named = self.is_pattern();
         let known = self.tails.iter().map(|tail| tail.identity).collect();
         let Some(tail) = self.tails.get_mut(index) else { return };
@@ -360,7 +373,8 @@ impl Reader for Follower {
     }
 
     fn position(&self) -> Option<Position> {
-        let saves = Saves { files: self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect() };
+        let files = self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect();
+        let saves = Saves { files, done: self.done.clone(), truncates: self.truncates };
         serde_json::to_string(&saves).ok().map(Position)
     }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use super::between::Done;
 use super::identity::{HEAD, Head, Identity, Saved, beginning, read_at};
 use super::merge::Joined;
 use crate::diagnostic::Diagnostic;
@@ -196,6 +197,21 @@ impl Tail {
     }
 
     /// Whether nothing refers to it any more but this process.
+    /// When it was written to last.
+    pub fn written(&self) -> Option<SystemTime> {
+        self.file.metadata().ok()?.modified().ok()
+    }
+
+    /// Which file it is, and how it begins.
+    pub fn origin(&self) -> (Identity, &Head) {
+        (self.identity, &self.head)
+    }
+
+    /// Is let go.
+    pub fn remember(&self, done: &mut Done) {
+        done.add(self.identity, &self.file);
+    }
+
     pub fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|about| about.nlink() == 0)
     }

@@ -6,9 +6,9 @@ use reqwest::header::HeaderMap;
 use super::answer::{Answer, Series};
 use super::join::{Gives, Join};
 use crate::diagnostic::codes::input;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, Wait};
 use crate::io::ingest::remote::{Caller, Round, Service, Trouble};
-use crate::io::ingest::times::{Period, Span, now};
+use crate::io::ingest::times::{Period, now};
 
 /// Steps that are asked for at once: far below the 11,000 that Prometheus permits.
 pub(super) const AT_ONCE: i64 = 500;
@@ -17,7 +17,7 @@ pub(super) const AT_ONCE: i64 = 500;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
     pub step: Period,
-    pub delay: Span,
+    pub delay: Wait,
     pub end: Option<Timestamp>,
 }
 
@@ -172,7 +172,7 @@ mod tests {
         let millis = |text: &str| time(text).micros() / 1000;
         let grid = Grid {
             step: Period(Duration::from_secs(15)),
-            delay: Span(Duration::from_secs(5)),
+            delay: Wait(Duration::from_secs(5)),
             end: Some(time("2026-01-01T00:01:07Z")),
         };
         assert_eq!(grid.before(time("2026-01-01T00:00:00Z")), millis("2025-12-31T23:59:45Z"));
