@@ -9,7 +9,8 @@ fast    `--minutes` of event time with `--rate` records per second of it, of 20 
 slow    `--slow-minutes` of event time in windows of 1 s, to a webhook that answers after 300 ms; the whole input is there
         from the beginning, so that the process could read on at any time.
 
-Prints resident memory (VmRSS) first, at its peak and last, and its slope over the last two thirds of the run, and checks
+Prints resident memory (VmRSS) first, at its peak and last, and its slope over the last two thirds of the run (by least
+squares over samples every 20 ms; event time goes evenly with the clock), and checks
 that every window had all its records. Exit 1 when a window lacks some, or when memory grew by more than `--allow` MB over
 the last two thirds. Standard library only; reads /proc, so Linux only.
 """
@@ -216,7 +217,8 @@ def run(mode, a):
     marks = [samples[i * (len(samples) - 1) // 8][1] for i in range(9)]
     print(f"  resident memory, MB: first {samples[0][1]:.1f}, peak {highest:.1f}, last {samples[-1][1]:.1f}; "
           f"at each eighth {' '.join(f'{m:.1f}' for m in marks)}")
-    print(f"  slope over the last two thirds: {slope(late) * 60:+.2f} MB a minute of the clock, {growth:+.2f} MB in all")
+    hours = minutes / 60 * 2 / 3
+    print(f"  slope over the last two thirds: {growth / hours:+.2f} MB per hour of event time, {growth:+.2f} MB in all")
     return status == 0 and counted == wanted and growth <= a.allow
 
 

@@ -172,6 +172,7 @@ impl Desk {
                 Some(_) => run.discard(lock),
                 // It ended after the checkpoint was written.
                 None if pending => self.run_of(&run).iter().for_each(|(ended, _)| checkpoint.learn(ended)),
+                None if run.is_void() => run.discard(lock),
                 None => {}
             }
         }

@@ -62,13 +62,16 @@ impl StateDir {
         const TRIES: usize = 64;
         let runs = self.runs();
         private().recursive(true).create(&runs).map_err(|error| unusable(&runs, &error))?;
+        let mut is_again = false;
         for _ in 0..TRIES {
             let run = self.at(run_id(started, suffix()));
             match private().create(&run.path) {
-                Ok(()) => {
-                    let lock = run.lock()?;
-                    return Ok((run, lock));
-                }
+                Ok(()) => match run.lock() {
+                    Ok(lock) => return Ok((run, lock)),
+                    Err(fault) if is_again => return Err(fault),
+                    // Another process took it for a void one before it was locked.
+                    Err(_) => is_again = true,
+                },
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(unusable(&run.path, &error)),
             }
@@ -264,10 +267,21 @@ impl RunDir {
         Ok(RunLock { _file: file })
     }
 
+    /// Whether its process died before anything was journaled. Only of a run that the caller has locked.
+    pub fn is_void(&self) -> bool {
+        let is_missing = |path: PathBuf| fs::metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let is_empty = fs::metadata(self.events()).is_ok_and(|about| about.len() == 0);
+        is_missing(self.record()) && (is_empty || is_missing(self.events()))
+    }
+
     /// Deletes a run that never came into being: nothing was done of it.
     pub fn discard(self, lock: RunLock) {
-        drop(lock);
-        let _ = fs::remove_dir_all(&self.path); // else it stays as one that was not finished
+        // Renamed first, so that nobody who waits for the lock gets a run that is about to be deleted.
+        let gone = self.path.with_file_name(format!("{DELETED}{}", self.id));
+        if fs::rename(&self.path, &gone).is_ok() {
+            drop(lock);
+            let _ = fs::remove_dir_all(&gone); // what is left goes with the next sweep
+        }
     }
 
     fn lock_file(&self) -> PathBuf {

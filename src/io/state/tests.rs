@@ -152,3 +152,20 @@ fn a_folder_that_cannot_be_made_says_what_to_do() {
     assert_eq!(fault.code, codes::run::STATE_UNUSABLE);
     assert!(fault.help.unwrap().contains("$AGENT_STATE_DIR"));
 }
+
+#[test]
+fn a_run_is_void_until_something_is_journaled() {
+    let (_folder, state) = state();
+    let (run, lock) = create(&state, 1, 1);
+    assert!(run.is_void());
+    fs::write(run.events(), "").unwrap();
+    assert!(run.is_void());
+    fs::write(run.events(), "{}\n").unwrap();
+    assert!(!run.is_void());
+    fs::remove_file(run.events()).unwrap();
+    finish(&run, "done");
+    assert!(!run.is_void(), "its journal was lost");
+    run.discard(lock);
+    assert_eq!(ids(&state), Vec::<String>::new());
+    assert_eq!(fs::read_dir(state.path().join("runs")).unwrap().count(), 0);
+}
