@@ -74,9 +74,12 @@ pub fn least_stated_as(band: Figure) -> f64 {
     // Mostly it lies half a unit of the ninth digit below the band: where it does, a few floats are left to look at.
     let half = 10f64.powf(band.abs().log10().floor() - 8.0) / 2.0;
     let guess = key(band - half);
-    let near = (guess.saturating_sub(4), guess.saturating_add(4));
-    if below < near.0 && near.1 < least && !reaches(of_key(near.0)) && reaches(of_key(near.1)) {
-        (below, least) = near;
+    for width in [1, 4] {
+        let near = (guess.saturating_sub(width), guess.saturating_add(width));
+        if below < near.0 && near.1 < least && !reaches(of_key(near.0)) && reaches(of_key(near.1)) {
+            (below, least) = near;
+            break;
+        }
     }
     while least - below > 1 {
         let middle = below + (least - below) / 2;

@@ -118,22 +118,28 @@ impl StateDir {
     /// # Errors
     /// AG0304. A state directory that is not there yet has no runs.
     pub fn list(&self) -> Result<Vec<RunDir>, Diagnostic> {
+        Ok(self.scan()?.0)
+    }
+
+    /// All kept runs, newest first, and the folders that earlier deletions left.
+    fn scan(&self) -> Result<(Vec<RunDir>, Vec<PathBuf>), Diagnostic> {
         let runs = self.runs();
+        let (mut found, mut left) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&runs) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((found, left)),
             Err(error) => return Err(unusable(&runs, &error)),
         };
-        let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| unusable(&runs, &error))?;
             match entry.file_name().into_string() {
                 Ok(id) if is_id(&id) && entry.file_type().is_ok_and(|kind| kind.is_dir()) => found.push(self.at(id)),
+                Ok(name) if name.starts_with(DELETED) => left.push(entry.path()),
                 _ => {} // somebody else's
             }
         }
         found.sort_by(|a, b| b.id.cmp(&a.id)); // ids begin with the time
-        Ok(found)
+        Ok((found, left))
     }
 
     /// Deletes the oldest finished runs beyond the newest `keep` runs; gives how many went. A run that somebody works
@@ -142,10 +148,13 @@ impl StateDir {
     /// # Errors
     /// AG0304. A run that cannot be deleted stays, and is tried again next time.
     pub fn retain(&self, keep: usize) -> Result<usize, Diagnostic> {
-        self.sweep();
+        let (runs, left) = self.scan()?;
+        for folder in left {
+            let _ = fs::remove_dir_all(folder);
+        }
         let mut deleted = 0;
         let mut interrupted = 0;
-        for run in self.list()?.into_iter().skip(keep) {
+        for run in runs.into_iter().skip(keep) {
             if !run.is_finished() {
                 interrupted += 1;
                 if interrupted <= keep {
@@ -158,19 +167,10 @@ impl StateDir {
             if fs::rename(&run.path, &gone).is_ok() {
                 deleted += 1;
                 drop(lock);
-                let _ = fs::remove_dir_all(&gone); // what is left goes with the next sweep
+                let _ = fs::remove_dir_all(&gone); // what is left goes next time
             }
         }
         Ok(deleted)
-    }
-
-    /// Removes what an earlier deletion left.
-    fn sweep(&self) {
-        for entry in fs::read_dir(self.runs()).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(DELETED) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
     }
 
     fn runs(&self) -> PathBuf {

@@ -123,7 +123,7 @@ impl Checker<'_> {
         let mut scope = assumed(playbook);
         covers.iter().for_each(|cause| add_numbers(&mut scope, cause));
         let computed = self.computed(action, &mut scope, language);
-        covers.iter().for_each(|cause| add_slots(&mut scope, cause));
+        covers.iter().for_each(|cause| add(&mut scope, cause, &facts::slots_of(cause)));
         scope.insert("target".into(), Rc::default());
         scope.insert("host".into(), Rc::new(["host".to_string()].into()));
         let sentences = self.sentences(action, &covers, &certain, &scope, language)?;
@@ -199,10 +199,9 @@ impl Checker<'_> {
             waiting.iter().position(|(_, c)| c.formula.variables.iter().all(|name| scope.contains_key(name)))
         {
             let (_, computed) = waiting.remove(next); // `position` found it
-            let needs =
-                computed.formula.variables.iter().filter_map(|name| scope.get(name)).flat_map(|needs| needs.iter());
-            let needs = Rc::new(needs.cloned().collect());
-            scope.insert(computed.fact.clone(), needs);
+            let needs = computed.formula.variables.iter().filter_map(|name| scope.get(name));
+            let needs = needs.flat_map(|needs| needs.iter().cloned()).collect();
+            scope.insert(computed.fact.clone(), Rc::new(needs));
             ordered.push(computed);
         }
         for (at, computed) in waiting {
@@ -378,10 +377,6 @@ fn assumes(action: &written::Action, computed: &[Computed]) -> BTreeSet<String> 
 
 fn add_numbers(scope: &mut Scope, cause: &Cause) {
     add(scope, cause, &facts::numbers_of(cause));
-}
-
-fn add_slots(scope: &mut Scope, cause: &Cause) {
-    add(scope, cause, &facts::slots_of(cause));
 }
 
 fn add(scope: &mut Scope, cause: &Cause, measures: &[&str]) {
