@@ -213,9 +213,9 @@ impl Table {
         self.account.faults.place = place;
     }
 
-    /// Records of the batch under construction.
+    /// Records that are to be taken.
     pub fn rows(&self) -> u64 {
-        self.rows.len() as u64
+        self.ready.iter().map(|batch| batch.len() as u64).sum::<u64>() + self.rows.len() as u64
     }
 
     /// Whether the batch must be taken before the next record.

@@ -183,10 +183,9 @@ impl<S: Service> Remote<S> {
             self.records.push(&step.lines);
             self.reached = Some(step.position);
         }
-        // A step of more records than a batch holds has a position at its end only.
-        let whole = !self.records.is_full();
         let batch = self.records.take();
-        if whole {
+        // What more records than a batch holds came of has a position at its end only.
+        if self.records.rows() == 0 && !self.records.is_full() {
             let after = if self.ready.is_empty() { self.after.take() } else { None };
             self.position = after.or(self.reached.take()).or(self.position.take());
         }
