@@ -403,6 +403,19 @@ fn a_file_that_was_rotated_while_nobody_read_it_is_read_to_its_end() {
 }
 
 #[test]
+fn files_that_are_caught_up_with_make_each_others_records_no_stragglers() {
+    let sandbox = sandbox("follow = true");
+    sandbox.edit(LIVE, INPUT, "hosts/*.ndjson");
+    fs::create_dir(sandbox.at("hosts")).unwrap();
+    sandbox.write("hosts/even.ndjson", &records((0..45).step_by(2)));
+    sandbox.write("hosts/odd.ndjson", &records((1..45).step_by(2)));
+    let live = Following::start(&sandbox, &["--offline", "-q"]);
+    wait_for(&sandbox, "000030");
+    live.stop().exits(0);
+    holds(&sandbox, 0..45);
+}
+
+#[test]
 fn a_run_that_was_killed_before_its_first_report_finds_what_was_there() {
     let sandbox = sandbox("follow = true");
     append(&sandbox, INPUT, &records(0..5));

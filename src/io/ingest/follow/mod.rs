@@ -29,9 +29,6 @@ use merge::Joined;
 pub use pace::Pace;
 use tail::{Failure, Look, Tail};
 
-/// Of several files the one whose next record is the oldest is read on, by no more than this past the others, in µs of
-/// event time: so records come in order of time even where there is much to catch up with.
-const SLACK: i64 = 1_000_000;
 /// Records of several files that are handed on at once.
 const ROWS: usize = 8192;
 /// Bytes that are read at once, of all files together.
@@ -347,7 +344,8 @@ impl Follower {
             match others {
                 None if joined.len() == 0 => return tail.send_all(),
                 None => tail.send(i64::MAX, &mut joined),
-                Some(time) => tail.send(time.saturating_add(SLACK), &mut joined),
+                // Not a moment past the others: what a window's grace bears is up to the records, not to us.
+                Some(time) => tail.send(time, &mut joined),
             }
             if tail.next_time().is_none() {
                 break; // what it has next may be older than what others have
