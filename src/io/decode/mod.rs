@@ -20,6 +20,7 @@ mod decoder;
 mod dialect;
 mod elements;
 mod entities;
+mod escape;
 mod faults;
 mod feed;
 mod fields;

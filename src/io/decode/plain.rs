@@ -1,4 +1,5 @@
 use super::cell::Cell;
+use super::escape::unescape;
 use super::fields::{Field, Fields};
 use super::glance::{blanks, has_control, is_spaced, special};
 use super::numeral::{Number, TENS};
@@ -259,10 +260,9 @@ impl<'a, const SPACED: bool> Plain<'a, '_, SPACED> {
         }
     }
 
-    /// What a string with escapes means. Seldom, so serde_json may say it.
-    #[cold]
+    /// What a string with escapes means.
     fn unescape(&self, string: &Quoted) -> Option<String> {
-        serde_json::from_str(self.text.get(string.start.checked_sub(1)?..=string.end)?).ok()
+        unescape(self.text.get(string.start.checked_sub(1)?..=string.end)?)
     }
 
     /// Reads the number whose first byte was `first`.
