@@ -1,17 +1,13 @@
 use super::cell::Cell;
+use super::escape::unescape;
 use super::fields::{Field, Fields};
+use super::glance::{blanks, has_control, is_spaced, special};
+use super::numeral::{Number, TENS};
+use super::shape::digits8;
 use super::table::Table;
 
 /// Levels of objects and arrays that are read here.
 const DEPTH: u32 = 48;
-/// Whole numbers up to here are exact as `f64`.
-const EXACT: u64 = 1 << 53;
-/// The powers of ten that are exact as `f64`.
-const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
-
 /// What the keys of an object name.
 #[derive(Clone, Copy)]
 pub(super) enum Inside {
@@ -35,15 +31,23 @@ pub(super) enum Target<'a> {
 /// On records of short keys and numbers this takes half the time of serde_json, sonic-rs or simd-json behind a
 /// visitor: nothing is read twice, no key is copied, and a number is converted only if somebody wants it.
 pub(super) fn read(text: &str, fields: &Fields, table: &mut Table) -> Option<usize> {
-    let mut plain = Plain { text, bytes: text.as_bytes(), at: 1, fields, table };
+    let bytes = text.as_bytes();
     if !text.starts_with('{') {
         return None;
     }
+    if is_spaced(bytes) {
+        let mut plain = Plain::<true> { text, bytes, at: 1, fields, table };
+        plain.members(Inside::Field(Fields::ROOT), DEPTH)?;
+        return Some(plain.at).filter(|length| bytes.get(..*length).is_some_and(|read| !has_control(read)));
+    }
+    let mut plain = Plain::<false> { text, bytes, at: 1, fields, table };
     plain.members(Inside::Field(Fields::ROOT), DEPTH)?;
     Some(plain.at)
 }
 
-struct Plain<'a, 't> {
+/// `SPACED`: there is white space of any length at any place, so that skipping it must not depend on guessing its
+/// length. Then control characters are skipped with it, which must be looked for afterwards.
+struct Plain<'a, 't, const SPACED: bool> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -58,23 +62,17 @@ struct Quoted {
     escaped: bool,
 }
 
-/// A number that is written as JSON has it.
-struct Number {
-    start: usize,
-    negative: bool,
-    /// All digits as one number, if there are at most 18.
-    digits: u64,
-    count: usize,
-    /// How many of the digits stand behind the point.
-    fraction: usize,
-    point: bool,
-    exponent: bool,
-}
-
-impl<'a> Plain<'a, '_> {
+impl<'a, const SPACED: bool> Plain<'a, '_, SPACED> {
     /// The next byte that is no blank.
     #[inline(always)]
     fn token(&mut self) -> Option<u8> {
+        if SPACED && let Some(word) = self.word() {
+            let gap = blanks(word);
+            if gap < 8 {
+                self.at += gap + 1;
+                return Some((word >> (8 * gap)) as u8);
+            }
+        }
         loop {
             let byte = *self.bytes.get(self.at)?;
             self.at += 1;
@@ -83,6 +81,12 @@ impl<'a> Plain<'a, '_> {
                 _ => return Some(byte),
             }
         }
+    }
+
+    /// The next eight bytes, the first of them lowest, if there are as many.
+    #[inline(always)]
+    fn word(&self) -> Option<u64> {
+        self.bytes.get(self.at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
     }
 
     /// Reads what follows `{`, its `}` included.
@@ -135,6 +139,12 @@ impl<'a> Plain<'a, '_> {
             }
             first @ (b'-' | b'0'..=b'9') => {
                 let number = self.number(first)?;
+                if let Target::Field(_, Field { time: false, entity: None, metric: Some(metric), statuses: false, .. }) =
+                    target
+                    && number.exact().is_some_and(|value| self.table.push(*metric, value))
+                {
+                    return Some(());
+                }
                 self.convert(&number)?
             }
             b't' => self.literal(b"rue", Cell::Other("true"))?,
@@ -250,10 +260,9 @@ impl<'a> Plain<'a, '_> {
         }
     }
 
-    /// What a string with escapes means. Seldom, so serde_json may say it.
-    #[cold]
+    /// What a string with escapes means.
     fn unescape(&self, string: &Quoted) -> Option<String> {
-        serde_json::from_str(self.text.get(string.start.checked_sub(1)?..=string.end)?).ok()
+        unescape(self.text.get(string.start.checked_sub(1)?..=string.end)?)
     }
 
     /// Reads the number whose first byte was `first`.
@@ -295,6 +304,16 @@ impl<'a> Plain<'a, '_> {
 
     #[inline(always)]
     fn digits(&mut self, number: &mut Number) {
+        while let Some(word) = self.word() {
+            let (value, count) = digits8(word);
+            let scale = TENS.get(count).copied().unwrap_or_default();
+            number.digits = number.digits.wrapping_mul(scale).wrapping_add(value);
+            number.count += count;
+            self.at += count;
+            if count < 8 {
+                return;
+            }
+        }
         while let Some(byte) = self.bytes.get(self.at) {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
@@ -306,24 +325,17 @@ impl<'a> Plain<'a, '_> {
         }
     }
 
-    /// The number's value, which is exact: a product or quotient of two exact numbers is rounded once, as the nearest
-    /// number is (Clinger 1990); the standard library does the rest.
-    #[inline(always)]
+    /// The number's value, which is exact.
+    #[inline]
     fn convert(&self, number: &Number) -> Option<Cell<'static>> {
         let text = || self.text.get(number.start..self.at);
         let integer = !number.point && !number.exponent;
-        if number.count <= 18 && !number.exponent {
-            let minus_zero = number.negative && number.digits == 0;
-            if integer && !minus_zero {
-                let whole = i128::from(number.digits);
-                return Some(Cell::Whole(if number.negative { -whole } else { whole }));
-            }
-            if let Some(power) = POWERS.get(number.fraction)
-                && number.digits <= EXACT
-            {
-                let value = number.digits as f64 / power;
-                return Some(Cell::Number(if number.negative { -value } else { value }));
-            }
+        if integer && number.count <= 18 && !(number.negative && number.digits == 0) {
+            let whole = i128::from(number.digits);
+            return Some(Cell::Whole(if number.negative { -whole } else { whole }));
+        }
+        if let Some(value) = number.exact() {
+            return Some(Cell::Number(value));
         }
         if integer {
             let whole = match number.negative {
@@ -366,28 +378,4 @@ pub(super) fn put(target: Target<'_>, cell: Cell<'_>, table: &mut Table) {
         Target::Field(_, field) => table.put(field, cell),
         Target::Service(service) => table.put_status(service, cell),
     }
-}
-
-/// How many bytes come before the first quote, backslash or control character; all of them if there is none.
-#[inline(always)]
-fn special(text: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut rest = text;
-    let mut before = 0;
-    // Eight bytes at a time; the lowest bit that is set is exact, those above it need not be.
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-        let quote = zero(word ^ (ONES * 0x22));
-        let backslash = zero(word ^ (ONES * 0x5c));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quote | backslash | control) & HIGH;
-        if found != 0 {
-            return before + (found.trailing_zeros() / 8) as usize;
-        }
-        before += 8;
-        rest = after;
-    }
-    before + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
 }

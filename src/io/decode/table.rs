@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::cell::{Cell, is_name};
+use super::column::{fill, take_column};
 use super::entities::Entities;
 use super::fields::{Field, Fields};
 use super::record::Record;
@@ -89,12 +90,17 @@ impl Table {
     }
 
     /// Must be called for each field of a record before its value is put in. A field that comes again takes the place of the former.
+    #[inline(always)]
     pub fn arrive(&mut self, fields: &Fields, id: usize) {
         let serial = self.record.serial;
         let Some(seen) = self.seen.get_mut(id) else { return };
-        if std::mem::replace(seen, serial) != serial {
-            return;
+        if std::mem::replace(seen, serial) == serial {
+            self.arrive_again(fields, id);
         }
+    }
+
+    #[cold]
+    fn arrive_again(&mut self, fields: &Fields, id: usize) {
         let Some(field) = fields.get(id) else { return };
         self.note(input::DUPLICATE_KEY, || quote(field.path.as_bytes()));
         self.clear(field);
@@ -125,6 +131,14 @@ impl Table {
         if field.statuses {
             self.note(input::WRONG_TYPE, || format!("{} is {}", quote(field.path.as_bytes()), cell.describe()));
         }
+    }
+
+    /// Puts a metric in where nothing is to be said about it; whether that was so.
+    #[inline(always)]
+    pub fn push(&mut self, metric: usize, value: f64) -> bool {
+        let rows = self.rows.len();
+        let column = self.metrics.get_mut(metric).filter(|column| column.values.len() == rows && value.is_finite());
+        column.map(|column| column.values.push(value)).is_some()
     }
 
     /// The place of a service; `None` if its name cannot be used.
@@ -376,19 +390,4 @@ impl Table {
         }
         self.services.iter_mut().for_each(|column| column.levels.truncate(rows));
     }
-}
-
-/// Makes a column end right before the cell of the record; gives whether it had one already.
-fn fill<T: Copy>(column: &mut Vec<T>, rows: usize, absent: T) -> bool {
-    let length = column.len();
-    if length != rows {
-        column.resize(rows, absent);
-    }
-    length > rows
-}
-
-/// The column, leaving an empty one that has room for as much again.
-fn take_column<T>(column: &mut Vec<T>) -> Vec<T> {
-    let room = column.len();
-    std::mem::replace(column, Vec::with_capacity(room))
 }

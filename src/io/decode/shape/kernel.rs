@@ -7,7 +7,7 @@
 
 use super::names::Names;
 use super::number::{self, Read, flag};
-use super::step::{AHEAD, Kind, LITERAL, LONG_NUMBER, LONG_TEXT, Step, TEXT, is_numeric, number as any_number};
+use super::step::{AHEAD, Kind, LITERAL, LONG_NUMBER, LONG_TEXT, Step, TEXT, escape, is_numeric, number as any_number};
 use super::words::Words;
 use crate::domain::Timestamp;
 
@@ -180,7 +180,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
                 for lane in 0..N {
                     // SAFETY: as above; the time was stored by the step before.
                     unsafe {
-                        let Read { value, length, bad: wrong } = fraction(load(place[lane]));
+                        let Read { value, length, bad: wrong } = number::fraction(load(place[lane]));
                         let time = column.add(at[lane]);
                         time.write(time.read().wrapping_add(value));
                         bad[lane] |= wrong | time.read();
@@ -192,6 +192,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
             Kind::Name => each!(|from| name::<M>(from, sink)),
             Kind::Text => each!(|from| text::<M>(from, sink.stop)),
             Kind::LongText => each!(|from| long_text::<M>(from, sink.stop)),
+            Kind::Escaped => each!(|from| escaped_text::<M>(from)),
         }
         for lane in 0..N {
             // SAFETY: within the reach of the line.
@@ -310,16 +311,6 @@ unsafe fn moment(from: *const u8, step: &Step) -> Read<u64> {
     Read { value, length: 19, bad: time.bad | flag((low ^ step.day[0]) | (high ^ step.day[1]) != 0) }
 }
 
-/// The decimals of a second in microseconds; what is finer is cut off, as of times since 1970 the parser does it.
-#[inline(always)]
-fn fraction(word: u128) -> Read<u64> {
-    const SCALE: [u64; 10] = [1, 100_000, 10_000, 1_000, 100, 10, 1, 10, 100, 1000];
-    let read = number::digits16(word);
-    let scale = SCALE[read.length.min(9)];
-    let value = if read.length <= 6 { read.value.wrapping_mul(scale) } else { read.value / scale };
-    Read { value, length: read.length, bad: read.bad | flag(read.length > 9) }
-}
-
 #[inline(always)]
 fn word(text: u128, sink: &Sink<'_>) -> Read<u64> {
     const ONES: u128 = u128::MAX / 0xff;
@@ -375,6 +366,30 @@ unsafe fn long_text<M: Machine>(from: *const u8, stop: u8) -> Read<u64> {
             return Read { value: 0, length: length + found.trailing_zeros() as usize, bad: 0 };
         }
         length += LITERAL;
+    }
+    Read { value: 0, length: 0, bad: flag(true) }
+}
+
+/// # Safety
+/// `LONG_TEXT` + 2 * `LITERAL` bytes are readable, and the machine has the instructions.
+#[inline(always)]
+unsafe fn escaped_text<M: Machine>(from: *const u8) -> Read<u64> {
+    let mut length = 0;
+    while length < LONG_TEXT {
+        // SAFETY: the caller's; this begins before `LONG_TEXT`.
+        let found = unsafe { M::stops(from.add(length), b'"') };
+        let skipped = found.trailing_zeros() as usize;
+        length += skipped;
+        if skipped == LITERAL {
+            continue;
+        }
+        // SAFETY: the caller's; what stopped it is less than `LITERAL` behind `LONG_TEXT`, and so are the six bytes.
+        let (stop, escaped) = unsafe { (from.add(length).read(), from.add(length + 1).cast::<[u8; 5]>().read()) };
+        match (stop, escape(&escaped)) {
+            (b'"', _) => return Read { value: 0, length, bad: 0 },
+            (b'\\', Some(more)) => length += more,
+            _ => break,
+        }
     }
     Read { value: 0, length: 0, bad: flag(true) }
 }

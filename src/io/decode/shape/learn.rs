@@ -3,7 +3,7 @@
 //! of the shape; the rest is what the values are asked for.
 
 use super::stage::{ENTITY, METRIC, NOWHERE, Stage, TIME};
-use super::step::{Kind, LITERAL, LONG_TEXT, Shape, TEXT, Value, is_numeric, is_stop};
+use super::step::{Kind, LITERAL, LONG_TEXT, Shape, TEXT, Value, escaped, is_numeric, is_stop};
 use crate::io::decode::cell::is_name;
 use crate::io::decode::fields::{Field, Fields};
 use crate::io::decode::text::{is_blank, trim};
@@ -191,6 +191,12 @@ impl<'a> Reader<'a> {
     fn text(&mut self, target: Target, field: Option<&Field>) -> Option<()> {
         let length = self.rest.iter().skip(1).position(|byte| is_stop(*byte, b'"'))?;
         let text = self.rest.get(1..length + 1)?;
+        if let (Target::Nobody, Some(b'\\')) = (target, self.rest.get(length + 1)) {
+            let length = escaped(self.rest.get(1..)?).filter(|length| *length <= LONG_TEXT)?;
+            self.literal(1)?;
+            self.put(Kind::Escaped, NOWHERE, length)?;
+            return self.literal(1);
+        }
         if self.rest.get(length + 1) != Some(&b'"') {
             return None;
         }

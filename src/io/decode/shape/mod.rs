@@ -13,7 +13,8 @@
 //! what was learned, what they give does not. Whether times come twice or out of order lies between records, so who
 //! joins what was taken with the rest looks at it. Unsafe code is in `kernel` and `run` alone.
 //!
-//! Handed over are lines with escapes, control characters or anything but ASCII in values; texts over 4,096 bytes,
+//! Handed over are lines with control characters or anything but ASCII in values, or with escapes in values that
+//! somebody reads; texts over 4,096 bytes,
 //! names over 31, words for a status over 15; numbers over 31 bytes; times without seconds or in another form than
 //! `YYYY-MM-DDTHH:MM:SS` with a fraction and zone or a number; and every line with a fault.
 
@@ -37,6 +38,7 @@ use super::json;
 use super::table::Table;
 use crate::domain::{Batch, Status};
 use names::Names;
+pub(super) use number::digits8;
 use run::Isa;
 use stage::Stage;
 use step::Shape;

@@ -79,12 +79,30 @@ pub(super) fn whole16(word: u128) -> Read<u64> {
     Read { value, length: bits as usize / 8, bad }
 }
 
+/// The value of the digits that a word begins with, and how many they are: none to eight.
+#[inline(always)]
+pub(in crate::io::decode) fn digits8(word: u64) -> (u64, usize) {
+    let digits = word ^ ZEROS;
+    let bits = first(not_digits(digits));
+    (eight(digits.checked_shl(64 - bits).unwrap_or(0)), bits as usize / 8)
+}
+
 /// One to sixteen digits, of which the first may be zero.
 #[inline(always)]
 pub(super) fn digits16(word: u128) -> Read<u64> {
     let digits = word ^ wide(ZEROS);
     let bits = first_wide(not_digits_wide(digits));
     Read { value: sixteen(digits.wrapping_shl(128 - bits)), length: bits as usize / 8, bad: flag(bits == 0) }
+}
+
+/// The decimals of a second in microseconds; what is finer is cut off, as of times since 1970 the parser does it.
+#[inline(always)]
+pub(super) fn fraction(word: u128) -> Read<u64> {
+    const SCALE: [u64; 10] = [1, 100_000, 10_000, 1_000, 100, 10, 1, 10, 100, 1000];
+    let read = digits16(word);
+    let scale = SCALE[read.length.min(9)];
+    let value = if read.length <= 6 { read.value.wrapping_mul(scale) } else { read.value / scale };
+    Read { value, length: read.length, bad: read.bad | flag(read.length > 9) }
 }
 
 /// A number of one to sixteen bytes with or without a point, no sign, its digits below 2^53.

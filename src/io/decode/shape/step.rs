@@ -44,6 +44,8 @@ pub(super) enum Kind {
     Text,
     /// The same up to [`LONG_TEXT`] bytes.
     LongText,
+    /// The same with escapes or without.
+    Escaped,
 }
 
 impl Kind {
@@ -85,6 +87,7 @@ impl Kind {
         match self {
             Kind::Nothing => 0,
             Kind::LongText => LONG_TEXT + LITERAL,
+            Kind::Escaped => LONG_TEXT + 2 * LITERAL,
             _ => 32,
         }
     }
@@ -92,7 +95,7 @@ impl Kind {
     /// Fewest bytes that it can have.
     fn shortest(self) -> usize {
         match self {
-            Kind::Nothing | Kind::Cell | Kind::Word | Kind::Text | Kind::LongText => 0,
+            Kind::Nothing | Kind::Cell | Kind::Word | Kind::Text | Kind::LongText | Kind::Escaped => 0,
             Kind::Moment => 19,
             _ => 1,
         }
@@ -234,12 +237,14 @@ impl Shape {
                 Kind::Word | Kind::Name | Kind::Text | Kind::LongText => {
                     rest.iter().position(|byte| is_stop(*byte, stop)).unwrap_or(rest.len())
                 }
+                Kind::Escaped => escaped(rest).unwrap_or(rest.len()),
                 _ => rest.iter().take_while(|byte| is_numeric(**byte)).count(),
             };
             let Some((value, after)) = rest.split_at_checked(length) else { return false };
             let Some(behind) = after.strip_prefix(step.text().as_slice()) else { return false };
             let fits = match step.kind {
                 Kind::Nothing | Kind::Fraction => true,
+                Kind::Escaped => length <= LONG_TEXT,
                 Kind::Moment => match day(value, &self.zone) {
                     Some((day, midnight)) => {
                         changes.push((place, step.kind, day, midnight));
@@ -290,6 +295,31 @@ pub(super) fn is_numeric(byte: u8) -> bool {
 /// What ends a text that is read as it stands: its end, a quote or a backslash, control characters, what is not ASCII.
 pub(super) fn is_stop(byte: u8, stop: u8) -> bool {
     byte == stop || byte == b'"' || byte == b'\\' || !(0x20..0x80).contains(&byte)
+}
+
+/// The length of a text up to its quote, if its escapes are well-formed. What they mean is not looked at, so that it
+/// must be one that nobody reads: then nor does serde_json.
+pub(super) fn escaped(text: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    loop {
+        let rest = text.get(length..)?;
+        length += rest.iter().position(|byte| is_stop(*byte, b'"'))?;
+        match text.get(length)? {
+            b'"' => return Some(length),
+            b'\\' => length += escape(text.get(length + 1..)?.first_chunk()?)?,
+            _ => return None,
+        }
+    }
+}
+
+/// The length of an escape, of which these bytes follow the backslash.
+#[inline(always)]
+pub(super) fn escape(text: &[u8; 5]) -> Option<usize> {
+    match text {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
+        [b'u', hex @ ..] => hex.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        _ => None,
+    }
 }
 
 /// Of `YYYY-MM-DDTHH:MM:SS`: the bytes up to the time, and the day's midnight, if every time of this day can be read.

@@ -112,6 +112,27 @@ fn usual_lines_are_taken_and_right() {
     }
 }
 
+/// Escapes in texts that nobody reads: any number of them at any place, halves of surrogate pairs too.
+#[test]
+fn lines_with_escapes_are_taken() {
+    let case = Case::new(&["cpu"]);
+    let escapes = ["\\n", "\\u00e9", "\\\"", "\\\\", "\\ud800", "x", "\\/", " "];
+    let text: String = (0..2000)
+        .map(|i| {
+            let note: String = (0..i % 60).map(|place| escapes[(i * 7 + place * place) % escapes.len()]).collect();
+            format!("{{\"timestamp\":\"2023-10-01T12:00:{:02}Z\",\"note\":\"\\t{note}\",\"cpu\":{i}}}\n", i % 60)
+        })
+        .collect();
+    let expected = general(&case, [(text.as_bytes(), 0)].into_iter());
+    for isa in Isa::all() {
+        let mut scanner = case.scanner(Lines::Ndjson);
+        scanner.isa = isa;
+        let (outcome, taken) = scanned(&case, &mut scanner, &[text.as_bytes()]);
+        same(&outcome, &expected, isa.name);
+        assert_eq!(taken, 2000);
+    }
+}
+
 /// Everything that one byte can do to a line: each replaced by each, each missing, each doubled, anything put between.
 #[test]
 fn a_line_with_one_byte_wrong() {
@@ -119,7 +140,7 @@ fn a_line_with_one_byte_wrong() {
     let line = |second: usize| {
         format!(
             "{{\"timestamp\":\"2023-10-01T12:00:{second:02}.5Z\",\"host\":\"w-1\",\"cpu\":{second},\"mem\":-0.25,\"n\":123456789012,\
-             \"x\":[1.5,null],\"s\":\"t\",\"service_status\":{{\"db\":\"online\"}}}}\n"
+             \"x\":[1.5,null],\"s\":\"t\",\"q\":\"\\\"\\u00e9\\n\",\"service_status\":{{\"db\":\"online\"}}}}\n"
         )
         .into_bytes()
     };
