@@ -116,7 +116,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
     let (run, outcome) = runtime
         .block_on(async {
-            tokio::spawn(heed_signals(cancel));
+            tokio::spawn(heed_signals(cancel, None));
             // Spawned, so that a panic of the engine is an error here.
             tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
         })
@@ -186,7 +186,7 @@ pub(super) fn model_of(
 }
 
 /// The first signal stops the run where it is, the second ends the process.
-pub(super) async fn heed_signals(cancel: Cancel) {
+pub(super) async fn heed_signals(cancel: Cancel, notice: Option<&'static str>) {
     #[cfg(unix)]
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -201,7 +201,10 @@ pub(super) async fn heed_signals(cancel: Cancel) {
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
         match strike {
-            0 => cancel.cancel(),
+            0 => {
+                cancel.cancel();
+                notice.iter().for_each(|notice| terminal::err(notice));
+            }
             _ => std::process::exit(Exit::Interrupted as i32),
         }
     }

@@ -27,6 +27,9 @@ use crate::io::output::file::Written;
 use crate::io::state::{LiveDir, RunDir, RunLock, StateDir, run_id};
 use crate::port::{Clock, Journal, Model};
 
+/// Said at the first signal.
+const STOPPING: &str = "stopping: open windows are reported; another Ctrl-C ends at once, and the next run goes on\n";
+
 /// A graph with windows that is ready to go.
 pub struct Live {
     pub compiled: Compiled,
@@ -73,7 +76,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
     let ended = runtime.block_on(async {
-        tokio::spawn(heed_signals(drain));
+        tokio::spawn(heed_signals(drain, Some(STOPPING)));
         tokio::spawn(drive(plan, stream, header, around, checkpoint, earlier)).await
     });
     runtime.shutdown_background();
@@ -169,9 +172,13 @@ impl Desk {
                     earlier.push(closed);
                 }
                 // Journaled, but the process died before the checkpoint: its records are read again.
-                Some(_) => run.discard(lock),
+                Some(closed) if closed.begun().is_none_or(|begun| begun.micros() >= checkpoint.written) => {
+                    run.discard(lock);
+                }
+                // Of an earlier form of the graph, and left then.
+                Some(_) => {}
                 // It ended after the checkpoint was written.
-                None if pending => self.run_of(&run).iter().for_each(|(ended, _)| checkpoint.learn(ended)),
+                None if pending => self.run_of(&run).iter().for_each(|(ended, ..)| checkpoint.learn(ended)),
                 None if run.is_void() => run.discard(lock),
                 None => {}
             }
@@ -184,26 +191,27 @@ impl Desk {
         if run.is_finished() {
             return None;
         }
-        let (replayed, journal) = self.run_of(run)?;
+        let (replayed, journal, begun) = self.run_of(run)?;
         if replayed.header.as_ref().is_none_or(|header| header.fingerprint != self.plan.fingerprint) {
             let id = run.id();
-            tracing::warn!(
-                "run {id} of an earlier window was not finished and the graph has changed since; it is left"
-            );
+            terminal::err(&format!(
+                "warning: run {id} of an earlier window is not finished, and the graph has changed since: \
+                 with the graph as it was, `agent resume {id}` makes up for it\n"
+            ));
             return None;
         }
         let journal: Option<Box<dyn Journal>> = Some(Box::new(journal));
-        Some(Closed::new(replayed, journal, true))
+        Some(Closed::new(replayed, journal, true).at(begun))
     }
 
     /// What the journal of a run says, if it is one of a window of this graph.
-    fn run_of(&self, run: &RunDir) -> Option<(Run, FileJournal)> {
+    fn run_of(&self, run: &RunDir) -> Option<(Run, FileJournal, Timestamp)> {
         let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
         let entries = resume::read(&text).ok()?;
         let Event::Started(header) = &entries.first()?.event else { return None };
         let is_ours = header.window.is_some() && header.invocation.path == self.invocation.path;
         let replayed = resume::replay(&self.plan, &entries).ok().filter(|_| is_ours)?;
-        Some((replayed, journal))
+        Some((replayed, journal, entries.first()?.at))
     }
 
     /// Says what a tape has left over.

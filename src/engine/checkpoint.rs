@@ -12,7 +12,7 @@ use super::windows::{Assigned, Known};
 use crate::domain::{Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Batches that are remembered apart of each source.
 const MARKS: usize = 4096;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
@@ -21,6 +21,8 @@ const REMEMBERED: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub version: u32,
+    /// When it was written, by the clock; microseconds.
+    pub written: i64,
     /// Everything before is closed; microseconds.
     pub boundary: Option<i64>,
     /// End of the last window that had a run.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
@@ -182,7 +182,7 @@ impl Folding {
         let Some(input) = self.sources.get_mut(source) else { return Ok(()) };
         match message {
             Message::Batch { batch, position, record } => {
-                (input.heard, input.record) = (Instant::now(), record);
+                input.record = record;
                 self.gather(source, &batch, position);
                 Ok(())
             }
@@ -226,19 +226,21 @@ impl Folding {
     /// Whether records that an earlier process had are still to be read again: until then windows lack them. A source
     /// that does not bring them is waited for with `patience`.
     fn is_replaying(&self, patience: Duration) -> bool {
-        let waits = |source: &Intake| !source.ended && source.heard.elapsed() < patience;
-        self.sources.iter().any(|source| source.account.is_replaying() && waits(source))
+        let silences = self.mailbox.silences();
+        let waits = |source: &Intake, silence: &Duration| !source.ended && *silence < patience;
+        let mut sources = self.sources.iter().zip(&silences);
+        sources.any(|(source, silence)| source.account.is_replaying() && waits(source, silence))
     }
 
     /// Marks sources that were not heard for long; gives how long none was, in microseconds.
     fn note_silence(&mut self) -> i64 {
-        for (at, source) in self.sources.iter().enumerate() {
-            if source.live && source.heard.elapsed() >= self.idle {
+        let silences = self.mailbox.silences();
+        for (at, (source, silence)) in self.sources.iter().zip(&silences).enumerate() {
+            if source.live && *silence >= self.idle {
                 self.windows.idle(at);
             }
         }
-        let heard = self.sources.iter().map(|source| source.heard).max();
-        heard.map_or(0, |heard| heard.elapsed().as_micros().min(1 << 60) as i64)
+        silences.iter().min().map_or(0, |silence| silence.as_micros().min(1 << 60) as i64)
     }
 
     fn close(&mut self, window: Closing, closed: &Sender<Closed>) -> Faulty<()> {
@@ -344,6 +346,7 @@ impl Folding {
         };
         let mut checkpoint = Checkpoint {
             version: VERSION,
+            written: self.around.clock.now().micros(),
             boundary: self.windows.boundary(),
             reported: self.reported,
             late: self.late.clone(),

@@ -1,7 +1,5 @@
 //! One source of a stream in windows: where it stands, and what came of it.
 
-use std::time::Instant;
-
 use super::checkpoint::{Account, Checkpoint};
 use super::live::Surroundings;
 use crate::diagnostic::{Diagnostic, codes};
@@ -19,7 +17,6 @@ pub struct Intake {
     pub live: bool,
     pub account: Account,
     pub ended: bool,
-    pub heard: Instant,
     pub record: InputRecord,
     /// The record as of the last window that closed.
     told: InputRecord,
@@ -95,17 +92,7 @@ pub fn open(
     account.begin(reader.as_ref().and_then(|reader| reader.position()));
     let record = InputRecord { node: name.clone(), ..InputRecord::default() };
     let live = source.source.is_live();
-    let input = Intake {
-        node: source.node,
-        name,
-        live,
-        account,
-        ended,
-        heard: Instant::now(),
-        told: record.clone(),
-        record,
-        ahead: 0,
-    };
+    let input = Intake { node: source.node, name, live, account, ended, told: record.clone(), record, ahead: 0 };
     Ok((input, reader))
 }
 

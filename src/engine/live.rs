@@ -16,7 +16,7 @@ use super::folding::Folding;
 use super::state::Run;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::RunStatus;
+use crate::domain::{RunStatus, Timestamp};
 use crate::graph::{Plan, Stream};
 use crate::port::{Clock, Journal, Memory, Model};
 
@@ -61,9 +61,21 @@ pub struct Closed {
     run: Run,
     journal: Option<Box<dyn Journal>>,
     first: Option<Event>,
+    begun: Option<Timestamp>,
 }
 
 impl Closed {
+    /// The same, of a run whose journal began then.
+    #[must_use]
+    pub fn at(self, begun: Timestamp) -> Closed {
+        Closed { begun: Some(begun), ..self }
+    }
+
+    /// When its journal began, if that was said.
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.begun
+    }
+
     /// A run that was journaled up to its cut, by this process or an `earlier` one. Without a cut its window is empty, and
     /// there is nothing to do but to end it.
     pub fn new(run: Run, journal: Option<Box<dyn Journal>>, earlier: bool) -> Closed {
@@ -72,7 +84,7 @@ impl Closed {
             (true, true) => Some(Event::Resumed {}),
             (true, false) => None,
         };
-        Closed { run, journal, first }
+        Closed { run, journal, first, begun: None }
     }
 }
 
@@ -173,7 +185,7 @@ pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
 
 /// Drives the run of one window to its end.
 async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared: &Shared) {
-    let Closed { run, journal, first } = closed;
+    let Closed { run, journal, first, .. } = closed;
     let world = World {
         journal,
         clock: around.clock.clone(),

@@ -26,9 +26,10 @@ pub enum Message {
     },
 }
 
-#[derive(Default)]
 struct Slot {
     queue: VecDeque<Message>,
+    /// When it last put something in, or what it had put in was taken.
+    heard: Instant,
     /// What may be released, not yet told to the reader.
     release: Option<Position>,
 }
@@ -53,7 +54,8 @@ struct State {
 impl Mailbox {
     pub fn new(sources: usize) -> Mailbox {
         let mailbox = Mailbox::default();
-        mailbox.lock().slots.resize_with(sources, Slot::default);
+        let slot = || Slot { queue: VecDeque::new(), heard: Instant::now(), release: None };
+        mailbox.lock().slots.resize_with(sources, slot);
         mailbox
     }
 
@@ -65,7 +67,11 @@ impl Mailbox {
         loop {
             let filled: Vec<bool> = state.slots.iter().map(|slot| !slot.queue.is_empty()).collect();
             let chosen = choose(&filled);
-            let message = chosen.and_then(|at| Some((at, state.slots.get_mut(at)?.queue.pop_front()?)));
+            let slot = chosen.and_then(|at| Some((at, state.slots.get_mut(at)?)));
+            let message = slot.and_then(|(at, slot)| {
+                slot.heard = Instant::now();
+                Some((at, slot.queue.pop_front()?))
+            });
             if message.is_some() {
                 self.0.emptied.notify_all();
                 return message;
@@ -73,6 +79,13 @@ impl Mailbox {
             let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
             state = self.0.filled.wait_timeout(state, left).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }
+    }
+
+    /// How long each source has had nothing to say. One whose messages wait to be taken is not silent, however slow the
+    /// rest is.
+    pub fn silences(&self) -> Vec<Duration> {
+        let silence = |slot: &Slot| if slot.queue.is_empty() { slot.heard.elapsed() } else { Duration::ZERO };
+        self.lock().slots.iter().map(silence).collect()
     }
 
     /// Everything of this source before `position` is safe.
@@ -98,6 +111,7 @@ impl Mailbox {
             let Some(slot) = state.slots.get_mut(source) else { return false };
             if slot.queue.len() < AHEAD {
                 slot.queue.push_back(message);
+                slot.heard = Instant::now();
                 self.0.filled.notify_all();
                 return true;
             }

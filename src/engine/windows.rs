@@ -159,7 +159,8 @@ impl Windows {
         let mut assigned = Assigned::default();
         for (row, &time) in times.iter().enumerate() {
             if limit.is_some_and(|limit| time > limit) {
-                assigned.ahead += 1;
+                assigned.ahead += u64::from(known(row).is_none());
+                assigned.left.push(row as u32);
                 continue;
             }
             let closed = self.closed_at(newest.unwrap_or(time), others);

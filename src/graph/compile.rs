@@ -60,7 +60,8 @@ pub fn compile(
         }
     }
     faults.extend(written_twice(&file, &built, source));
-    if file.window.is_none() {
+    // A window that is malformed is said already.
+    if file.window.is_none() && faults.is_empty() {
         faults.extend(never_due(&file, &built, source));
     }
     if faults.is_empty() {

@@ -208,7 +208,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
 impl Desk {
     async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
         self.admit(headers)?;
-        let packed = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+        let packed = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
             None | Some(b"identity") => false,
             Some(b"gzip" | b"x-gzip") => true,
             Some(_) => return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the only encoding is gzip")),
