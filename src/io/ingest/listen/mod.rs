@@ -62,7 +62,9 @@ const ADDRESS: &str = "listen.addr";
 /// answer cannot know; if it sends again, records that were kept count twice. In a run that keeps no state (`--no-journal`)
 /// records are in memory only.
 ///
-/// When the run is slow, the spool grows to `max_spool` and then clients are put off; memory stays as it is. There is no
+/// The spool keeps records until the report of their window is safe, so it must hold a window with its grace: at 1,000
+/// records of 100 bytes a second an hour takes 360 MB. When it is full, because the run is slow or `max_spool` too small,
+/// clients are put off; memory stays as it is. There is no
 /// TLS: listen on the loopback or behind a proxy, and set a token where others can reach the address.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -208,11 +208,12 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
 impl Desk {
     async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
         self.admit(headers)?;
-        let packed = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
-            None | Some(b"identity") => false,
-            Some(b"gzip" | b"x-gzip") => true,
-            Some(_) => return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the only encoding is gzip")),
-        };
+        let packed =
+            match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
+                None | Some(b"identity") => false,
+                Some(b"gzip" | b"x-gzip") => true,
+                Some(_) => return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the only encoding is gzip")),
+            };
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > self.terms.max_body) {
             return Err(self.too_long());
@@ -239,7 +240,9 @@ impl Desk {
             return Err(put_off("too many requests in a second"));
         }
         if self.spool.size() >= self.terms.max_spool {
-            return Err(put_off("more was received than could be worked on yet"));
+            return Err(put_off(
+                "more was received than windows have closed over yet; if it stays so, raise `max_spool`",
+            ));
         }
         Ok(())
     }

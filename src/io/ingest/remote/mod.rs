@@ -27,7 +27,7 @@ pub(super) use caller::{Access, Caller, Reply, shown};
 pub(super) use check::{check_access, parse_url};
 
 /// Records after which a batch is handed out.
-const ENOUGH: u64 = 8192;
+const ENOUGH: u64 = 2048;
 /// How often a source that ends asks in vain before the run fails.
 const TRIES: u32 = 5;
 
