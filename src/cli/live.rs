@@ -75,8 +75,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         .enable_all()
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
-        tokio::spawn(heed_signals(drain, Some(STOPPING)));
+        tokio::spawn(heed_signals(drain, notice));
         tokio::spawn(drive(plan, stream, header, around, checkpoint, earlier)).await
     });
     runtime.shutdown_background();

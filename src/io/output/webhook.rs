@@ -47,7 +47,8 @@ use crate::port::Clock;
 /// double from 0.2 to 10 s, or as long as `Retry-After` asks. Any other answer than 2xx is final, redirects too. After
 /// `retries`, or where a pause would end after the `deadline`, the alert goes into the dead-letter file, one JSON object
 /// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. With `"change"`,
-/// what was not told stays untold, and is tried again with the next window. The node's own `timeout`, if any, has to be
+/// what was not told stays untold, and is tried again with the next window. A receiver that did not take the last alert is
+/// tried once a window, for 2 s at most, until it takes one, so that windows do not pile up behind it. The node's own `timeout`, if any, has to be
 /// longer than the `deadline`.
 ///
 /// Of the address only scheme and host are ever shown.
@@ -145,7 +146,6 @@ impl Task for Webhook {
     async fn run(&self, input: Input, cx: &Cx) -> Result<Delivery, TaskError> {
         let Input { report, anomalies } = input;
         let findings = findings(&report, anomalies);
-        // Once an episode says that it is resolved, its anomaly counts as gone here; nothing else changes.
         // Backwards, so that of one name the worse stays.
         let now: Told = findings.iter().rev().map(|finding| (finding.name.clone(), finding.severity)).collect();
         let memory = format!("{}/told", cx.task);
@@ -251,6 +251,7 @@ fn findings(report: &Report, anomalies: Option<Vec<Anomaly>>) -> Vec<Finding> {
         Some(anomalies) => {
             let mut findings: Vec<Finding> = anomalies
                 .into_iter()
+                .filter(|anomaly| !anomaly.is_over())
                 .map(|Anomaly { name, severity, description, .. }| Finding { name, severity, description })
                 .collect();
             findings.sort_by_key(|finding| Reverse(finding.severity)); // each detector's are in order already

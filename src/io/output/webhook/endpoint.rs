@@ -1,6 +1,7 @@
 //! Where alerts are posted: an address that is a secret, and tries within limits.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -29,7 +30,12 @@ pub struct Endpoint {
     /// Built at the first request, and kept so that connections are.
     client: OnceLock<Result<Client, String>>,
     limits: Limits,
+    /// The last alert could not be delivered.
+    failing: AtomicBool,
 }
+
+/// How long a receiver that did not take the last alert is waited for: windows must not pile up behind it.
+const FAILING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -71,7 +77,7 @@ impl Endpoint {
         let mut secrets: Vec<String> = whole.into_iter().chain(parts).map(String::from).chain(values).collect();
         secrets.retain(|part| part.len() >= SHORTEST_SECRET);
         secrets.sort_by_key(|part| std::cmp::Reverse(part.len()));
-        Ok(Endpoint { url, secrets, client: OnceLock::new(), limits })
+        Ok(Endpoint { url, secrets, client: OnceLock::new(), limits, failing: AtomicBool::new(false) })
     }
 
     /// Scheme and host.
@@ -84,9 +90,20 @@ impl Endpoint {
         self.limits.first_pause = Duration::from_millis(2);
     }
 
-    /// Posts a JSON body until it is taken, refused for good, or the limits are reached.
+    /// Posts a JSON body until it is taken, refused for good, or the limits are reached. A receiver that did not take the
+    /// last one is tried once and briefly, until it takes one.
     pub async fn post(&self, body: &[u8], key: &str) -> Posted {
-        let Limits { retries, deadline, first_pause } = self.limits;
+        let mut limits = self.limits;
+        if self.failing.load(Ordering::Relaxed) {
+            limits = Limits { retries: 0, deadline: limits.deadline.min(FAILING), ..limits };
+        }
+        let posted = self.post_within(limits, body, key).await;
+        self.failing.store(posted.failure.is_some(), Ordering::Relaxed);
+        posted
+    }
+
+    async fn post_within(&self, limits: Limits, body: &[u8], key: &str) -> Posted {
+        let Limits { retries, deadline, first_pause } = limits;
         let end = Instant::now() + deadline;
         let mut attempts = 0;
         loop {
