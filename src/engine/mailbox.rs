@@ -158,3 +158,22 @@ pub fn pump(mailbox: &Mailbox, source: usize, mut reader: Box<dyn Reader>, read:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a slow consumer would close the windows of sources whose records wait for it.
+    #[test]
+    fn a_source_whose_messages_wait_is_not_silent() {
+        let mailbox = Mailbox::new(2);
+        assert!(mailbox.put(0, Message::End { record: InputRecord::default(), fault: None }));
+        std::thread::sleep(Duration::from_millis(30));
+        let silences = mailbox.silences();
+        assert_eq!(silences[0], Duration::ZERO);
+        assert!(silences[1] >= Duration::from_millis(30), "{silences:?}");
+        assert!(mailbox.take(Duration::ZERO, |filled| filled.iter().position(|filled| *filled)).is_some());
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(mailbox.silences()[0] >= Duration::from_millis(30));
+    }
+}
