@@ -48,11 +48,6 @@ pub trait Source: Sized + Send + Sync + 'static {
     fn is_live(&self) -> bool {
         false
     }
-
-    /// The file or address that it reads, as messages name it. No two live sources may share a spool.
-    fn reads(&self) -> Option<&str> {
-        None
-    }
 }
 
 /// What a source must know of the pass that it feeds.

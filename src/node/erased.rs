@@ -143,8 +143,6 @@ pub trait AnySource: Send + Sync {
     fn can_be_reread(&self) -> bool;
     /// See [`Source::is_live`].
     fn is_live(&self) -> bool;
-    /// See [`Source::reads`].
-    fn reads(&self) -> Option<&str>;
 }
 
 impl<S: Source> AnySource for S {
@@ -156,9 +154,6 @@ impl<S: Source> AnySource for S {
     }
     fn is_live(&self) -> bool {
         Source::is_live(self)
-    }
-    fn reads(&self) -> Option<&str> {
-        Source::reads(self)
     }
 }
 

@@ -229,10 +229,6 @@ impl Source for IngestFile {
     fn is_live(&self) -> bool {
         self.config.follow
     }
-
-    fn reads(&self) -> Option<&str> {
-        Some(&self.config.path)
-    }
 }
 
 /// What a file or standard input holds, unpacked, and its size if that is known.

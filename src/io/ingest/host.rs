@@ -120,10 +120,6 @@ impl Source for IngestHost {
     fn is_live(&self) -> bool {
         true
     }
-
-    fn reads(&self) -> Option<&str> {
-        Some(READS)
-    }
 }
 
 struct HostReader {

@@ -218,10 +218,6 @@ impl Source for IngestPoll {
     fn is_live(&self) -> bool {
         !self.config.once
     }
-
-    fn reads(&self) -> Option<&str> {
-        Some(&self.reads)
-    }
 }
 
 impl IngestPoll {

@@ -180,10 +180,6 @@ impl Source for IngestPrometheus {
     fn is_live(&self) -> bool {
         self.config.end.is_none()
     }
-
-    fn reads(&self) -> Option<&str> {
-        Some(&self.reads)
-    }
 }
 
 impl IngestPrometheus {

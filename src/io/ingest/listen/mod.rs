@@ -179,10 +179,6 @@ impl Source for IngestListen {
     fn is_live(&self) -> bool {
         true
     }
-
-    fn reads(&self) -> Option<&str> {
-        Some(&self.config.address)
-    }
 }
 
 /// Reads what the server puts into the spool.
