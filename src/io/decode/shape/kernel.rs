@@ -319,9 +319,11 @@ fn word(text: u128, sink: &Sink<'_>) -> Read<u64> {
         word.wrapping_sub(ONES) & !word & (ONES << 7)
     };
     // In CSV the last cell of a line ends with the line.
-    let marks = if sink.stop == b'"' { ends(b'"') } else { ends(sink.stop) | ends(b'\n') | ends(b'\r') };
+    // Up to what ends the word: in JSON with it.
+    let (marks, beyond) =
+        if sink.stop == b'"' { (ends(b'"'), 0) } else { (ends(sink.stop) | ends(b'\n') | ends(b'\r'), 8) };
     let length = marks.trailing_zeros() & !7;
-    let key = text & 1u128.wrapping_shl(length).wrapping_sub(1);
+    let key = text & ((marks ^ marks.wrapping_sub(1)) >> beyond);
     let (value, bad) = sink.words.find(key);
     Read { value, length: length as usize / 8, bad: bad | flag(length > 120) }
 }

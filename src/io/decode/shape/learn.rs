@@ -5,6 +5,7 @@
 use super::stage::{ENTITY, METRIC, NOWHERE, Stage, TIME};
 use super::step::{Kind, LITERAL, LONG_TEXT, Shape, TEXT, Value, escaped, is_numeric, is_stop};
 use crate::io::decode::cell::is_name;
+use crate::io::decode::escape::unescape;
 use crate::io::decode::fields::{Field, Fields};
 use crate::io::decode::text::{is_blank, trim};
 
@@ -126,10 +127,10 @@ impl<'a> Reader<'a> {
                 b'}' => return self.literal(1),
                 b',' => self.literal(1)?,
                 b'"' => {
-                    let length = self.string()?;
-                    let key = std::str::from_utf8(self.rest.get(1..length + 1)?).ok()?;
-                    let target = self.target(inside, key);
-                    self.literal(length + 2)?;
+                    let quoted = self.string()?;
+                    let key = unescape(quoted)?;
+                    let target = self.target(inside, &key);
+                    self.literal(quoted.len())?;
                     self.blanks();
                     self.expect(b':')?;
                     self.value(target, depth + 1)?;
@@ -191,10 +192,15 @@ impl<'a> Reader<'a> {
     fn text(&mut self, target: Target, field: Option<&Field>) -> Option<()> {
         let length = self.rest.iter().skip(1).position(|byte| is_stop(*byte, b'"'))?;
         let text = self.rest.get(1..length + 1)?;
-        if let (Target::Nobody, Some(b'\\')) = (target, self.rest.get(length + 1)) {
+        if self.rest.get(length + 1) == Some(&b'\\') {
+            let (kind, column) = match target {
+                Target::Nobody => (Kind::Escaped, NOWHERE),
+                Target::Service(column) => (Kind::Word, column),
+                Target::Field(_) => return None,
+            };
             let length = escaped(self.rest.get(1..)?).filter(|length| *length <= LONG_TEXT)?;
             self.literal(1)?;
-            self.put(Kind::Escaped, NOWHERE, length)?;
+            self.put(kind, column, length)?;
             return self.literal(1);
         }
         if self.rest.get(length + 1) != Some(&b'"') {
@@ -295,10 +301,16 @@ impl<'a> Reader<'a> {
         let _ = self.literal(blanks);
     }
 
-    /// The length of a string without escapes that begins here, without its quotes.
-    fn string(&self) -> Option<usize> {
-        let length = self.rest.iter().skip(1).position(|byte| matches!(byte, b'"' | b'\\'))?;
-        (self.rest.get(length + 1) == Some(&b'"')).then_some(length)
+    /// The string that begins here, with its quotes.
+    fn string(&self) -> Option<&'a str> {
+        let mut length = 1;
+        loop {
+            length += self.rest.get(length..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            if self.rest.get(length) == Some(&b'"') {
+                return std::str::from_utf8(self.rest.get(..length + 1)?).ok();
+            }
+            length += 2;
+        }
     }
 }
 

@@ -13,10 +13,13 @@
 //! what was learned, what they give does not. Whether times come twice or out of order lies between records, so who
 //! joins what was taken with the rest looks at it. Unsafe code is in `kernel` and `run` alone.
 //!
-//! Handed over are lines with control characters or anything but ASCII in values, or with escapes in values that
-//! somebody reads; texts over 4,096 bytes,
-//! names over 31, words for a status over 15; numbers over 31 bytes; times without seconds or in another form than
-//! `YYYY-MM-DDTHH:MM:SS` with a fraction and zone or a number; and every line with a fault.
+//! Escapes may stand in keys, which are literal text, in texts that nobody reads, and in words for a status, whose
+//! spellings are learned as they come.
+//!
+//! Handed over are lines with control characters or anything but ASCII in values, or with escapes in times or names;
+//! texts over 4,096 bytes, names over 31, words for a status over 15 as they are written; numbers over 31 bytes; times
+//! without seconds or in another form than `YYYY-MM-DDTHH:MM:SS` with a fraction and zone or a number; and every line
+//! with a fault.
 
 mod chunk;
 mod kernel;

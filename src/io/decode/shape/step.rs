@@ -225,8 +225,8 @@ impl Shape {
     }
 
     /// Widens the kinds of values and learns the day until the shape takes this line, the newline at its end
-    /// included; whether it does. `stop` ends a text, `name` tells whether an entity is known or can be.
-    pub fn adapt(&mut self, line: &[u8], stop: u8, words: &Words, mut name: impl FnMut(&[u8]) -> bool) -> bool {
+    /// included; whether it does. `stop` ends a text, `words` may learn another spelling, `name` tells whether an entity is known or can be.
+    pub fn adapt(&mut self, line: &[u8], stop: u8, words: &mut Words, mut name: impl FnMut(&[u8]) -> bool) -> bool {
         let mut rest = line;
         let mut changes = Vec::new();
         for (place, step) in self.steps.iter().enumerate() {
@@ -234,6 +234,7 @@ impl Shape {
                 Kind::Nothing => 0,
                 Kind::Moment => 19,
                 Kind::Fraction => rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+                Kind::Word if stop == b'"' => escaped(rest).unwrap_or(rest.len()),
                 Kind::Word | Kind::Name | Kind::Text | Kind::LongText => {
                     rest.iter().position(|byte| is_stop(*byte, stop)).unwrap_or(rest.len())
                 }
@@ -253,7 +254,7 @@ impl Shape {
                     None => false,
                 },
                 Kind::Epoch => number(value).is_some(),
-                Kind::Word => words.get(value).is_some(),
+                Kind::Word => words.learn(value),
                 Kind::Name => name(value),
                 Kind::Text | Kind::LongText => {
                     if length > TEXT {

@@ -149,9 +149,15 @@ fn value(sort: Sort, second: usize, odd: bool, random: &mut Random) -> String {
             random.below(30)
         )),
         Sort::Status => {
-            let strange = random.one_in(50);
             let usual = ["online", "online", "online", "degraded", "offline", "up", "sleeping-deeply"];
-            quoted(if strange { "strange" } else { random.pick(&usual) })
+            // Escapes, also of what is none, and controls that are not of the word.
+            let strange =
+                ["strange", "online\0", "on\\line", "a\\b", "a\\\\b", "up\\\"", "\\ud83dup", "\\u006Fnlin\\u0065"];
+            match random.below(50) {
+                0 => quoted(random.pick(&strange)),
+                1..10 => quoted(random.pick(&["onl\\u0069ne", "\\u0075p", "of\\u0066line", "o\\u006eline"])),
+                _ => quoted(random.pick(&usual)),
+            }
         }
         Sort::Text => quoted(&"some text of any length, also long ones, which are read in pieces"[..random.below(65)]),
         Sort::Fixed(text) => text.to_string(),
@@ -183,6 +189,8 @@ impl Plan {
                 "host",
                 "device",
                 "service_status.db",
+                "\\u0063pu",
+                "x\\\"\\ty",
             ]);
             let sort = match key {
                 "host" | "device" => {
@@ -208,7 +216,13 @@ impl Plan {
             }
         }
         if random.one_in(3) {
-            let inside = random.pick(&["service_status:db,cache", "a:b,c", "content:energy,other", "deep:er"]);
+            let inside = random.pick(&[
+                "service_status:db,cache",
+                "service_status:db,c\\u0061che",
+                "a:b,c",
+                "content:energy,other",
+                "deep:er",
+            ]);
             let (object, keys) = inside.split_once(':').unwrap();
             fields.push((format!("{object}:"), Sort::Fixed("{")));
             for key in keys.split(',') {

@@ -69,19 +69,66 @@ proptest! {
     }
 }
 
+/// The status of a text, as the kernel looks it up.
+fn level(words: &Words, text: &str, csv: bool) -> Option<u64> {
+    let (level, bad) = words.find(words::key(text.as_bytes(), csv)?);
+    (bad == 0).then_some(level)
+}
+
 #[test]
 fn every_word_finds_its_level() {
     let own: BTreeMap<String, Status> =
         (0..12).map(|i| (format!("word{i}"), Status::ALL[i % 3])).chain([("a".repeat(16), Status::Online)]).collect();
-    let words = Words::new(&own, true);
-    for (word, status) in own.iter().filter(|(word, _)| word.len() < 16) {
-        assert_eq!(words.get(word.as_bytes()), Some(u64::from(status.level())), "{word}");
+    for csv in [true, false] {
+        let words = Words::new(&own, csv);
+        for (word, status) in own.iter().filter(|(word, _)| word.len() < 16) {
+            assert_eq!(level(&words, word, csv), Some(u64::from(status.level())), "{word}");
+        }
+        assert_eq!(level(&words, "offline", csv), Some(2));
+        assert_eq!(level(&words, "", csv), csv.then_some(u64::from(crate::domain::NO_STATUS)));
+        for word in ["ofline", "aaaaaaaaaaaaaaaa", "word12"] {
+            assert_eq!(level(&words, word, csv), None);
+        }
     }
-    assert_eq!(words.get(b"offline"), Some(2));
-    assert_eq!(words.get(b""), Some(u64::from(crate::domain::NO_STATUS)));
-    for word in ["", "ofline", "aaaaaaaaaaaaaaaa", "word12"] {
-        assert_eq!(Words::new(&own, false).get(word.as_bytes()), None);
+    assert_eq!(level(&Words::new(&own, false), "online\0", false), None, "a control character is not of the word");
+}
+
+#[test]
+fn words_that_mean_another_thing_where_they_stand_are_not_taken_as_they_are() {
+    let all = ["up", "a\\b", "say \"up\"", "tab\tbed", " up", "up ", "NA", "-", "null"];
+    let own: BTreeMap<String, Status> = all.iter().map(|word| (word.to_string(), Status::Online)).collect();
+    let taken = |csv: bool| -> Vec<&str> {
+        let words = Words::new(&own, csv);
+        all.into_iter().filter(|word| level(&words, word, csv).is_some()).collect()
+    };
+    assert_eq!(taken(false), ["up", " up", "up ", "NA", "-", "null"]);
+    assert_eq!(taken(true), ["up", "a\\b", "say \"up\"", "tab\tbed"]);
+}
+
+#[test]
+fn spellings_with_escapes_are_learned_up_to_a_number() {
+    let own: BTreeMap<String, Status> = [("a\\b".to_string(), Status::Offline)].into();
+    let mut words = Words::new(&own, false);
+    for (text, expected) in [("onl\\u0069ne", Some(0)), ("\\u004Fnline", None), ("a\\b", None), ("a\\\\b", Some(2))] {
+        assert_eq!(level(&words, text, false), None, "{text}");
+        assert_eq!(words.learn(text.as_bytes()), expected.is_some(), "{text}");
+        assert_eq!(level(&words, text, false), expected, "{text}");
     }
+    let hex = |word: &str, at: usize| {
+        let (before, rest) = word.split_at(at);
+        format!("{before}\\u{:04x}{}", rest.as_bytes()[0], &rest[1..])
+    };
+    let words_of = |word: &'static str| (0..word.len()).map(move |at| hex(word, at));
+    let spellings: Vec<String> = ["online", "degraded", "offline"].into_iter().flat_map(words_of).collect();
+    let learned: Vec<&String> = spellings.iter().filter(|text| words.learn(text.as_bytes())).collect();
+    assert!(learned.len() > 8 && learned.len() < spellings.len(), "{learned:?}");
+    for text in learned {
+        assert!(level(&words, text, false).is_some(), "what was learned stays: {text}");
+    }
+    for (word, status) in [("online", 0), ("degraded", 1), ("offline", 2)] {
+        assert_eq!(level(&words, word, false), Some(status));
+    }
+    assert!(!Words::new(&own, true).learn(b"onl\\u0069ne"), "CSV has no escapes");
 }
 
 #[test]
