@@ -163,3 +163,47 @@ fn a_setting_of_the_model_that_is_wrong_costs_the_model_only() {
     let unwrapped = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(ran.stdout.contains(" by templates\n") && unwrapped.contains(reason), "{}", ran.stdout);
 }
+
+/// Telemetry with what the scanner takes, what it hands over and what is bad; large enough for blocks of several threads.
+fn telemetry(lines: usize) -> String {
+    let statuses = ["online", "degr\\u0061ded", "offline", "strange"];
+    let line = |at: usize| {
+        let time = format!("2024-01-{:02}T{:02}:{:02}:{:02}Z", 1 + at / 86_400, at / 3600 % 24, at / 60 % 60, at % 60);
+        let status = statuses[at / 997 % 3 + usize::from(at % 1009 == 0)];
+        match at % 701 {
+            0 => "{\"timestamp\":".to_string(),
+            1 => format!("{{ \"cpu_usage\": \"much\", \"timestamp\": \"{time}\" }}"),
+            2 => format!("{{\"timestamp\":\"{time}\",\"cpu_usage\":1e400}}"),
+            _ => format!(
+                "{{\"timestamp\":\"{time}\",\"cpu_usage\":{}.{},\"latency_ms\":{},\"note\":\"a\\n{at}\",\
+                 \"service_status\":{{\"c\\u0061che\":\"{status}\"}}}}",
+                at % 90,
+                at % 10,
+                80 + at % 200
+            ),
+        }
+    };
+    (0..lines).map(|at| line(at) + "\n").collect()
+}
+
+#[test]
+fn threads_and_the_scanner_change_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("many.ndjson", &telemetry(30_000));
+    let run = |variables: &[(&str, &str)]| {
+        let arguments = ["run", GRAPH, "--offline", "--input", "many.ndjson", "--output", "-"];
+        let ran = sandbox.agent_with(variables, &arguments).exits(0);
+        // The name and the time of the run are its own.
+        let said: Vec<String> = ran.stderr.lines().filter(|line| !line.starts_with("Run ")).map(String::from).collect();
+        (ran.stdout, said)
+    };
+    let usual = run(&[]);
+    assert!(usual.1.iter().any(|line| line.contains("AG01")), "{:?}", usual.1);
+    for variables in [
+        [("AGENT_SCANNER", "off"), ("AGENT_THREADS", "1")],
+        [("AGENT_SCANNER", "off"), ("AGENT_THREADS", "3")],
+        [("AGENT_SCANNER", "on"), ("AGENT_THREADS", "1")],
+    ] {
+        assert!(run(&variables) == usual, "{variables:?}");
+    }
+}

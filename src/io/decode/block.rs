@@ -92,7 +92,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(sheet: Sheet) -> Desk {
-        Desk { sheet: sheet.skimming(), window: Window::default() }
+        Desk { sheet, window: Window::default() }
     }
 
     /// Decodes the records that begin in a block.

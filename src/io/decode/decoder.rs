@@ -13,7 +13,7 @@ pub(super) struct Decoder {
 impl Decoder {
     /// `name` is what messages call the input.
     pub fn new(format: Format, schema: &Schema, wanted: &Wanted, limits: &Limits, name: &str) -> Decoder {
-        Decoder { sheet: Sheet::new(schema, wanted, limits).skimming(), framing: Framing::new(format, name) }
+        Decoder { sheet: Sheet::skimming(schema, wanted, limits), framing: Framing::new(format, name) }
     }
 
     /// Decodes the records at the beginning of `data` and says how many bytes that took. What is left must come again,

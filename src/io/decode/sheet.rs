@@ -21,9 +21,9 @@ impl Sheet {
         Sheet { fields, table, longest: limits.record, skimmer: Skimmer::Off }
     }
 
-    /// The same, reading lines by their shape where that repeats.
-    #[must_use]
-    pub fn skimming(self) -> Sheet {
-        Sheet { skimmer: Skimmer::Ready, ..self }
+    /// The same, reading lines by their shape where that repeats, if the limits have it so.
+    pub fn skimming(schema: &Schema, wanted: &Wanted, limits: &Limits) -> Sheet {
+        let skimmer = if limits.shapes { Skimmer::Ready } else { Skimmer::Off };
+        Sheet { skimmer, ..Sheet::new(schema, wanted, limits) }
     }
 }

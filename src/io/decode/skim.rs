@@ -58,10 +58,12 @@ pub(super) fn skim<F: Skimmed>(
         }
     };
     let (scanner, scanned) = &mut *skimmer;
-    scanner.scan(&sheet.fields, lines, scanned);
-    let used = join(framing, data, lines.len(), end, before, scanned, sheet);
+    let used = (!scanner.pauses()).then(|| {
+        scanner.scan(&sheet.fields, lines, scanned);
+        join(framing, data, lines.len(), end, before, scanned, sheet)
+    });
     sheet.skimmer = Skimmer::On(skimmer);
-    Some(used)
+    used
 }
 
 /// Reads what the scanner has handed over of the first `length` bytes, and joins it to what it has taken.

@@ -38,7 +38,7 @@ impl Split {
         };
         // The first block is decoded before the threads start.
         let others = (threads - 1).min(usize::try_from(blocks.count() - 1).unwrap_or(usize::MAX));
-        let desk = || Desk::new(Sheet::new(options.schema, options.wanted, &options.limits));
+        let desk = || Desk::new(Sheet::skimming(options.schema, options.wanted, &options.limits));
         Split {
             blocks,
             account: Account::default(),

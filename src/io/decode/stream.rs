@@ -25,7 +25,7 @@ pub struct Options<'a> {
     pub limits: Limits,
 }
 
-/// What bounds the memory that reading takes.
+/// What bounds the memory that reading takes, and how it goes about it. None of it changes a result.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes that are read at once.
@@ -36,11 +36,13 @@ pub struct Limits {
     pub rows: usize,
     /// Threads that decode a file, the reader's own included; 0 for as many as there are cores.
     pub threads: usize,
+    /// Whether lines are read by their shape where that repeats; else all of them go the general path.
+    pub shapes: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block: 1 << 20, record: 1 << 20, rows: 16384, threads: 0 }
+        Limits { block: 1 << 20, record: 1 << 20, rows: 16384, threads: 0, shapes: true }
     }
 }
 

@@ -122,7 +122,7 @@ impl Config {
             schema: &self.schema,
             wanted,
             max_bad_ratio: self.max_bad_ratio.0,
-            limits: Limits { threads: threads(), ..Limits::default() },
+            limits: Limits { threads: threads(), shapes: shapes(), ..Limits::default() },
         }
     }
 }
@@ -130,6 +130,11 @@ impl Config {
 /// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
 fn threads() -> usize {
     std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
+}
+
+/// Whether lines are read by their shape: not with `AGENT_SCANNER=off`, for measurements beside the general path.
+fn shapes() -> bool {
+    std::env::var_os("AGENT_SCANNER").is_none_or(|scanner| scanner != "off")
 }
 
 /// How records are written.

@@ -57,7 +57,7 @@ const SHAPES: usize = 16;
 const LESSONS: u32 = 8;
 /// Chunks after which one more line may be made a shape.
 const LESSON_EVERY: u32 = 16;
-/// Most blocks that are handed over unseen where shapes do not repeat.
+/// Most blocks that are left out in a row where shapes do not repeat.
 const PAUSE: u32 = 64;
 /// Lines of a block of which one is made a shape, where no shape is known that fits.
 const FIRST_LINES: usize = 4;
@@ -116,7 +116,7 @@ pub(super) struct Scanner {
     /// Lines that may yet be made shapes.
     lessons: u32,
     chunks: u32,
-    /// Blocks to hand over unseen, and how many they were at the last pause.
+    /// Blocks to leave out, and how many they were at the last pause.
     pause: u32,
     last_pause: u32,
     /// Copy of a line too near the end of the block.
@@ -145,14 +145,17 @@ impl Scanner {
         }
     }
 
+    /// Whether the next block is better left to the general path unseen, since shapes did not repeat in those before;
+    /// to be asked once for each block.
+    pub fn pauses(&mut self) -> bool {
+        let pauses = self.pause > 0;
+        self.pause = self.pause.saturating_sub(1);
+        pauses
+    }
+
     /// Reads a block of whole lines; the last may lack its newline. `fields` must be those of `new`.
     pub fn scan(&mut self, fields: &Fields, block: &[u8], out: &mut Scanned) {
         out.clear(fields.metrics.len());
-        if self.pause > 0 {
-            self.pause -= 1;
-            out.hand_over(block, 0..block.len(), 0);
-            return;
-        }
         self.names.bound();
         if self.stage.services.len() > stage::SERVICES {
             self.stage.forget_services();

@@ -307,18 +307,18 @@ pub(super) fn escaped(text: &[u8]) -> Option<usize> {
         length += rest.iter().position(|byte| is_stop(*byte, b'"'))?;
         match text.get(length)? {
             b'"' => return Some(length),
-            b'\\' => length += escape(text.get(length + 1..)?.first_chunk()?)?,
+            b'\\' => length += escape(text.get(length + 1..)?)?,
             _ => return None,
         }
     }
 }
 
-/// The length of an escape, of which these bytes follow the backslash.
+/// The length of an escape, of which this text follows the backslash.
 #[inline(always)]
-pub(super) fn escape(text: &[u8; 5]) -> Option<usize> {
+pub(super) fn escape(text: &[u8]) -> Option<usize> {
     match text {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
-        [b'u', hex @ ..] => hex.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        [b'u', rest @ ..] => rest.first_chunk::<4>()?.iter().all(u8::is_ascii_hexdigit).then_some(6),
         _ => None,
     }
 }

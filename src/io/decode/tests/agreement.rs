@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::decode::sheet::Sheet;
+use crate::io::decode::skim::Skimmer;
 
 /// A record of any of the formats.
 #[derive(Debug, Clone)]
@@ -116,7 +118,18 @@ proptest! {
         case.limits.rows = 50;
         let expected = told(case.fed(text.as_bytes()));
         prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), expected.clone());
-        prop_assert_eq!(case.lines(text.as_bytes(), block), expected);
+        prop_assert_eq!(case.lines(text.as_bytes(), block), expected.clone());
+        case.limits.shapes = false;
+        prop_assert_eq!(told(case.split(text.as_bytes(), block, threads)), expected);
+    }
+}
+
+#[test]
+fn reading_by_shape_can_be_turned_off() {
+    for shapes in [true, false] {
+        let limits = Limits { shapes, ..Limits::default() };
+        let sheet = Sheet::skimming(&Schema::default(), &Wanted::default(), &limits);
+        assert_eq!(matches!(sheet.skimmer, Skimmer::Off), !shapes);
     }
 }
 

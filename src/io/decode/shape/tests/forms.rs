@@ -21,7 +21,6 @@ fn elements_of_an_array_are_taken() {
         let mut out = Scanned::default();
         // The bracket is no record; with the next block the shape is known.
         scanner.scan(&fields, text.as_bytes(), &mut out);
-        scanner.pause = 0;
         scanner.scan(&fields, text.as_bytes(), &mut out);
         assert_eq!(out.lines, 502);
         assert!(out.batch.len() >= 499, "{}", out.batch.len());
@@ -125,7 +124,6 @@ proptest! {
         let mut scanner = case.scanner(Lines::Csv { delimiter: delimiter.as_bytes()[0], cells });
         let mut out = Scanned::default();
         for turn in 0..2 {
-            scanner.pause = 0;
             scanner.scan(&fields, text.as_bytes(), &mut out);
             let mut all = rows(&out.batch, 1);
             let others = out.others.iter().map(|(range, line)| (&text.as_bytes()[range.clone()], line - 1));
