@@ -169,7 +169,7 @@ fn telemetry(lines: usize) -> String {
     let statuses = ["online", "degr\\u0061ded", "offline", "strange"];
     let line = |at: usize| {
         let time = format!("2024-01-{:02}T{:02}:{:02}:{:02}Z", 1 + at / 86_400, at / 3600 % 24, at / 60 % 60, at % 60);
-        let status = statuses[at / 997 % 3 + usize::from(at % 1009 == 0)];
+        let status = statuses[at / 997 % 3 + usize::from(at.is_multiple_of(1009))];
         match at % 701 {
             0 => "{\"timestamp\":".to_string(),
             1 => format!("{{ \"cpu_usage\": \"much\", \"timestamp\": \"{time}\" }}"),
