@@ -15,6 +15,11 @@ pub struct Sustained {
 }
 
 impl Sustained {
+    /// A window that is one stretch from its first reading to its last.
+    pub fn one(stretch: Reached) -> Sustained {
+        Sustained { newest: Some(stretch.last), current: Some((stretch, true)), ..Sustained::default() }
+    }
+
     /// Takes the values of a run, of which `max` is the greatest; `lasts` is in microseconds. A reading that is older than
     /// one that came in an earlier batch is left out: it neither makes nor breaks a stretch.
     pub fn take(&mut self, run: &Run<'_, f64>, max: Option<f64>, levels: &Levels, lasts: i64) {
