@@ -54,6 +54,13 @@ use share::{Share, measure, ratio};
 /// once the share stayed at or above the lowest band so long, from before the first gap to after the last. An entity that is
 /// not expected any more has no episode; of that nothing is said.
 ///
+/// When all sources of a live graph have fallen silent for good, windows go on with the clock once `idle` of `[window]` has
+/// passed, as far behind it as the newest records were when they came. Such a window has a report if something is missing
+/// of an entity for long enough to be an anomaly, else a run record alone. So it is only where the newest records came within
+/// five minutes of their time, or within the length of a window where that is more: what is read of the past, at
+/// whatever speed, ends with its last record. Before the first record of all nothing is expected. What the clock is further
+/// on than 64 windows, since the program was not running, is one gap.
+///
 /// Limits: of each entity the 64 newest runs without a gap are open to records out of order, what is older changes nothing;
 /// a record that comes twice is known as such if it is no older than 64 intervals before the newest. The 20 worst gaps and
 /// entities are listed, all are counted.
@@ -158,6 +165,14 @@ impl Fold for Completing {
         entities.enter(batch).records(|entity, reading| {
             arrivals.of(entity).push(Arrival { time: reading.time, row: reading.row }, self.cadence);
         });
+    }
+
+    fn expects_records(&self) -> bool {
+        true
+    }
+
+    fn is_alarm(&self, output: &Completeness) -> bool {
+        !output.anomalies.is_empty()
     }
 
     fn close(&self, gathered: Gathered, state: &mut State, window: &Window) -> Completeness {
