@@ -145,8 +145,9 @@ pub trait Fold: Sized + Send + Sync + 'static {
     /// The fields that `push` looks at.
     fn wants(&self) -> Wanted;
 
-    /// Nothing gathered yet.
-    fn open(&self) -> Self::Gathered;
+    /// Nothing gathered yet of a window that begins at `start`: records that are older were carried over from an earlier one.
+    /// `None` where the whole input is one window.
+    fn open(&self, start: Option<Timestamp>) -> Self::Gathered;
 
     /// No I/O, no allocation per record. All records of `batch` are of the window.
     fn push(&self, gathered: &mut Self::Gathered, batch: &Batch);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::episodes::{About, Tracked};
 use super::judge::{Judge, Measure, Standing};
 use super::{Entities, Episodes, PerEntity, Reached, Rules, Series, Sustained, Total, lanes, report_order};
-use crate::domain::{Anomaly, Batch, ServiceState, Status, WindowSpan};
+use crate::domain::{Anomaly, Batch, ServiceState, Status, Timestamp, WindowSpan};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
 /// for its figures, and a second one only where something reached a band.
@@ -18,6 +18,8 @@ pub struct Detector {
     services: Vec<(Arc<str>, PerEntity<Series>)>,
     service_numbers: HashMap<Arc<str>, usize>,
     status: Measure,
+    /// Where the window begins, in microseconds: what is older has come late.
+    start: i64,
 }
 
 /// What is gathered of one rule.
@@ -30,13 +32,15 @@ struct Column {
 }
 
 impl Detector {
-    pub fn new(rules: Arc<Rules>) -> Detector {
+    /// Of a window that begins at `start`; `None` where it is the whole input.
+    pub fn new(rules: Arc<Rules>, start: Option<Timestamp>) -> Detector {
         let column = |measure| Column { measure, series: PerEntity::default(), sustained: PerEntity::default() };
         let metrics = rules.metrics().iter().map(|rule| column(Measure::new(rule.bands, rule.lasts, rule.clear)));
         let metrics = metrics.collect();
         let status = Measure::new(*rules.status(), None, None);
         let (entities, services, service_numbers) = Default::default();
-        Detector { rules, entities, metrics, services, service_numbers, status }
+        let start = start.map_or(i64::MIN, Timestamp::micros);
+        Detector { rules, entities, metrics, services, service_numbers, status, start }
     }
 
     /// Names are looked up once per batch.
@@ -50,7 +54,7 @@ impl Detector {
                     if total.count() > 0 {
                         series.of(entity).take_values(run, &total, levels);
                         if let Some(lasts) = lasts {
-                            sustained.of(entity).take(run, total.max(), levels, *lasts);
+                            sustained.of(entity).take(run, total.max(), levels, *lasts, self.start);
                         }
                     }
                 });
@@ -80,7 +84,7 @@ impl Detector {
         for Seen { judge, number, series, reached, sustained } in self.reached() {
             let lasted = match judge.measure.lasts.zip(sustained) {
                 None => Some(*reached),
-                Some((lasts, sustained)) => sustained.close(None, lasts).0,
+                Some((lasts, sustained)) => sustained.close(None, &judge.measure.levels, lasts).0,
             };
             let anomaly = Standing::of(series).zip(lasted);
             found.extend(anomaly.and_then(|(standing, lasted)| judge.anomaly(self.entity(number), &standing, &lasted)));
@@ -208,7 +212,7 @@ mod tests {
 
     fn detect(rules: &str, text: &str) -> Vec<Anomaly> {
         let rules = Rules::parse(&SourceFile::new("r.toml", rules)).unwrap();
-        let mut detector = Detector::new(Arc::new(rules));
+        let mut detector = Detector::new(Arc::new(rules), None);
         detector.push(&batch(&records(text)));
         detector.anomalies()
     }
@@ -292,7 +296,7 @@ mod tests {
     fn what_is_kept_grows_with_what_occurs() {
         // Each host has a service of its own: a table of services by hosts would have nine million places.
         let rules = Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap());
-        let mut detector = Detector::new(rules);
+        let mut detector = Detector::new(rules, None);
         let hosts: Vec<String> = (0..3000).map(|i| format!("{} h{i} cpu=95 s{i}=offline", i % 60)).collect();
         hosts.chunks(100).for_each(|chunk| detector.push(&batch(&records(&chunk.join("\n")))));
         assert_eq!(detector.services.iter().map(|(_, series)| series.iter().count()).sum::<usize>(), 3000);
@@ -363,7 +367,7 @@ mod tests {
         broken.entity = vec![7, 1];
         broken.metrics[0].values = vec![f64::INFINITY, 96.0, 99.0];
         broken.services[0].levels = vec![9];
-        let mut detector = Detector::new(Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap()));
+        let mut detector = Detector::new(Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap()), None);
         detector.push(&broken);
         let got: Vec<String> = detector.anomalies().iter().map(line).collect();
         assert_eq!(got, ["cpu@b 96/90 high 0+0+1/1 2..2 worst 2 newest 2 mean 96"]);

@@ -51,20 +51,21 @@ impl Turn<'_> {
         reached: &Reached,
         sustained: Option<&Sustained>,
     ) -> Option<Anomaly> {
-        let name = judge.name(entity);
+        let (name, levels) = (judge.name(entity), &judge.measure.levels);
         let seen = standing.newest.time;
         let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
         let (of_window, mut tracked) = match (self.before.remove(&name), judge.measure.lasts.zip(sustained)) {
             (Some(open), _) if open.is_open() => (Some(*reached), open),
             (_, None) => (Some(*reached), begin(reached.first)),
             (pending, Some((lasts, sustained))) => {
-                let (lasted, left) = sustained.close(pending.map(|pending| pending.first), lasts);
+                let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
                 let first = lasted.map(|lasted| lasted.first).or(left)?;
-                (lasted, begin(first))
+                let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
+                (lasted, Tracked { seen, ..begin(first) })
             }
         };
         let anomaly = of_window.and_then(|reached| {
-            let phase = tracked.take(&reached, |value| judge.measure.levels.severity(value));
+            let phase = tracked.take(&reached, |value| levels.severity(value));
             tracked.goes_on(seen);
             judge.of_window(entity, standing, &reached, &tracked, phase)
         });
@@ -81,6 +82,10 @@ impl Turn<'_> {
                 self.tracked.insert(name, tracked); // nothing was sent, which is not healthy
                 continue;
             };
+            if standing.newest.time < tracked.seen {
+                self.tracked.insert(name, tracked); // what came late says nothing of now
+                continue;
+            }
             if !tracked.is_open() {
                 continue; // the stretch broke off
             }

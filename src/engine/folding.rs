@@ -213,7 +213,7 @@ impl Folding {
             windows.heard(source, now);
         }
         for (start, rows) in &assigned.parts {
-            let window = open.entry(*start).or_insert_with(|| Open::new(folds, count));
+            let window = open.entry(*start).or_insert_with(|| Open::new(folds, count, *start));
             window.carried += assigned.carried_to(rows.as_deref());
             let selected = rows.as_ref().map(|rows| batch.select(rows));
             let part = selected.as_ref().unwrap_or(batch);
@@ -255,7 +255,7 @@ impl Folding {
             self.report(gap, None, closed)?;
         }
         let opened = self.open.remove(&window.start);
-        let opened = opened.unwrap_or_else(|| Open::new(&self.folds, self.sources.len()));
+        let opened = opened.unwrap_or_else(|| Open::new(&self.folds, self.sources.len(), window.start));
         self.report(window, Some(opened), closed)
     }
 

@@ -20,8 +20,10 @@ pub struct Open {
 }
 
 impl Open {
-    pub fn new(folds: &[StreamFold], sources: usize) -> Open {
-        let gathered = folds.iter().map(|f| f.fold.open()).collect();
+    /// A window that begins at `start`, in microseconds.
+    pub fn new(folds: &[StreamFold], sources: usize, start: i64) -> Open {
+        let start = Some(Timestamp::nearest(start));
+        let gathered = folds.iter().map(|f| f.fold.open(start)).collect();
         Open { gathered, tallies: vec![Tally::default(); sources], carried: 0 }
     }
 

@@ -31,7 +31,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
     let mut inputs = Vec::new();
     let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
     let Stream { sources, folds } = stream;
-    let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open()).collect();
+    let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open(None)).collect();
     for source in sources.iter() {
         let pairs = folds.iter().zip(&mut gathered);
         let mut listeners: Vec<_> = pairs.filter(|(f, _)| f.sources.contains(&source.node)).collect();

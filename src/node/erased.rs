@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::{Assets, Cx, Fold, Pass, Reader, Source, Task, TaskError, Wanted, Window};
 use crate::diagnostic::{Diagnostic, SourceFile, decode};
-use crate::domain::Batch;
+use crate::domain::{Batch, Timestamp};
 use crate::port::BoxFuture;
 
 /// What part a kind plays.
@@ -170,7 +170,7 @@ pub struct FoldValue {
 /// A fold with what survives from window to window.
 pub trait AnyFold: Send {
     fn wants(&self) -> Wanted;
-    fn open(&self) -> Gathered;
+    fn open(&self, start: Option<Timestamp>) -> Gathered;
     fn push(&self, gathered: &mut Gathered, batch: &Batch);
     /// # Errors
     /// The output cannot be serialised; a bug of the kind.
@@ -196,8 +196,8 @@ impl<F: Fold> AnyFold for Stateful<F> {
     fn wants(&self) -> Wanted {
         self.fold.wants()
     }
-    fn open(&self) -> Gathered {
-        Box::new(self.fold.open())
+    fn open(&self, start: Option<Timestamp>) -> Gathered {
+        Box::new(self.fold.open(start))
     }
     fn push(&self, gathered: &mut Gathered, batch: &Batch) {
         if let Some(gathered) = gathered.downcast_mut() {
@@ -206,7 +206,7 @@ impl<F: Fold> AnyFold for Stateful<F> {
     }
     fn close(&mut self, gathered: Gathered, window: &Window) -> Result<FoldValue, serde_json::Error> {
         // Only `open` makes what comes back here, so it is of this type.
-        let gathered = gathered.downcast().map_or_else(|_| self.fold.open(), |gathered| *gathered);
+        let gathered = gathered.downcast().map_or_else(|_| self.fold.open(None), |gathered| *gathered);
         let output = self.fold.close(gathered, &mut self.state, window);
         Ok(FoldValue { json: to_raw_value(&output)?, is_alarm: self.fold.is_alarm(&output) })
     }

@@ -156,7 +156,7 @@ impl Fold for Completing {
         Wanted::default()
     }
 
-    fn open(&self) -> Gathered {
+    fn open(&self, _: Option<Timestamp>) -> Gathered {
         Gathered::default()
     }
 
@@ -244,7 +244,7 @@ impl Completing {
         let reached = share.reached(&self.measure)?;
         let reached = match self.measure.lasts {
             None => reached,
-            Some(lasts) => Sustained::one(reached).close(None, lasts).0?,
+            Some(lasts) => Sustained::one(reached).close(None, &self.measure.levels, lasts).0?,
         };
         let anomaly = self.judge().anomaly(share.entity(), &share.standing(), &reached)?;
         Some(self.described(anomaly, Some(share)))

@@ -122,7 +122,7 @@ impl Fold for Sum {
     fn wants(&self) -> Wanted {
         Wanted { metrics: ["v".to_string()].into() }
     }
-    fn open(&self) -> Total {
+    fn open(&self, _: Option<Timestamp>) -> Total {
         Total::default()
     }
     fn push(&self, gathered: &mut Total, batch: &Batch) {
@@ -152,7 +152,7 @@ impl Fold for Items {
     fn wants(&self) -> Wanted {
         Wanted::default()
     }
-    fn open(&self) -> Vec<Item> {
+    fn open(&self, _: Option<Timestamp>) -> Vec<Item> {
         Vec::new()
     }
     fn push(&self, gathered: &mut Vec<Item>, batch: &Batch) {
@@ -179,7 +179,7 @@ impl Fold for Heed {
     fn wants(&self) -> Wanted {
         Wanted::default()
     }
-    fn open(&self) -> u64 {
+    fn open(&self, _: Option<Timestamp>) -> u64 {
         0
     }
     fn push(&self, gathered: &mut u64, batch: &Batch) {

@@ -42,7 +42,7 @@ fn run(fold: &Completing, windows: &[&str]) -> Vec<Completeness> {
     let mut state = State::default();
     let close = |text: &&str| {
         let (span, text) = text.split_once(':').unwrap();
-        let mut gathered = fold.open();
+        let mut gathered = fold.open(None);
         // Two batches, whose dictionaries differ.
         let records = records(&text.replace(',', "\n"));
         let (first, rest) = records.split_at(records.len() / 2);
