@@ -336,7 +336,7 @@ fn heeding(source: &str) -> String {
 #[tokio::test]
 async fn when_all_is_silent_windows_go_on_with_the_clock_and_a_crash_changes_nothing() {
     let text = heeding("times = [1, 5, 12]\nlive = true");
-    let whole = run_by(400, &text, &Disk::default(), Some(7), Duration::ZERO).await;
+    let whole = run_by(100, &text, &Disk::default(), Some(7), Duration::ZERO).await;
     let expected = [
         "0..10 watermark: 0",
         "10..20 idle: 0",
@@ -351,7 +351,7 @@ async fn when_all_is_silent_windows_go_on_with_the_clock_and_a_crash_changes_not
     assert!(pictures.len() > 20);
     for disk in pictures.iter().step_by(2) {
         let ended = ended_runs(disk);
-        let after = run_by(400, &text, disk, Some(7usize.saturating_sub(ended).max(1)), Duration::ZERO).await;
+        let after = run_by(100, &text, disk, Some(7usize.saturating_sub(ended).max(1)), Duration::ZERO).await;
         assert_eq!(silences(&after)[..7], expected);
     }
 }
@@ -365,7 +365,7 @@ fn ended_runs(disk: &Disk) -> usize {
 #[tokio::test]
 async fn what_was_missed_while_the_process_was_down_is_a_gap() {
     let text = heeding("times = [1, 5, 12]\nlive = true");
-    let mut disk = run_by(400, &text, &Disk::default(), Some(3), Duration::ZERO).await.disk();
+    let mut disk = run_by(100, &text, &Disk::default(), Some(3), Duration::ZERO).await.disk();
     disk.now = 10_000_000_000;
     let after = run_by(1, &text, &disk, Some(67), Duration::ZERO).await;
     let after = silences(&after);

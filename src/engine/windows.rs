@@ -4,6 +4,9 @@
 //! brought; that of the graph is the least of its sources', so that a window waits for the slowest. A window closes when
 //! the watermark is `grace` past its end. Whether a record is late depends on the records before it only, not on how
 //! they came in batches.
+//!
+//! When all live sources are silent, time goes on with the clock: for windows that have records in any case, for those
+//! without only where a fold expects records and the sources told of now ([`Windows::silent`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -449,7 +449,7 @@ mod tests {
     /// Readings of `lag` of one or two entities, a minute apart, each with how many places it may fall back.
     fn some_lags() -> impl Strategy<Value = Vec<(Record, u64)>> {
         let value = prop::sample::select(vec![f64::NAN, 5.0, 9.0, 10.0, 12.0, 25.0]);
-        let entity = prop::sample::select(vec!["a", "b"]);
+        let entity = prop::sample::select(vec!["a", "a", "a", "a", "b"]);
         // Mostly of one sort, so that stretches are long and quiet blocks are too.
         let stretch =
             (prop::sample::select(vec![5.0, 12.0]), 1usize..90).prop_map(|(value, length)| vec![value; length]);
@@ -465,7 +465,8 @@ mod tests {
                 services: vec![],
             };
             let records: Vec<Record> = values.iter().enumerate().map(record).collect();
-            let falls = vec(0u64..=64, records.len());
+            let fall = prop_oneof![4 => Just(0), 1 => 0u64..=64, 1 => Just(64)];
+            let falls = vec(fall, records.len());
             falls.prop_map(move |falls| records.iter().cloned().zip(falls).collect())
         })
     }

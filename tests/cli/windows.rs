@@ -668,7 +668,7 @@ fn a_source_that_falls_silent_for_good_is_one_episode_until_it_is_heard_again() 
     let node = "\n[nodes.completeness]\nkind = \"completeness\"\ninputs = { telemetry = \"telemetry\" }\n\
                 expected_every = \"500ms\"\nlow = 0.9\n";
     let both = "anomalies = [\"anomalies\", \"completeness.anomalies\"]";
-    let graph = sandbox.read(LIVE).replace("every = \"10s\"\nidle = \"1h\"", "every = \"1s\"\nidle = \"1s\"");
+    let graph = sandbox.read(LIVE).replace("every = \"10s\"\nidle = \"1h\"", "every = \"1s\"\nidle = \"2s\"");
     sandbox.write(LIVE, &(graph.replace("anomalies = \"anomalies\"", both) + node));
     let opened = || -> Vec<String> {
         let finished = sandbox.runs().into_iter().filter_map(|id| {
