@@ -78,7 +78,7 @@ impl Files for Rules {
 fn run<F: Fold>(bencher: Bencher<'_, '_>, fold: &F, entities: usize) {
     let blocks = blocks(entities);
     bencher.counter(ItemsCount::new(RECORDS * BLOCKS)).bench(|| {
-        let mut gathered = fold.open();
+        let mut gathered = fold.open(None);
         black_box(&blocks).iter().for_each(|block| fold.push(&mut gathered, block));
         gathered
     });

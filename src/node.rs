@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Batch, InputRecord, Language, Note, Position, Timestamp, WindowRecord, WindowSpan};
 use crate::port::{Files, Memory, Model};
 
-pub use erased::{AnyFold, AnySource, AnyTask, Body, Gathered, Kind, Role, Setup};
+pub use erased::{AnyFold, AnySource, AnyTask, Body, FoldValue, Gathered, Kind, Role, Setup};
 
 /// Makes batches out of the world. `new` is pure; the world is touched in `open`.
 pub trait Source: Sized + Send + Sync + 'static {
@@ -145,22 +145,35 @@ pub trait Fold: Sized + Send + Sync + 'static {
     /// The fields that `push` looks at.
     fn wants(&self) -> Wanted;
 
-    /// Nothing gathered yet.
-    fn open(&self) -> Self::Gathered;
+    /// Nothing gathered yet of a window that begins at `start`: records that are older were carried over from an earlier one.
+    /// `None` where the whole input is one window.
+    fn open(&self, start: Option<Timestamp>) -> Self::Gathered;
 
     /// No I/O, no allocation per record. All records of `batch` are of the window.
     fn push(&self, gathered: &mut Self::Gathered, batch: &Batch);
 
     /// The value of the window. Windows close in the order of their time.
     fn close(&self, gathered: Self::Gathered, state: &mut Self::State, window: &Window) -> Self::Output;
+
+    /// Whether records are due, so that silence means something: then windows go on with the clock when all sources of a
+    /// live graph have fallen silent.
+    fn expects_records(&self) -> bool {
+        false
+    }
+
+    /// Whether a window in which no source sent anything has a report for this value's sake.
+    fn is_alarm(&self, _output: &Self::Output) -> bool {
+        false
+    }
 }
 
-/// A window that closes. Some source of the graph gave it a record, though not always one that this fold listens to.
+/// A window that closes. Some source of the graph gave it a record, though not always one that this fold listens to; or
+/// some fold of the graph [expects records](Fold::expects_records), and none came.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// Records of the fold's sources.
     pub records: u64,
-    /// Time of the newest of them; where there are none, of the newest record of the window.
+    /// Time of the newest of them; where there are none, of the newest record of the window, or its end.
     pub newest: Timestamp,
     /// `None` where the whole input is one window.
     pub span: Option<WindowSpan>,

@@ -5,20 +5,36 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use agent::domain::Timestamp;
 use agent::engine::{
     Begun, Cancel, Checkpoint, Closed, Entry, Event, Outcome, Run, Shelf, Surroundings, live, read_checkpoint,
 };
 use agent::graph::{Compiled, Plan};
-use agent::port::Model;
+use agent::port::{Clock, Model};
 use proptest::prelude::*;
-use support::{Epoch, Memory, Nobody, compiled, header};
+use support::{Memory, Nobody, compiled, header};
 
-/// What would be on a disk.
+/// What would be on a disk, and the time at which.
 #[derive(Clone, Default)]
 struct Disk {
     runs: Vec<(String, Vec<String>)>,
     checkpoint: Option<Vec<u8>>,
+    now: i64,
+}
+
+/// A clock that goes so many times as fast as ours.
+struct Fast {
+    begun: Instant,
+    start: i64,
+    times: i64,
+}
+
+impl Clock for Fast {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.start + self.begun.elapsed().as_micros() as i64 * self.times).unwrap()
+    }
 }
 
 /// Keeps everything in memory, and a picture of the disk after each change.
@@ -30,13 +46,16 @@ struct Desk {
     /// Drains after this many runs.
     drain: Option<(usize, Cancel)>,
     ended: Mutex<usize>,
+    lingers: Duration,
+    clock: Option<Arc<Fast>>,
 }
 
 impl Desk {
     fn disk(&self) -> Disk {
         let journals = self.journals.lock().unwrap();
         let runs = journals.iter().map(|(run, journal)| (run.clone(), journal.lines())).collect();
-        Disk { runs, checkpoint: self.checkpoint.lock().unwrap().clone() }
+        let now = self.clock.as_ref().map_or(0, |clock| clock.now().micros());
+        Disk { runs, checkpoint: self.checkpoint.lock().unwrap().clone(), now }
     }
     fn picture(&self) {
         let disk = self.disk();
@@ -73,6 +92,7 @@ impl Shelf for Desk {
         if let Some((after, drain)) = &self.drain
             && *ended >= *after
         {
+            std::thread::sleep(self.lingers);
             drain.cancel();
         }
     }
@@ -106,19 +126,27 @@ fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, 
 }
 
 async fn run(graph: &str, disk: &Disk, drain_after: Option<usize>) -> Arc<Desk> {
+    run_by(1, graph, disk, drain_after, Duration::ZERO).await
+}
+
+/// The same by a clock that goes so many times as fast as ours, from a second before the time of the disk on. The last run before the drain
+/// takes so long.
+async fn run_by(times: i64, graph: &str, disk: &Disk, drain_after: Option<usize>, lingers: Duration) -> Arc<Desk> {
     let Compiled { plan, stream } = compiled(graph);
     let plan = Arc::new(plan);
     let (checkpoint, earlier, journals) = taken_up(disk, &plan);
     let drain = Cancel::default();
+    let clock = Arc::new(Fast { begun: Instant::now(), start: disk.now - 1_000_000, times });
     let desk = Desk {
+        clock: Some(clock.clone()),
+        lingers,
         journals: Mutex::new(journals),
         checkpoint: Mutex::new(disk.checkpoint.clone()),
         drain: drain_after.map(|after| (after, drain.clone())),
         ..Desk::default()
     };
     let desk = Arc::new(desk);
-    let around =
-        Surroundings { clock: Arc::new(Epoch), watcher: Arc::new(Nobody), shelf: desk.clone(), drain: drain.clone() };
+    let around = Surroundings { clock, watcher: Arc::new(Nobody), shelf: desk.clone(), drain: drain.clone() };
     live(plan.clone(), stream, header(&plan), around, checkpoint, earlier).await.unwrap();
     desk
 }
@@ -245,7 +273,7 @@ async fn a_silent_source_is_not_waited_for() {
 
 #[tokio::test]
 async fn records_of_the_future_close_no_window() {
-    // The clock of these tests stands at zero.
+    // The clock of these tests begins a second before zero.
     let text = graph("every = '10s'\nmax_ahead = '20s'\nidle = '100ms'", &["times = [1, 500, 2, 11]\nlive = true"]);
     let desk = run(&text, &Disk::default(), Some(1)).await;
     assert_eq!(reports(&desk, "end")[0], "0..10 watermark: 0 2");
@@ -263,6 +291,107 @@ async fn a_drain_reports_the_open_window_and_the_rest_of_it_is_one_of_its_own() 
     let all = reports(&desk, "end");
     assert_eq!(all[..2], first[..2]);
     assert_eq!(all[2], "13.000001..20 watermark partial: 4");
+}
+
+const HEEDING: &str = "
+[nodes.heed]
+kind = 'test.heed'
+inputs = { telemetry = 'SOURCE' }
+[nodes.twice]
+kind = 'test.add'
+inputs = { a = 'heed', b = 'heed' }
+";
+
+/// `start..end by: value` of each run, where `-` is a run without a report.
+fn silences(desk: &Desk) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (_, journal) in desk.journals.lock().unwrap().iter() {
+        let (mut line, mut value, mut start) = (String::new(), String::from("-"), 0);
+        for text in journal.lines() {
+            match serde_json::from_str::<Entry>(&text).unwrap().event {
+                Event::Started(header) => {
+                    let w = header.window.unwrap();
+                    start = w.span.start.micros();
+                    let end = w.span.end.micros();
+                    line = format!("{}..{} {:?}", start / 1_000_000, end / 1_000_000, w.closed_by).to_lowercase();
+                }
+                Event::TaskEnded { node, output, .. } if node == "twice" => {
+                    value = serde_json::from_str::<support::Total>(output.get()).unwrap().total.to_string();
+                }
+                _ => {}
+            }
+        }
+        lines.push((start, format!("{line}: {value}")));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn heeding(source: &str) -> String {
+    let window = "every = '10s'\nidle = '50ms'";
+    format!("[window]\n{window}\n[nodes.s0]\nkind = 'test.script'\n{source}\n{}", HEEDING.replace("SOURCE", "s0"))
+}
+
+/// Of a stream of now; seconds of its clock go by in milliseconds.
+#[tokio::test]
+async fn when_all_is_silent_windows_go_on_with_the_clock_and_a_crash_changes_nothing() {
+    let text = heeding("times = [1, 5, 12]\nlive = true");
+    let whole = run_by(100, &text, &Disk::default(), Some(7), Duration::ZERO).await;
+    let expected = [
+        "0..10 watermark: 0",
+        "10..20 idle: 0",
+        "20..30 idle: -", // the first silent one is no alarm
+        "30..40 idle: 4",
+        "40..50 idle: 6",
+        "50..60 idle: 8",
+        "60..70 idle: 10",
+    ];
+    assert_eq!(silences(&whole)[..7], expected);
+    let pictures = whole.pictures.lock().unwrap().clone();
+    assert!(pictures.len() > 20);
+    for disk in pictures.iter().step_by(2) {
+        let ended = ended_runs(disk);
+        let after = run_by(100, &text, disk, Some(7usize.saturating_sub(ended).max(1)), Duration::ZERO).await;
+        assert_eq!(silences(&after)[..7], expected);
+    }
+}
+
+/// Runs of a disk that have ended.
+fn ended_runs(disk: &Disk) -> usize {
+    let ended = |line: &String| matches!(serde_json::from_str::<Entry>(line).unwrap().event, Event::Ended { .. });
+    disk.runs.iter().filter(|(_, lines)| lines.iter().any(ended)).count()
+}
+
+#[tokio::test]
+async fn what_was_missed_while_the_process_was_down_is_a_gap() {
+    let text = heeding("times = [1, 5, 12]\nlive = true");
+    let mut disk = run_by(100, &text, &Disk::default(), Some(3), Duration::ZERO).await.disk();
+    disk.now = 10_000_000_000;
+    let after = run_by(1, &text, &disk, Some(67), Duration::ZERO).await;
+    let after = silences(&after);
+    // 64 windows up to now, and before them one.
+    let gap = after.iter().position(|line| line.contains("..93")).unwrap_or_else(|| panic!("{after:?}"));
+    assert!(after[gap].ends_with(" idle: -") && !after[gap].starts_with("93"), "{after:?}");
+    assert!((64..67).contains(&(after.len() - gap - 1)), "{after:?}");
+    assert!(after[gap + 1].starts_with("93") && !after[gap + 1].ends_with('-'), "{after:?}");
+}
+
+/// The past, however fast it is read, ends with its last record.
+#[tokio::test]
+async fn silence_after_the_past_is_no_silence() {
+    let text = heeding("times = [1, 5, 12, 3000, 3012]\nlive = true\npause = 20");
+    let past = Disk { now: 3_400_000_000, ..Disk::default() };
+    let desk = run_by(1_000, &text, &past, Some(5), Duration::from_millis(400)).await;
+    assert_eq!(
+        silences(&desk),
+        [
+            "0..10 watermark: 0",
+            "10..20 watermark: 0",
+            "20..3000 watermark: -",
+            "3000..3010 watermark: 0",
+            "3010..3020 idle: 0"
+        ]
+    );
 }
 
 /// Records by value over all runs.

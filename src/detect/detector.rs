@@ -1,12 +1,10 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::episodes::{About, Tracked};
-use super::judge::Judge;
-use super::series::least_stated_as;
-use super::sustained::Sustained;
-use super::{Entities, Episodes, Levels, PerEntity, Reached, Rule, Rules, Series, Total, lanes, report_order};
-use crate::domain::{Anomaly, Batch, ServiceState, Status, WindowSpan};
+use super::judge::{Judge, Measure, Standing};
+use super::{Entities, Episodes, PerEntity, Reached, Rules, Series, Sustained, Total, lanes, report_order};
+use crate::domain::{Anomaly, Batch, ServiceState, Status, Timestamp, WindowSpan};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
 /// for its figures, and a second one only where something reached a band.
@@ -19,37 +17,30 @@ pub struct Detector {
     /// By service in the order of appearance.
     services: Vec<(Arc<str>, PerEntity<Series>)>,
     service_numbers: HashMap<Arc<str>, usize>,
-    status: Levels,
+    status: Measure,
+    /// Where the window begins, in microseconds: what is older has come late.
+    start: i64,
 }
 
 /// What is gathered of one rule.
 #[derive(Debug, Clone)]
 struct Column {
-    levels: Levels,
-    /// In microseconds, where the rule says `for`.
-    lasts: Option<i64>,
-    /// The least value that an episode goes on with.
-    clear: f64,
+    measure: Measure,
     series: PerEntity<Series>,
     /// Kept only where the rule says `for`.
     sustained: PerEntity<Sustained>,
 }
 
-impl Column {
-    fn new(rule: &Rule) -> Column {
-        let levels = Levels::new(&rule.bands);
-        let lasts = rule.lasts.map(|lasts| i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX));
-        let clear = rule.clear.map_or(levels.start, least_stated_as);
-        Column { levels, lasts, clear, series: PerEntity::default(), sustained: PerEntity::default() }
-    }
-}
-
 impl Detector {
-    pub fn new(rules: Arc<Rules>) -> Detector {
-        let metrics = rules.metrics().iter().map(Column::new).collect();
-        let status = Levels::new(rules.status());
+    /// Of a window that begins at `start`; `None` where it is the whole input.
+    pub fn new(rules: Arc<Rules>, start: Option<Timestamp>) -> Detector {
+        let column = |measure| Column { measure, series: PerEntity::default(), sustained: PerEntity::default() };
+        let metrics = rules.metrics().iter().map(|rule| column(Measure::new(rule.bands, rule.lasts, rule.clear)));
+        let metrics = metrics.collect();
+        let status = Measure::new(*rules.status(), None, None);
         let (entities, services, service_numbers) = Default::default();
-        Detector { rules, entities, metrics, services, service_numbers, status }
+        let start = start.map_or(i64::MIN, Timestamp::micros);
+        Detector { rules, entities, metrics, services, service_numbers, status, start }
     }
 
     /// Names are looked up once per batch.
@@ -57,13 +48,13 @@ impl Detector {
         let mut rows = self.entities.enter(batch);
         for metric in &batch.metrics {
             let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
-            if let Some(Column { levels, series, lasts, sustained, .. }) = column {
+            if let Some(Column { measure: Measure { levels, lasts, .. }, series, sustained }) = column {
                 rows.metric(metric, |entity, run| {
                     let total = Total::of(run.values);
                     if total.count() > 0 {
                         series.of(entity).take_values(run, &total, levels);
                         if let Some(lasts) = lasts {
-                            sustained.of(entity).take(run, total.max(), levels, *lasts);
+                            sustained.of(entity).take(run, total.max(), levels, *lasts, self.start);
                         }
                     }
                 });
@@ -79,7 +70,7 @@ impl Detector {
                 rows.service(service, |entity, run| {
                     let counts = lanes::levels(run.values);
                     if counts != [0; 3] {
-                        series.of(entity).take_levels(run, counts, &self.status);
+                        series.of(entity).take_levels(run, counts, &self.status.levels);
                     }
                 });
             }
@@ -91,12 +82,12 @@ impl Detector {
     pub fn anomalies(&self) -> Vec<Anomaly> {
         let mut found = Vec::new();
         for Seen { judge, number, series, reached, sustained } in self.reached() {
-            let lasted = match sustained {
+            let lasted = match judge.measure.lasts.zip(sustained) {
                 None => Some(*reached),
-                Some((sustained, lasts)) => sustained.close(None, lasts).0,
+                Some((lasts, sustained)) => sustained.close(None, &judge.measure.levels, lasts).0,
             };
-            let anomaly = |reached| judge.anomaly(self.entity(number), series, &reached);
-            found.extend(lasted.and_then(anomaly).map(|anomaly| (number, anomaly)));
+            let anomaly = Standing::of(series).zip(lasted);
+            found.extend(anomaly.and_then(|(standing, lasted)| judge.anomaly(self.entity(number), &standing, &lasted)));
         }
         self.finish(found)
     }
@@ -104,88 +95,44 @@ impl Detector {
     /// The same of one window among others: with the episodes that the anomalies are part of, and then those that are
     /// over. Windows come in the order of their time.
     pub fn anomalies_of_window(&self, episodes: &mut Episodes, span: &WindowSpan) -> Vec<Anomaly> {
+        let mut turn = episodes.turn(span.start);
         let mut found = Vec::new();
-        let mut before = std::mem::take(&mut episodes.tracked);
-        before.retain(|_, tracked| !tracked.is_forgotten(span.start));
         for Seen { judge, number, series, reached, sustained } in self.reached() {
-            let entity = self.entity(number);
-            let name = judge.name(entity);
-            let seen = series.newest.map_or(reached.last.time, |newest| newest.time);
-            let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
-            let (of_window, mut tracked) = match (before.remove(&name), sustained) {
-                (Some(open), _) if open.is_open() => (Some(*reached), open),
-                (_, None) => (Some(*reached), begin(reached.first)),
-                (pending, Some((sustained, lasts))) => {
-                    let (lasted, left) = sustained.close(pending.map(|pending| pending.first), lasts);
-                    let Some(first) = lasted.map(|lasted| lasted.first).or(left) else { continue };
-                    (lasted, begin(first))
-                }
-            };
-            if let Some(reached) = of_window {
-                let phase = tracked.take(&reached, |value| judge.levels.severity(value));
-                tracked.goes_on(seen);
-                let anomaly = judge.of_window(entity, series, &reached, &tracked, phase);
-                found.extend(anomaly.map(|anomaly| (number, anomaly)));
-            }
-            episodes.tracked.insert(name, tracked);
+            let Some(standing) = Standing::of(series) else { continue };
+            found.extend(turn.reached(&judge, self.entity(number), &standing, reached, sustained));
         }
-        self.follow(before, episodes, &mut found);
+        found.extend(turn.rest(|tracked| self.judged(tracked)));
         self.finish(found)
     }
 
-    /// What becomes of episodes and stretches of which nothing reached a band in this window.
-    fn follow(&self, before: BTreeMap<String, Tracked>, episodes: &mut Episodes, found: &mut Vec<(u32, Anomaly)>) {
-        for (name, mut tracked) in before {
-            let Some((number, judge, series, clear)) = self.judged(&tracked) else {
-                episodes.tracked.insert(name, tracked); // nothing was sent, which is not healthy
-                continue;
-            };
-            if !tracked.is_open() {
-                continue; // the stretch broke off
-            }
-            tracked.goes_on(series.newest.map_or(tracked.seen, |newest| newest.time));
-            if series.total.max().is_some_and(|highest| highest >= clear) {
-                episodes.tracked.insert(name, tracked);
-            } else {
-                let over = judge.resolved(self.entity(number), series, &tracked);
-                found.extend(over.map(|anomaly| (number, anomaly)));
-            }
-        }
-    }
-
-    /// The series of an episode, if it has readings in this window, and the least value that the episode goes on with.
-    fn judged(&self, tracked: &Tracked) -> Option<(u32, Judge<'_>, &Series, f64)> {
+    /// How the series of an episode is judged and where it stands, if it has readings in this window.
+    fn judged(&self, tracked: &Tracked) -> Option<(Judge<'_>, Standing)> {
         let number = self.entities.number(tracked.entity.as_deref())?;
-        match &tracked.about {
+        let (judge, series) = match &tracked.about {
             About::Metric(metric) => {
                 let at = self.rules.position(metric)?;
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
-                let judge = Judge::of_metric(rule, &column.levels);
-                Some((number, judge, column.series.get(number)?, column.clear))
+                (Judge::of_metric(rule, &column.measure), column.series.get(number)?)
             }
             About::Service(service) => {
                 let (name, series) = self.services.get(*self.service_numbers.get(service.as_str())?)?;
-                let judge = Judge::of_service(name, self.rules.status(), &self.status);
-                Some((number, judge, series.get(number)?, self.status.start))
+                (Judge::of_service(name, &self.status), series.get(number)?)
             }
-        }
+        };
+        Some((judge, Standing::of(series)?))
     }
 
     /// Every series that reached a band.
     fn reached(&self) -> impl Iterator<Item = Seen<'_>> {
         let metrics = self.rules.metrics().iter().zip(&self.metrics).flat_map(|(rule, column)| {
-            let judge = Judge::of_metric(rule, &column.levels);
-            let sustained = |number| {
-                let sustained = |lasts| (column.sustained.get(number).copied().unwrap_or_default(), lasts);
-                column.lasts.map(sustained)
-            };
+            let judge = Judge::of_metric(rule, &column.measure);
             column.series.iter().filter_map(move |(number, series)| {
                 let reached = series.reached.as_ref()?;
-                Some(Seen { judge, number, series, reached, sustained: sustained(number) })
+                Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number) })
             })
         });
         let services = self.services.iter().flat_map(|(service, series)| {
-            let judge = Judge::of_service(service, self.rules.status(), &self.status);
+            let judge = Judge::of_service(service, &self.status);
             series.iter().filter_map(move |(number, series)| {
                 Some(Seen { judge, number, series, reached: series.reached.as_ref()?, sustained: None })
             })
@@ -198,16 +145,16 @@ impl Detector {
     }
 
     /// Adds the services of each anomaly's entity and brings them into the order of a report, what is over last.
-    fn finish(&self, mut found: Vec<(u32, Anomaly)>) -> Vec<Anomaly> {
+    fn finish(&self, mut found: Vec<Anomaly>) -> Vec<Anomaly> {
+        let number = |anomaly: &Anomaly| self.entities.number(anomaly.entity.as_deref());
         // Empty lists for the entities in question: of the others nothing is gathered.
-        let mut states = found.iter().map(|(entity, _)| (*entity, Vec::new())).collect();
+        let mut states = found.iter().filter_map(|anomaly| Some((number(anomaly)?, Vec::new()))).collect();
         self.gather_states(&mut states);
-        for (number, anomaly) in &mut found {
-            if let Some(states) = states.get(number) {
+        for anomaly in &mut found {
+            if let Some(states) = number(anomaly).and_then(|number| states.get(&number)) {
                 anomaly.services.clone_from(states);
             }
         }
-        let mut found: Vec<Anomaly> = found.into_iter().map(|(_, anomaly)| anomaly).collect();
         found.sort_by(|a, b| a.is_over().cmp(&b.is_over()).then_with(|| report_order(a, b)));
         found
     }
@@ -237,8 +184,8 @@ struct Seen<'a> {
     number: u32,
     series: &'a Series,
     reached: &'a Reached,
-    /// With how long values must stay there, in microseconds, where the rule says `for`.
-    sustained: Option<(Sustained, i64)>,
+    /// Where the rule says `for`.
+    sustained: Option<&'a Sustained>,
 }
 
 /// The status of a level that a series kept as a number.
@@ -265,7 +212,7 @@ mod tests {
 
     fn detect(rules: &str, text: &str) -> Vec<Anomaly> {
         let rules = Rules::parse(&SourceFile::new("r.toml", rules)).unwrap();
-        let mut detector = Detector::new(Arc::new(rules));
+        let mut detector = Detector::new(Arc::new(rules), None);
         detector.push(&batch(&records(text)));
         detector.anomalies()
     }
@@ -349,7 +296,7 @@ mod tests {
     fn what_is_kept_grows_with_what_occurs() {
         // Each host has a service of its own: a table of services by hosts would have nine million places.
         let rules = Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap());
-        let mut detector = Detector::new(rules);
+        let mut detector = Detector::new(rules, None);
         let hosts: Vec<String> = (0..3000).map(|i| format!("{} h{i} cpu=95 s{i}=offline", i % 60)).collect();
         hosts.chunks(100).for_each(|chunk| detector.push(&batch(&records(&chunk.join("\n")))));
         assert_eq!(detector.services.iter().map(|(_, series)| series.iter().count()).sum::<usize>(), 3000);
@@ -420,7 +367,7 @@ mod tests {
         broken.entity = vec![7, 1];
         broken.metrics[0].values = vec![f64::INFINITY, 96.0, 99.0];
         broken.services[0].levels = vec![9];
-        let mut detector = Detector::new(Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap()));
+        let mut detector = Detector::new(Arc::new(Rules::parse(&SourceFile::new("r.toml", RULES)).unwrap()), None);
         detector.push(&broken);
         let got: Vec<String> = detector.anomalies().iter().map(line).collect();
         assert_eq!(got, ["cpu@b 96/90 high 0+0+1/1 2..2 worst 2 newest 2 mean 96"]);

@@ -182,6 +182,20 @@ pub struct Run<'a, V> {
 }
 
 impl<V> Run<'_, V> {
+    /// Whether the order of time is that of the input.
+    pub fn is_in_order(&self) -> bool {
+        self.order.is_none_or(<[u32]>::is_sorted)
+    }
+
+    /// Places in `values` in the order of the input.
+    pub fn by_input(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.values.len()).collect();
+        if let Some(order) = self.order {
+            places.sort_by_key(|place| order.get(*place));
+        }
+        places
+    }
+
     /// The reading of a place in `values`, with this value.
     pub fn reading(&self, place: usize, value: f64) -> Option<Reading> {
         let place = match self.order {

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Reached, Reading};
-use crate::domain::{Episode, Phase, Severity, Timestamp};
+use super::judge::{Judge, Standing};
+use super::{Reached, Reading, Sustained};
+use crate::domain::{Anomaly, Episode, Phase, Severity, Timestamp};
 
 /// How long an episode waits for a reading, in microseconds of the records' time: a day. No data is not healthy, but
 /// what is gone for good must not be kept for ever.
@@ -14,7 +15,89 @@ const FORGOTTEN_AFTER: i64 = 24 * 3_600 * 1_000_000;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Episodes {
     /// By the anomaly's name.
-    pub(super) tracked: BTreeMap<String, Tracked>,
+    tracked: BTreeMap<String, Tracked>,
+}
+
+impl Episodes {
+    /// Begins a window. Windows come in the order of their time.
+    pub fn turn(&mut self, start: Timestamp) -> Turn<'_> {
+        let mut before = std::mem::take(&mut self.tracked);
+        before.retain(|_, tracked| !tracked.is_forgotten(start));
+        Turn { before, tracked: &mut self.tracked }
+    }
+
+    /// Forgets the episodes of all other entities, and says nothing of them.
+    pub fn retain(&mut self, keep: impl Fn(Option<&str>) -> bool) {
+        self.tracked.retain(|_, tracked| keep(tracked.entity.as_deref()));
+    }
+}
+
+/// One window of episodes: first every series that reached a band, then the rest.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// As the window before left them, less those that were seen in this one.
+    before: BTreeMap<String, Tracked>,
+    tracked: &'a mut BTreeMap<String, Tracked>,
+}
+
+impl Turn<'_> {
+    /// A series that reached a band: its anomaly, if there is an episode or one begins. `sustained` is there where values
+    /// must last.
+    pub fn reached(
+        &mut self,
+        judge: &Judge<'_>,
+        entity: Option<&str>,
+        standing: &Standing,
+        reached: &Reached,
+        sustained: Option<&Sustained>,
+    ) -> Option<Anomaly> {
+        let (name, levels) = (judge.name(entity), &judge.measure.levels);
+        let seen = standing.newest.time;
+        let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
+        let (of_window, mut tracked) = match (self.before.remove(&name), judge.measure.lasts.zip(sustained)) {
+            (Some(open), _) if open.is_open() => (Some(*reached), open),
+            (_, None) => (Some(*reached), begin(reached.first)),
+            (pending, Some((lasts, sustained))) => {
+                let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
+                let first = lasted.map(|lasted| lasted.first).or(left)?;
+                let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
+                (lasted, Tracked { seen, ..begin(first) })
+            }
+        };
+        let anomaly = of_window.and_then(|reached| {
+            let phase = tracked.take(&reached, |value| levels.severity(value));
+            tracked.goes_on(seen);
+            judge.of_window(entity, standing, &reached, &tracked, phase)
+        });
+        self.tracked.insert(name, tracked);
+        anomaly
+    }
+
+    /// What becomes of episodes and stretches of which nothing reached a band: the anomalies of those that are over. `look`
+    /// says how a series is judged and where it stands; `None` where it has no reading in this window.
+    pub fn rest<'j>(self, look: impl Fn(&Tracked) -> Option<(Judge<'j>, Standing)>) -> Vec<Anomaly> {
+        let mut over = Vec::new();
+        for (name, mut tracked) in self.before {
+            let Some((judge, standing)) = look(&tracked) else {
+                self.tracked.insert(name, tracked); // nothing was sent, which is not healthy
+                continue;
+            };
+            if standing.newest.time < tracked.seen {
+                self.tracked.insert(name, tracked); // what came late says nothing of now
+                continue;
+            }
+            if !tracked.is_open() {
+                continue; // the stretch broke off
+            }
+            tracked.goes_on(standing.newest.time);
+            if standing.highest >= judge.measure.clear {
+                self.tracked.insert(name, tracked);
+            } else {
+                over.extend(judge.resolved(tracked.entity.as_deref(), &standing, &tracked));
+            }
+        }
+        over
+    }
 }
 
 /// An open episode, or a stretch that may become one.

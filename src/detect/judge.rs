@@ -1,27 +1,66 @@
+use std::time::Duration;
+
 use super::episodes::{About, Tracked};
-use super::{Levels, Reached, Rule, Series};
+use super::series::least_stated_as;
+use super::{Levels, Reached, Reading, Rule, Series};
 use crate::domain::{Anomaly, Bands, Counts, Figure, Phase};
 
 /// The metric of anomalies of services.
 const SERVICE_STATUS: &str = "service_status";
 
-/// A rule as it holds for one metric or one service.
+/// How values are judged, made ready for comparing.
+#[derive(Debug, Clone)]
+pub struct Measure {
+    pub bands: Bands,
+    pub levels: Levels,
+    /// How long values must stay at or above the lowest band, in microseconds; `None`: one is enough.
+    pub lasts: Option<i64>,
+    /// The least value that an episode goes on with.
+    pub clear: f64,
+}
+
+impl Measure {
+    /// `clear` is the lowest band where it is not written.
+    pub fn new(bands: Bands, lasts: Option<Duration>, clear: Option<Figure>) -> Measure {
+        let levels = Levels::new(&bands);
+        let lasts = lasts.map(|lasts| i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX));
+        Measure { bands, levels, lasts, clear: clear.map_or(levels.start, least_stated_as) }
+    }
+}
+
+/// A measure as it holds for one metric or one service.
 #[derive(Debug, Clone, Copy)]
 pub struct Judge<'a> {
-    metric: &'a str,
-    service: Option<&'a str>,
-    unit: Option<&'a String>,
-    bands: &'a Bands,
-    pub levels: &'a Levels,
+    pub metric: &'a str,
+    pub service: Option<&'a str>,
+    pub unit: Option<&'a str>,
+    pub measure: &'a Measure,
+}
+
+/// What one window says of a series, whether anything reached a band or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    pub records: u64,
+    pub newest: Reading,
+    pub mean: f64,
+    pub highest: f64,
+}
+
+impl Standing {
+    /// `None` where there is no reading.
+    pub fn of(series: &Series) -> Option<Standing> {
+        let Series { total, newest, .. } = series;
+        Some(Standing { records: total.count(), newest: (*newest)?, mean: total.mean()?, highest: total.max()? })
+    }
 }
 
 impl<'a> Judge<'a> {
-    pub fn of_metric(rule: &'a Rule, levels: &'a Levels) -> Judge<'a> {
-        Judge { metric: &rule.metric, service: None, unit: rule.unit.as_ref(), bands: &rule.bands, levels }
+    pub fn of_metric(rule: &'a Rule, measure: &'a Measure) -> Judge<'a> {
+        Judge { metric: &rule.metric, service: None, unit: rule.unit.as_deref(), measure }
     }
 
-    pub fn of_service(service: &'a str, bands: &'a Bands, levels: &'a Levels) -> Judge<'a> {
-        Judge { metric: SERVICE_STATUS, service: Some(service), unit: None, bands, levels }
+    pub fn of_service(service: &'a str, measure: &'a Measure) -> Judge<'a> {
+        Judge { metric: SERVICE_STATUS, service: Some(service), unit: None, measure }
     }
 
     pub fn about(&self) -> About {
@@ -40,13 +79,14 @@ impl<'a> Judge<'a> {
         entity.map_or(series.clone(), |entity| format!("{series}@{entity}"))
     }
 
-    /// What a report says of a series that reached a band. `None` only for what no source lets through. The threshold of
-    /// a service is its worst level.
-    pub fn anomaly(&self, entity: Option<&str>, series: &Series, reached: &Reached) -> Option<Anomaly> {
+    /// What a report says of a series that reached a band; its sentence is left empty. `None` only for what no source lets
+    /// through. The threshold of a service is its worst level.
+    pub fn anomaly(&self, entity: Option<&str>, standing: &Standing, reached: &Reached) -> Option<Anomaly> {
         let Reached { counts, first, worst, last } = reached;
-        let severity = self.levels.severity(worst.value)?;
+        let Measure { bands, levels, .. } = self.measure;
+        let severity = levels.severity(worst.value)?;
         let value = Figure::new(worst.value)?;
-        let threshold = if self.service.is_some() { value } else { self.bands.get(severity)? };
+        let threshold = if self.service.is_some() { value } else { bands.get(severity)? };
         Some(Anomaly {
             name: self.name(entity),
             metric: self.metric.to_string(),
@@ -55,15 +95,15 @@ impl<'a> Judge<'a> {
             value,
             threshold,
             severity,
-            unit: self.unit.cloned(),
-            bands: *self.bands,
-            records: series.total.count(),
+            unit: self.unit.map(str::to_string),
+            bands: *bands,
+            records: standing.records,
             reached: *counts,
             first: first.sample()?,
             worst: worst.sample()?,
             last: last.sample()?,
-            newest: series.newest?.sample()?,
-            mean: Figure::new(series.total.mean()?)?,
+            newest: standing.newest.sample()?,
+            mean: Figure::new(standing.mean)?,
             services: Vec::new(),
             description: String::new(),
             episode: None,
@@ -74,20 +114,21 @@ impl<'a> Judge<'a> {
     pub fn of_window(
         &self,
         entity: Option<&str>,
-        series: &Series,
+        standing: &Standing,
         reached: &Reached,
         tracked: &Tracked,
         phase: Phase,
     ) -> Option<Anomaly> {
-        let found = self.anomaly(entity, series, &Reached { first: tracked.first, ..*reached })?;
-        let episode = tracked.episode(&found.name, phase, self.levels.severity(tracked.worst.value)?)?;
+        let found = self.anomaly(entity, standing, &Reached { first: tracked.first, ..*reached })?;
+        let worst = self.measure.levels.severity(tracked.worst.value)?;
+        let episode = tracked.episode(&found.name, phase, worst)?;
         Some(Anomaly { episode: Some(episode), ..found })
     }
 
     /// The anomaly that tells of an episode's end: what was worst in all of it, and no record that reached a band.
-    pub fn resolved(&self, entity: Option<&str>, series: &Series, tracked: &Tracked) -> Option<Anomaly> {
+    pub fn resolved(&self, entity: Option<&str>, standing: &Standing, tracked: &Tracked) -> Option<Anomaly> {
         let Tracked { first, worst, last, .. } = *tracked;
         let reached = Reached { counts: Counts::default(), first, worst, last };
-        self.of_window(entity, series, &reached, tracked, Phase::Resolved)
+        self.of_window(entity, standing, &reached, tracked, Phase::Resolved)
     }
 }

@@ -1,10 +1,21 @@
-use super::{Levels, Reached, Reading, Run, lanes};
+use std::collections::VecDeque;
+
+use super::{Levels, Reached, Reading, Run};
+
+/// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
+const HELD: usize = 64;
 
 /// What stayed at or above the lowest band as long as a rule with `for` wants: a *stretch* is readings of one series,
 /// one after the other in time, that all reached it. A stretch may have begun in the window before and may go on in the
 /// next, so the first and the last of a window are kept until both are known.
-#[derive(Debug, Clone, Copy, Default)]
+///
+/// What comes of it depends on the readings and their order in the input, not on the batches that they came in; and not on
+/// that order either, as long as no reading comes after more than [`HELD`] newer ones.
+#[derive(Debug, Clone, Default)]
 pub struct Sustained {
+    /// The newest readings, in the order of time and then of the input.
+    held: VecDeque<Reading>,
+    /// The newest of those that were taken.
     newest: Option<Reading>,
     /// The stretch of the window's first reading, once it has ended.
     leading: Option<Reached>,
@@ -15,35 +26,72 @@ pub struct Sustained {
 }
 
 impl Sustained {
-    /// Takes the values of a run, of which `max` is the greatest; `lasts` is in microseconds. A reading that is older than
-    /// one that came in an earlier batch is left out: it neither makes nor breaks a stretch.
-    pub fn take(&mut self, run: &Run<'_, f64>, max: Option<f64>, levels: &Levels, lasts: i64) {
-        if max.is_none_or(|max| max < levels.start) {
-            // Nothing begins here, so the newest reading speaks for all.
-            let newest = lanes::last(run.values, f64::is_finite);
-            let newest = newest.and_then(|place| run.reading(place, *run.values.get(place)?));
-            if let Some(newest) = newest.filter(|new| self.newest.is_none_or(|known| !new.is_before(&known))) {
-                self.newest = Some(newest);
-                self.end(lasts);
+    /// A window that is one stretch from its first reading to its last.
+    pub fn one(stretch: Reached) -> Sustained {
+        Sustained { newest: Some(stretch.last), current: Some((stretch, true)), ..Sustained::default() }
+    }
+
+    /// Takes the values of a run, of which `max` is the greatest; `lasts` is in microseconds. A reading that comes too late to
+    /// be put in order, or is older than `start`, where the window begins, neither makes nor breaks a stretch.
+    pub fn take(&mut self, run: &Run<'_, f64>, max: Option<f64>, levels: &Levels, lasts: i64, start: i64) {
+        if !run.is_in_order() {
+            for place in run.by_input() {
+                self.take_place(run, place, levels, lasts, start);
             }
             return;
         }
-        for (place, value) in run.values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-            let Some(reading) = run.reading(place, *value) else { continue };
-            if self.newest.is_some_and(|newest| reading.is_before(&newest)) {
-                continue;
-            }
-            let leads = self.newest.is_none();
-            self.newest = Some(reading);
-            let Some(severity) = levels.severity(*value) else {
-                self.end(lasts);
-                continue;
-            };
-            let one = Reached::one(reading, severity);
-            match &mut self.current {
-                Some((current, _)) => current.join(&one),
-                None => self.current = Some((one, leads)),
-            }
+        let begins_nothing = max.is_none_or(|max| max < levels.start);
+        let rest = if begins_nothing { self.skip(run, levels, lasts, start) } else { 0 };
+        for place in rest..run.values.len() {
+            self.take_place(run, place, levels, lasts, start);
+        }
+    }
+
+    /// Takes all but the newest of a run at once, in which nothing begins: one of them speaks for all. Gives the place of
+    /// the first that is left, 0 where nothing could be skipped.
+    fn skip(&mut self, run: &Run<'_, f64>, levels: &Levels, lasts: i64, start: i64) -> usize {
+        let there = || run.values.iter().enumerate().filter(|(_, value)| value.is_finite());
+        let Some((rest, _)) = there().rev().nth(HELD - 1) else { return 0 };
+        let first = there().next().and_then(|(place, value)| run.reading(place, *value));
+        let follows =
+            |first: Reading| first.time >= start && self.held.back().is_none_or(|held| held.is_before(&first));
+        if !first.is_some_and(follows) {
+            return 0;
+        }
+        let before = there().take_while(|(place, _)| *place < rest).last();
+        let Some(before) = before.and_then(|(place, value)| run.reading(place, *value)) else { return 0 };
+        while let Some(held) = self.held.pop_front() {
+            self.pass(held, levels, lasts);
+        }
+        self.pass(before, levels, lasts);
+        rest
+    }
+
+    fn take_place(&mut self, run: &Run<'_, f64>, place: usize, levels: &Levels, lasts: i64, start: i64) {
+        let value = run.values.get(place).copied().filter(|value| value.is_finite());
+        let Some(reading) = value.and_then(|value| run.reading(place, value)) else { return };
+        if reading.time < start || self.newest.is_some_and(|newest| reading.is_before(&newest)) {
+            return;
+        }
+        // Mostly the newest.
+        let at = self.held.iter().rposition(|held| !reading.is_before(held)).map_or(0, |place| place + 1);
+        self.held.insert(at, reading);
+        if self.held.len() > HELD
+            && let Some(oldest) = self.held.pop_front()
+        {
+            self.pass(oldest, levels, lasts);
+        }
+    }
+
+    /// Takes the next reading in the order of time.
+    fn pass(&mut self, reading: Reading, levels: &Levels, lasts: i64) {
+        let leads = self.newest.is_none();
+        self.newest = Some(reading);
+        let Some(severity) = levels.severity(reading.value) else { return self.end(lasts) };
+        let one = Reached::one(reading, severity);
+        match &mut self.current {
+            Some((current, _)) => current.join(&one),
+            None => self.current = Some((one, leads)),
         }
     }
 
@@ -57,7 +105,15 @@ impl Sustained {
 
     /// All that lasted, and the first reading of a stretch that may go on in the next window. `pending` is that of the
     /// window before.
-    pub fn close(&self, pending: Option<Reading>, lasts: i64) -> (Option<Reached>, Option<Reading>) {
+    pub fn close(&self, pending: Option<Reading>, levels: &Levels, lasts: i64) -> (Option<Reached>, Option<Reading>) {
+        let mut all = self.clone();
+        while let Some(held) = all.held.pop_front() {
+            all.pass(held, levels, lasts);
+        }
+        all.ended(pending, lasts)
+    }
+
+    fn ended(&self, pending: Option<Reading>, lasts: i64) -> (Option<Reached>, Option<Reading>) {
         if self.newest.is_none() {
             return (None, pending);
         }

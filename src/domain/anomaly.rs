@@ -122,7 +122,8 @@ pub struct Episode {
     pub since: Timestamp,
     /// The highest band of all its windows.
     pub worst_severity: Severity,
-    /// Windows that had records of the series since it opened, this one included.
+    /// Windows that had records of the series since it opened, or of missing records in which some were due; this one
+    /// included.
     pub windows: u64,
 }
 

@@ -12,7 +12,7 @@ use super::windows::{Assigned, Known};
 use crate::domain::{Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Batches that are remembered apart of each source.
 const MARKS: usize = 4096;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
@@ -72,6 +72,8 @@ pub struct SourceMark {
     /// Those of them that are in no window, being late.
     pub left: BTreeSet<u64>,
     pub newest: Option<i64>,
+    /// See [`super::windows::SourceClock`].
+    pub lag: Option<i64>,
     pub ended: bool,
 }
 

@@ -14,12 +14,13 @@ use super::event::{Event, Header};
 use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
 use super::live::{Begun, Closed, Shared, Surroundings, save};
 use super::mailbox::{Mailbox, Message, pump};
+use super::open::{Open, values};
 use super::state::Run;
-use super::windows::{Closing, Windows};
+use super::windows::{Closing, SourceClock, Windows};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Batch, ClosedBy, InputRecord, Position, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold};
-use crate::node::{Gathered, PATIENCE, Wanted, Window};
+use crate::node::{PATIENCE, Wanted};
 
 /// After this long without a record a live source is not waited for, where `[window] idle` says nothing.
 const IDLE: Duration = Duration::from_secs(10);
@@ -47,18 +48,12 @@ pub struct Folding {
     /// Records left out, by the start of the oldest window that was open.
     late: BTreeMap<i64, u64>,
     begun: Timestamp,
+    /// When the latest records came, by the clock; microseconds.
+    heard: i64,
+    /// Some fold wants to know of windows in which nothing came.
+    expects: bool,
     idle: Duration,
     max_ahead: i64,
-}
-
-/// A window that has records.
-struct Open {
-    /// By fold.
-    gathered: Vec<Gathered>,
-    /// By source.
-    tallies: Vec<Tally>,
-    /// Records of earlier windows.
-    carried: u64,
 }
 
 impl Folding {
@@ -84,7 +79,7 @@ impl Folding {
         }
         let mut inputs = Vec::new();
         let mut readers = Vec::new();
-        let mut newest = Vec::new();
+        let mut clocks = Vec::new();
         for source in sources {
             let mut wanted = Wanted::default();
             let mut listeners = folds.iter().filter(|f| f.sources.contains(&source.node)).peekable();
@@ -93,13 +88,14 @@ impl Folding {
             }
             listeners.for_each(|f| wanted.join(f.fold.wants()));
             let (input, reader) = open(&plan, &source, &wanted, checkpoint, &around)?;
-            newest.push(checkpoint.sources.get(&input.name).and_then(|mark| mark.newest));
+            let mark = checkpoint.sources.get(&input.name);
+            clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag)));
             readers.push(reader);
             inputs.push(input);
         }
         let mailbox = Mailbox::new(inputs.len());
         let mut windows = Windows::new(&windowing, inputs.len());
-        windows.resume(checkpoint.boundary, newest);
+        windows.resume(checkpoint.boundary, clocks);
         for (at, reader) in readers.into_iter().enumerate() {
             let Some(reader) = reader else {
                 windows.end(at);
@@ -111,6 +107,7 @@ impl Folding {
         }
         let begun = around.clock.now();
         let micros = |span: Option<Duration>, default| span.unwrap_or(default).as_micros().min(1 << 60) as i64;
+        let expects = folds.iter().any(|fold| fold.fold.expects_records());
         Ok(Folding {
             header,
             shared,
@@ -122,7 +119,9 @@ impl Folding {
             mailbox,
             is_first: checkpoint.sources.is_empty(),
             late: checkpoint.late.clone(),
+            heard: begun.micros(),
             begun,
+            expects,
             idle: windowing.idle.map_or(IDLE, |span| span.0),
             max_ahead: micros(windowing.max_ahead.map(|span| span.0), MAX_AHEAD),
             plan,
@@ -153,8 +152,8 @@ impl Folding {
             if let Some((source, message)) = self.mailbox.take(PATIENCE, |filled| self.choose(filled)) {
                 self.take(source, message)?;
             }
-            let silence = self.note_silence();
-            while let Some(window) = self.windows.due(silence).filter(|_| !self.is_replaying(self.idle.max(REREAD))) {
+            self.note_silence();
+            while let Some(window) = self.due().filter(|_| !self.is_replaying(self.idle.max(REREAD))) {
                 self.close(window, closed)?;
             }
             if self.sources.iter().all(|source| source.ended) {
@@ -162,6 +161,13 @@ impl Folding {
             }
         }
         Ok(())
+    }
+
+    /// The next window that is due, whether something came in it or nothing.
+    fn due(&self) -> Option<Closing> {
+        let now = self.around.clock.now().micros();
+        let silence = now.saturating_sub(self.heard).max(0);
+        self.windows.due(silence).or_else(|| self.windows.silent(now).filter(|_| self.expects))
     }
 
     /// The source to hear next: of those with a message the one that is behind. Where all are finite it is the one that is
@@ -198,14 +204,16 @@ impl Folding {
         let Folding { sources, windows, folds, open, .. } = self;
         let count = sources.len();
         let Some(input) = sources.get_mut(source) else { return };
-        let limit = input.live.then(|| self.around.clock.now().micros().saturating_add(self.max_ahead));
+        let now = self.around.clock.now().micros();
+        self.heard = now;
+        let limit = input.live.then(|| now.saturating_add(self.max_ahead));
         let assigned = windows.assign(source, &batch.times, limit, &|row| input.account.known(row));
+        // What an earlier process had says nothing of how far behind the source is.
+        if input.live && input.account.known(batch.len().saturating_sub(1)).is_none() {
+            windows.heard(source, now);
+        }
         for (start, rows) in &assigned.parts {
-            let window = open.entry(*start).or_insert_with(|| Open {
-                gathered: folds.iter().map(|f| f.fold.open()).collect(),
-                tallies: vec![Tally::default(); count],
-                carried: 0,
-            });
+            let window = open.entry(*start).or_insert_with(|| Open::new(folds, count, *start));
             window.carried += assigned.carried_to(rows.as_deref());
             let selected = rows.as_ref().map(|rows| batch.select(rows));
             let part = selected.as_ref().unwrap_or(batch);
@@ -232,15 +240,13 @@ impl Folding {
         sources.any(|(source, silence)| source.account.is_replaying() && waits(source, silence))
     }
 
-    /// Marks sources that were not heard for long; gives how long none was, in microseconds.
-    fn note_silence(&mut self) -> i64 {
-        let silences = self.mailbox.silences();
-        for (at, (source, silence)) in self.sources.iter().zip(&silences).enumerate() {
-            if source.live && *silence >= self.idle {
+    /// Marks sources that were not heard for long.
+    fn note_silence(&mut self) {
+        for (at, (source, silence)) in self.sources.iter().zip(self.mailbox.silences()).enumerate() {
+            if source.live && silence >= self.idle {
                 self.windows.idle(at);
             }
         }
-        silences.iter().min().map_or(0, |silence| silence.as_micros().min(1 << 60) as i64)
     }
 
     fn close(&mut self, window: Closing, closed: &Sender<Closed>) -> Faulty<()> {
@@ -249,17 +255,23 @@ impl Folding {
             self.report(gap, None, closed)?;
         }
         let opened = self.open.remove(&window.start);
-        self.report(window, opened, closed)
+        let opened = opened.unwrap_or_else(|| Open::new(&self.folds, self.sources.len(), window.start));
+        self.report(window, Some(opened), closed)
     }
 
-    /// Journals the run of a window up to its cut, writes the checkpoint, and hands the run on.
+    /// Journals the run of a window up to its cut, writes the checkpoint, and hands the run on. A window in which nothing
+    /// came, and a gap between windows, have no cut and so no report; unless a fold raises the alarm.
     fn report(&mut self, window: Closing, opened: Option<Open>, closed: &Sender<Closed>) -> Faulty<()> {
         let record = self.window_record(window, opened.as_ref());
+        let is_empty = opened.as_ref().is_none_or(Open::is_empty);
         let cut = match opened {
-            Some(open) => {
-                let inputs = self.inputs(&open.tallies);
-                let values = self.values(open, &record)?;
-                vec![Event::Read { inputs }, Event::Cut { values }]
+            Some(Open { gathered, tallies, .. }) => {
+                let nodes: Vec<usize> = self.sources.iter().map(|source| source.node).collect();
+                let (values, is_alarm) = values(&self.plan, &mut self.folds, &nodes, gathered, &tallies, &record)?;
+                match is_empty && !is_alarm {
+                    true => Vec::new(),
+                    false => vec![Event::Read { inputs: self.inputs(&tallies) }, Event::Cut { values }],
+                }
             }
             None => Vec::new(),
         };
@@ -307,38 +319,12 @@ impl Folding {
         self.sources.iter_mut().zip(tallies).map(|(source, tally)| source.tell(tally)).collect()
     }
 
-    fn values(
-        &mut self,
-        open: Open,
-        record: &WindowRecord,
-    ) -> Faulty<BTreeMap<String, Box<serde_json::value::RawValue>>> {
-        let newest_of_all = open.tallies.iter().filter_map(|t| t.last).max().unwrap_or(record.span.start.micros());
-        let nodes: Vec<usize> = self.sources.iter().map(|source| source.node).collect();
-        let mut values = BTreeMap::new();
-        for (fold, gathered) in self.folds.iter_mut().zip(open.gathered) {
-            let tallies = || nodes.iter().zip(&open.tallies).filter(|(n, _)| fold.sources.contains(n)).map(|(_, t)| t);
-            let newest = tallies().filter_map(|t| t.last).max().unwrap_or(newest_of_all);
-            let window = Window {
-                records: tallies().map(|t| t.records).sum(),
-                newest: Timestamp::nearest(newest),
-                span: Some(record.span),
-                partial: record.partial,
-            };
-            let name = name_of(&self.plan, fold.node);
-            let value = fold.fold.close(gathered, &window).map_err(|error| {
-                let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
-                Box::new(Diagnostic::new(codes::run::TASK_FAILED, message))
-            })?;
-            values.insert(name, value);
-        }
-        Ok(values)
-    }
-
     fn checkpoint(&self) -> Checkpoint {
         let mark = |(at, source): (usize, &Intake)| {
             let fingerprint = fingerprint_of(&self.plan, source.node);
-            let newest = self.windows.newest(at);
-            (source.name.clone(), SourceMark { fingerprint, newest, ended: source.ended, ..source.account.mark() })
+            let SourceClock { newest, lag, .. } = self.windows.clock(at);
+            let mark = SourceMark { fingerprint, newest, lag, ended: source.ended, ..source.account.mark() };
+            (source.name.clone(), mark)
         };
         let fold = |fold: &StreamFold| {
             let state = fold.fold.save().unwrap_or_default(); // our own types always serialise; empty loads as an error

@@ -11,6 +11,7 @@ mod inputs;
 mod intake;
 mod live;
 mod mailbox;
+mod open;
 mod pass;
 mod record;
 mod state;

@@ -31,7 +31,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
     let mut inputs = Vec::new();
     let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
     let Stream { sources, folds } = stream;
-    let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open()).collect();
+    let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open(None)).collect();
     for source in sources.iter() {
         let pairs = folds.iter().zip(&mut gathered);
         let mut listeners: Vec<_> = pairs.filter(|(f, _)| f.sources.contains(&source.node)).collect();
@@ -58,7 +58,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
         let window = Window { records: of().map(|t| t.records).sum(), newest, span: None, partial: false };
         let name = plan.nodes.get(fold.node).map(|n| n.name.clone()).unwrap_or_default();
         match fold.fold.close(gathered, &window) {
-            Ok(value) => values.insert(name, value),
+            Ok(value) => values.insert(name, value.json),
             Err(error) => {
                 let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
                 let fault = Diagnostic::new(codes::run::TASK_FAILED, message);

@@ -4,6 +4,9 @@
 //! brought; that of the graph is the least of its sources', so that a window waits for the slowest. A window closes when
 //! the watermark is `grace` past its end. Whether a record is late depends on the records before it only, not on how
 //! they came in batches.
+//!
+//! When all live sources are silent, time goes on with the clock: for windows that have records in any case, for those
+//! without only where a fold expects records and the sources told of now ([`Windows::silent`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +15,12 @@ use crate::graph::Windowing;
 
 /// Later than any time of a record, with room to add to it.
 const FOREVER: i64 = i64::MAX / 4;
+/// A source whose newest record was, when it came, no further behind the clock than this, or than a window is long, tells
+/// of now, and not of the past. Five minutes, in microseconds.
+const NOW: i64 = 5 * 60 * 1_000_000;
+/// Windows without a record that are closed one by one, when the clock is further on because the process was down or the
+/// machine asleep; those before them are one gap.
+const MADE_UP: i64 = 64;
 
 /// The windows of a graph, all times in microseconds.
 #[derive(Debug, Clone)]
@@ -28,11 +37,21 @@ pub struct Windows {
 
 /// What is known of a source's time.
 #[derive(Debug, Clone, Copy, Default)]
-struct SourceClock {
-    newest: Option<i64>,
+pub struct SourceClock {
+    pub newest: Option<i64>,
+    /// How far its newest record lay behind the clock when it came; the last such figure at which it told of [now](NOW), so
+    /// that its time can go on with the clock when it says no more. `None` where it never did: what is read of the past, at
+    /// whatever speed, says nothing of the clock.
+    pub lag: Option<i64>,
     ended: bool,
     /// Not waited for.
     idle: bool,
+}
+
+impl SourceClock {
+    pub fn new(newest: Option<i64>, lag: Option<i64>) -> SourceClock {
+        SourceClock { newest, lag, ..SourceClock::default() }
+    }
 }
 
 /// Where the rows of a batch belong.
@@ -80,9 +99,9 @@ impl Windows {
     }
 
     /// Goes on where an earlier process stopped.
-    pub fn resume(&mut self, boundary: Option<i64>, newest: impl IntoIterator<Item = Option<i64>>) {
+    pub fn resume(&mut self, boundary: Option<i64>, sources: impl IntoIterator<Item = SourceClock>) {
         self.boundary = boundary;
-        self.sources.iter_mut().zip(newest).for_each(|(source, newest)| source.newest = newest);
+        self.sources.iter_mut().zip(sources).for_each(|(source, known)| *source = known);
     }
 
     /// Length of a window.
@@ -96,6 +115,19 @@ impl Windows {
 
     pub fn newest(&self, source: usize) -> Option<i64> {
         self.sources.get(source)?.newest
+    }
+
+    /// What is known of a source's time.
+    pub fn clock(&self, source: usize) -> SourceClock {
+        self.sources.get(source).copied().unwrap_or_default()
+    }
+
+    /// The newest record of a source has come at this time of the clock.
+    pub fn heard(&mut self, source: usize, now: i64) {
+        let nearness = self.every.max(NOW);
+        let Some(source) = self.sources.get_mut(source) else { return };
+        let lag = source.newest.map(|newest| now.saturating_sub(newest));
+        source.lag = lag.filter(|lag| *lag <= nearness).or(source.lag);
     }
 
     /// How many windows have records and are not closed.
@@ -204,8 +236,8 @@ impl Windows {
         }
     }
 
-    /// The next window that is due, in the order of time; [`Windows::close`] closes it. `silence` is how long nothing was
-    /// heard of any source: while all are idle, time goes on with the clock.
+    /// The next window that is due, in the order of time; [`Windows::close`] closes it. `silence` is how long no
+    /// record came of any source: while all are idle, time goes on with the clock.
     pub fn due(&self, silence: i64) -> Option<Closing> {
         let (reached, by) = if self.sources.iter().all(|s| s.ended) {
             (Some(FOREVER), ClosedBy::End)
@@ -219,6 +251,21 @@ impl Windows {
         };
         let next = self.next(by)?;
         (next.end <= reached?.saturating_sub(self.grace) || by == ClosedBy::End).then_some(next)
+    }
+
+    /// The next window in which nothing came, if it is over: once all live sources are silent, time goes on with the clock,
+    /// as far behind it as they were.
+    pub fn silent(&self, now: i64) -> Option<Closing> {
+        let running = self.sources.iter().filter(|s| !s.ended);
+        if !self.open.is_empty() || running.clone().any(|s| !s.idle) {
+            return None;
+        }
+        let boundary = self.boundary?;
+        let lag = running.filter_map(|s| s.lag).max()?;
+        let over = self.floor(now.saturating_sub(lag).saturating_sub(self.grace));
+        let start = boundary.max(over.saturating_sub(self.every.saturating_mul(MADE_UP)));
+        let end = self.end_of(start);
+        (end <= over).then_some(Closing { start, end, by: ClosedBy::Idle })
     }
 
     /// The next window to close when the run is asked to stop. What is still to come of the last one will be a window of

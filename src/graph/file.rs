@@ -160,7 +160,9 @@ pub struct Windowing {
     /// otherwise it is left out. Either way it is counted.
     #[serde(default)]
     pub max_lateness: Wait,
-    /// A source that brings nothing for this long is not waited for; 10 s by default. Of live sources only.
+    /// A source that brings nothing for this long is not waited for; 10 s by default. Of live sources only. When none brings
+    /// anything, the windows that have records are closed by the clock; later ones are too where records are expected
+    /// (`agent kinds completeness`).
     #[serde(default)]
     pub idle: Option<Span>,
     /// A record whose time is ahead of the clock by more than this closes no window, so that one wrong clock does not

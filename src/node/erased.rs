@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::{Assets, Cx, Fold, Pass, Reader, Source, Task, TaskError, Wanted, Window};
 use crate::diagnostic::{Diagnostic, SourceFile, decode};
-use crate::domain::Batch;
+use crate::domain::{Batch, Timestamp};
 use crate::port::BoxFuture;
 
 /// What part a kind plays.
@@ -160,14 +160,23 @@ impl<S: Source> AnySource for S {
 /// What a fold has gathered of one window.
 pub type Gathered = Box<dyn Any + Send>;
 
+/// The value of a window.
+pub struct FoldValue {
+    pub json: Box<RawValue>,
+    /// See [`Fold::is_alarm`].
+    pub is_alarm: bool,
+}
+
 /// A fold with what survives from window to window.
 pub trait AnyFold: Send {
     fn wants(&self) -> Wanted;
-    fn open(&self) -> Gathered;
+    fn open(&self, start: Option<Timestamp>) -> Gathered;
     fn push(&self, gathered: &mut Gathered, batch: &Batch);
     /// # Errors
     /// The output cannot be serialised; a bug of the kind.
-    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<Box<RawValue>, serde_json::Error>;
+    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<FoldValue, serde_json::Error>;
+    /// See [`Fold::expects_records`].
+    fn expects_records(&self) -> bool;
     /// What must survive the process. Meant for [`AnyFold::load`] of the same kind and version only.
     ///
     /// # Errors
@@ -187,18 +196,22 @@ impl<F: Fold> AnyFold for Stateful<F> {
     fn wants(&self) -> Wanted {
         self.fold.wants()
     }
-    fn open(&self) -> Gathered {
-        Box::new(self.fold.open())
+    fn open(&self, start: Option<Timestamp>) -> Gathered {
+        Box::new(self.fold.open(start))
     }
     fn push(&self, gathered: &mut Gathered, batch: &Batch) {
         if let Some(gathered) = gathered.downcast_mut() {
             self.fold.push(gathered, batch);
         }
     }
-    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<Box<RawValue>, serde_json::Error> {
+    fn close(&mut self, gathered: Gathered, window: &Window) -> Result<FoldValue, serde_json::Error> {
         // Only `open` makes what comes back here, so it is of this type.
-        let gathered = gathered.downcast().map_or_else(|_| self.fold.open(), |gathered| *gathered);
-        to_raw_value(&self.fold.close(gathered, &mut self.state, window))
+        let gathered = gathered.downcast().map_or_else(|_| self.fold.open(None), |gathered| *gathered);
+        let output = self.fold.close(gathered, &mut self.state, window);
+        Ok(FoldValue { json: to_raw_value(&output)?, is_alarm: self.fold.is_alarm(&output) })
+    }
+    fn expects_records(&self) -> bool {
+        self.fold.expects_records()
     }
     fn save(&self) -> Result<Vec<u8>, postcard::Error> {
         postcard::to_allocvec(&self.state)

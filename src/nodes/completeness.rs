@@ -1,3 +1,5 @@
+mod share;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -5,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::detect::{Arrival, Arrivals, Cadence, Entities, PerEntity, Silence, Silences, Tally, report_order};
-use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{
-    Anomaly, Bands, Batch, Completeness, Counts, EntityCompleteness, Figure, Gap, Language, Sample, Severity, Span,
-    Timestamp,
+use crate::detect::{
+    Arrival, Arrivals, Cadence, Entities, Episodes, Judge, Measure, PerEntity, Silence, Sustained, Tally, report_order,
 };
+use crate::diagnostic::Diagnostic;
+use crate::domain::{Anomaly, Batch, Completeness, EntityCompleteness, Gap, Language, Span, Timestamp};
 use crate::node::{Assets, Fold, Wanted, Window};
-use crate::wording::Shortfall;
+use crate::wording::{Recovery, Shortfall};
+use share::{Share, measure, ratio};
 
 /// Says how many of the records that were due came, and finds who fell silent.
 ///
@@ -25,6 +27,8 @@ use crate::wording::Shortfall;
 /// low = 0.05                         # shares of missing records at which an anomaly begins
 /// medium = 0.2
 /// high = 0.5
+/// for = "5m"                         # optional, see below
+/// clear = 0.01                       # optional, see below
 ///
 /// [nodes.report]                     # and the same of `plan`
 /// kind = "merge"
@@ -43,6 +47,19 @@ use crate::wording::Shortfall;
 ///
 /// An entity whose share of missing records reaches a band is an anomaly `missing_records@ENTITY`, in percent. All
 /// figures are in the run record, whether a band is reached or not.
+///
+/// In a graph with `[window]` anomalies are parts of episodes, as those of `detect` are (`agent kinds detect`): `opened`,
+/// `ongoing`, `escalated`, and `resolved` in the first window whose share is below `clear`, which is the lowest band where
+/// nothing else is written. A window in which nothing was due of an entity says nothing of it. With `for` an episode opens
+/// once the share stayed at or above the lowest band so long, from before the first gap to after the last. An entity that is
+/// not expected any more has no episode; of that nothing is said.
+///
+/// When all sources of a live graph have fallen silent for good, windows go on with the clock once `idle` of `[window]` has
+/// passed, as far behind it as the newest records were when they came. Such a window has a report if something is missing
+/// of an entity for long enough to be an anomaly, else a run record alone. So it is only where the newest records came within
+/// five minutes of their time, or within the length of a window where that is more: what is read of the past, at
+/// whatever speed, ends with its last record. Before the first record of all nothing is expected. What the clock is further
+/// on than 64 windows, since the program was not running, is one gap.
 ///
 /// Limits: of each entity the 64 newest runs without a gap are open to records out of order, what is older changes nothing;
 /// a record that comes twice is known as such if it is no older than 64 intervals before the newest. The 20 worst gaps and
@@ -66,6 +83,13 @@ pub struct Config {
     #[serde(default)]
     #[schemars(with = "Option<f64>")]
     pub high: Option<Spanned<f64>>,
+    /// How long the share must stay at or above the lowest band; `None`: one window is enough.
+    #[serde(default, rename = "for")]
+    pub lasts: Option<Span>,
+    /// Share below which an episode is over, 0 to 1; the lowest band by default, and never above it.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>")]
+    pub clear: Option<Spanned<f64>>,
     /// An entity that is silent for so long is gone; a day (`"24h"`) by default.
     #[serde(default)]
     pub forget_after: Option<Span>,
@@ -75,14 +99,11 @@ pub struct Config {
 const METRIC: &str = "missing_records";
 /// How many gaps and entities are listed.
 const LISTED: usize = 20;
-/// Of missing shares, when no band is written.
-const BANDS: [f64; 3] = [0.05, 0.2, 0.5];
-
 pub struct Completing {
     cadence: Cadence,
     required: BTreeSet<String>,
-    /// In percent.
-    bands: Bands,
+    /// Of missing shares, in percent.
+    measure: Measure,
     /// In microseconds.
     forget_after: i64,
     language: Language,
@@ -100,6 +121,7 @@ pub struct Gathered {
 pub struct State {
     /// By name; the empty one stands for records without an entity, since no entity is named so.
     known: BTreeMap<String, Known>,
+    episodes: Episodes,
 }
 
 /// The newest record of an entity. Row 0: none ever came.
@@ -113,39 +135,18 @@ struct Known {
 
 impl Fold for Completing {
     const KIND: &'static str = "completeness";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
     type Output = Completeness;
     type Gathered = Gathered;
     type State = State;
 
     fn new(config: Config, assets: &Assets<'_>) -> Result<Completing, Vec<Diagnostic>> {
-        let written = [&config.low, &config.medium, &config.high];
-        let mut faults = Vec::new();
-        let mut least = 0.0;
-        for share in written.into_iter().flatten() {
-            // A NaN is not greater either.
-            if !(*share.get_ref() > least && *share.get_ref() <= 1.0) {
-                let message = format!("{} is no band of missing records", share.get_ref());
-                let help = "bands are shares greater than 0, at most 1, and rise from `low` to `high`";
-                faults.push(
-                    Diagnostic::new(codes::graph::WRONG_TYPE, message).at(assets.source(), share.span()).help(help),
-                );
-            }
-            least = *share.get_ref();
-        }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let none = written.iter().all(|share| share.is_none());
-        let [low, medium, high] = [0, 1, 2].map(|at: usize| {
-            let share = written.get(at).and_then(|share| share.as_ref().map(|share| *share.get_ref()));
-            share.or(BANDS.get(at).copied().filter(|_| none)).and_then(|share| Figure::new(share * 100.0))
-        });
+        let measure = measure(&config, assets)?;
         Ok(Completing {
             cadence: Cadence::new(micros(config.expected_every.0)),
             required: config.entities,
-            bands: Bands { low, medium, high },
+            measure,
             forget_after: micros(config.forget_after.map_or(Duration::from_secs(24 * 3600), |span| span.0)),
             language: assets.language,
         })
@@ -155,7 +156,7 @@ impl Fold for Completing {
         Wanted::default()
     }
 
-    fn open(&self) -> Gathered {
+    fn open(&self, _: Option<Timestamp>) -> Gathered {
         Gathered::default()
     }
 
@@ -164,6 +165,14 @@ impl Fold for Completing {
         entities.enter(batch).records(|entity, reading| {
             arrivals.of(entity).push(Arrival { time: reading.time, row: reading.row }, self.cadence);
         });
+    }
+
+    fn expects_records(&self) -> bool {
+        true
+    }
+
+    fn is_alarm(&self, output: &Completeness) -> bool {
+        !output.anomalies.is_empty()
     }
 
     fn close(&self, gathered: Gathered, state: &mut State, window: &Window) -> Completeness {
@@ -179,6 +188,7 @@ impl Fold for Completing {
         let from = counted.filter(|_| !state.known.is_empty()).map(|span| span.start.micros()).or(oldest);
         let to = counted.map(|span| span.end.micros()).or(newest);
         let mut sums = Sums::default();
+        let mut short = Vec::new();
         if let Some((from, to)) = from.zip(to) {
             self.expect(state, from, to, counted.is_none());
             let mut names: BTreeSet<String> = state.known.keys().cloned().collect();
@@ -193,10 +203,15 @@ impl Fold for Completing {
                 if let Some((newest, counted)) = tally.newest {
                     state.known.insert(name.clone(), Known { time: newest.time, row: newest.row, counted });
                 }
-                self.judge(&name, &tally, &mut sums);
+                sums.take(&name, &tally);
+                short.extend(Share::of(name, tally));
             }
         }
-        sums.into_completeness()
+        let anomalies = match &window.span {
+            None => short.iter().filter_map(|share| self.anomaly(share)).collect(),
+            Some(span) => self.anomalies_of_window(&short, state, span.start),
+        };
+        sums.into_completeness(anomalies)
     }
 }
 
@@ -220,73 +235,66 @@ impl Completing {
         }
     }
 
-    fn judge(&self, name: &str, tally: &Tally, sums: &mut Sums) {
-        let Tally { expected, received, ref silences, newest } = *tally;
-        sums.expected += expected;
-        sums.received += received;
-        let missing = expected.saturating_sub(received);
-        if missing == 0 {
-            return;
-        }
-        let entity = (!name.is_empty()).then(|| name.to_string());
-        let newest = newest.map_or(Arrival { time: 0, row: 0 }, |(newest, _)| newest); // what misses something is known
-        sums.gap_count += silences.count;
-        sums.gaps.extend(silences.worst.iter().filter_map(|silence| gap(silence, &entity)));
-        sums.entities.push(EntityCompleteness {
-            entity: entity.clone(),
-            share: ratio(received, expected),
-            expected,
-            received,
-            newest: Timestamp::from_micros(newest.time).filter(|_| newest.row > 0),
-        });
-        sums.anomalies.extend(self.anomaly(entity, tally, missing, newest));
+    fn judge(&self) -> Judge<'_> {
+        Judge { metric: METRIC, service: None, unit: Some("%"), measure: &self.measure }
     }
 
-    /// `None` where the share of what is missing reaches no band.
-    fn anomaly(&self, entity: Option<String>, tally: &Tally, missing: u64, newest: Arrival) -> Option<Anomaly> {
-        let Tally { expected, ref silences, .. } = *tally;
-        let value = percent(missing, expected);
-        let reached = |severity: &Severity| self.bands.get(*severity).is_some_and(|band| value >= band);
-        let severity = Severity::ALL.into_iter().rev().find(reached)?;
-        let threshold = self.bands.get(severity)?;
-        let sample =
-            |arrival: Arrival| Some(Sample { time: Timestamp::from_micros(arrival.time)?, row: arrival.row, value });
-        let at = |of: fn(&Silences) -> Option<Arrival>| sample(of(silences).unwrap_or(newest));
-        let longest = silences.worst.first();
-        let time = Timestamp::from_micros;
-        let description = Shortfall {
-            entity: entity.as_deref(),
-            expected,
-            missing,
-            share: value,
-            threshold,
-            severity,
-            longest: longest.and_then(|longest| time(longest.from.time).zip(time(longest.to.time))),
-            newest: time(newest.time).filter(|_| newest.row > 0),
+    /// `None` where the share reaches no band, or did not so long.
+    fn anomaly(&self, share: &Share) -> Option<Anomaly> {
+        let reached = share.reached(&self.measure)?;
+        let reached = match self.measure.lasts {
+            None => reached,
+            Some(lasts) => Sustained::one(reached).close(None, &self.measure.levels, lasts).0?,
+        };
+        let anomaly = self.judge().anomaly(share.entity(), &share.standing(), &reached)?;
+        Some(self.described(anomaly, Some(share)))
+    }
+
+    /// The same of one window among others: with the episodes that the anomalies are part of, and then those that are over.
+    fn anomalies_of_window(&self, shares: &[Share], state: &mut State, start: Timestamp) -> Vec<Anomaly> {
+        let State { known, episodes } = state;
+        episodes.retain(|entity| known.contains_key(entity.unwrap_or_default()));
+        let mut turn = episodes.turn(start);
+        let mut found = Vec::new();
+        for share in shares {
+            let Some(reached) = share.reached(&self.measure) else { continue };
+            let (standing, sustained) = (share.standing(), Sustained::one(reached));
+            let anomaly = turn.reached(&self.judge(), share.entity(), &standing, &reached, Some(&sustained));
+            found.extend(anomaly.map(|anomaly| self.described(anomaly, Some(share))));
         }
-        .describe(self.language);
-        let by = |of| if severity == of { missing } else { 0 };
-        Some(Anomaly {
-            name: entity.as_ref().map_or(METRIC.to_string(), |entity| format!("{METRIC}@{entity}")),
-            metric: METRIC.to_string(),
-            service: None,
-            entity,
-            value,
-            threshold,
-            severity,
-            unit: Some("%".to_string()),
-            bands: self.bands,
-            records: expected,
-            reached: Counts { low: by(Severity::Low), medium: by(Severity::Medium), high: by(Severity::High) },
-            first: at(|silences| Some(silences.first?.from))?,
-            worst: at(|silences| Some(silences.worst.first()?.from))?,
-            last: at(|silences| Some(silences.last?.to))?,
-            newest: sample(newest)?,
-            mean: value,
-            services: Vec::new(),
-            episode: None,
-            description,
-        })
+        // By name, as they came.
+        let of = |entity: &Option<String>| {
+            let name = entity.as_deref().unwrap_or_default();
+            shares.get(shares.binary_search_by(|share| share.name.as_str().cmp(name)).ok()?)
+        };
+        let over = turn.rest(|tracked| Some((self.judge(), of(&tracked.entity)?.standing())));
+        found.extend(over.into_iter().map(|anomaly| self.described(anomaly, None)));
+        found
+    }
+
+    /// With its sentence; `share` is that of the window, of which an episode that is over says nothing.
+    fn described(&self, anomaly: Anomaly, share: Option<&Share>) -> Anomaly {
+        let Anomaly { value: of, threshold, severity, .. } = anomaly;
+        let entity = anomaly.entity.as_deref();
+        let time = Timestamp::from_micros;
+        let description = match share {
+            None => {
+                let (from, to) = (anomaly.first.time, anomaly.last.time);
+                Recovery { entity, share: of, threshold, severity, from, to }.describe(self.language)
+            }
+            Some(Share { tally, missing, .. }) => Shortfall {
+                entity,
+                expected: tally.expected,
+                missing: *missing,
+                share: of,
+                threshold,
+                severity,
+                longest: tally.silences.worst.first().and_then(|gap| time(gap.from.time).zip(time(gap.to.time))),
+                newest: Some(anomaly.newest).filter(|newest| newest.row > 0).map(|newest| newest.time),
+            }
+            .describe(self.language),
+        };
+        Anomaly { description, ..anomaly }
     }
 }
 
@@ -298,18 +306,37 @@ struct Sums {
     entities: Vec<EntityCompleteness>,
     gap_count: u64,
     gaps: Vec<Gap>,
-    anomalies: Vec<Anomaly>,
 }
 
 impl Sums {
-    fn into_completeness(mut self) -> Completeness {
+    fn take(&mut self, name: &str, tally: &Tally) {
+        let Tally { expected, received, ref silences, newest } = *tally;
+        self.expected += expected;
+        self.received += received;
+        if expected <= received {
+            return;
+        }
+        let entity = (!name.is_empty()).then(|| name.to_string());
+        self.gap_count += silences.count;
+        self.gaps.extend(silences.worst.iter().filter_map(|silence| gap(silence, &entity)));
+        let newest = newest.filter(|(newest, _)| newest.row > 0);
+        self.entities.push(EntityCompleteness {
+            entity,
+            share: ratio(received, expected),
+            expected,
+            received,
+            newest: newest.and_then(|(newest, _)| Timestamp::from_micros(newest.time)),
+        });
+    }
+
+    fn into_completeness(mut self, mut anomalies: Vec<Anomaly>) -> Completeness {
         let incomplete = self.entities.len() as u64;
         // Stable: of equal ones the first by name.
         self.entities.sort_by(|a, b| a.share.get().total_cmp(&b.share.get()));
         self.entities.truncate(LISTED);
         self.gaps.sort_by(|a, b| b.missing.cmp(&a.missing).then(a.from.cmp(&b.from)));
         self.gaps.truncate(LISTED);
-        self.anomalies.sort_by(report_order);
+        anomalies.sort_by(|a, b| a.is_over().cmp(&b.is_over()).then_with(|| report_order(a, b)));
         Completeness {
             share: (self.expected > 0).then(|| ratio(self.received, self.expected)),
             expected: self.expected,
@@ -318,7 +345,7 @@ impl Sums {
             entities: self.entities,
             gap_count: self.gap_count,
             gaps: self.gaps,
-            anomalies: self.anomalies,
+            anomalies,
         }
     }
 }
@@ -330,17 +357,6 @@ fn gap(silence: &Silence, entity: &Option<String>) -> Option<Gap> {
 
 fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn ratio(of: u64, all: u64) -> Figure {
-    Figure::new(of as f64 / all as f64).unwrap_or(Figure::ZERO) // asked only where `all` is not zero
-}
-
-/// Rounded to hundredths, as facts and sentences show shares; what is shown decides which band is reached.
-fn percent(of: u64, all: u64) -> Figure {
-    let (of, all) = (u128::from(of), u128::from(all.max(1)));
-    let hundredths = (of * 20_000 + all) / (2 * all);
-    Figure::new(hundredths as f64 / 100.0).unwrap_or(Figure::ZERO) // finite
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::detect::{Detector, Episodes, Rules};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Anomaly, Batch, Language};
+use crate::domain::{Anomaly, Batch, Language, Timestamp};
 use crate::node::{AssetPath, Assets, Fold, Wanted, Window};
 use crate::wording::describe;
 
@@ -37,8 +37,9 @@ use crate::wording::describe;
 ///
 /// With `for`, values must stay at or above the lowest band so long, by the times of the records, before there is an
 /// anomaly; one value below it begins the count anew. Only records that stayed there so long count as having reached a
-/// band. They are taken in the order of time within a block of the input and block by block; one that comes in a later
-/// block than a newer one neither makes nor breaks a stretch.
+/// band. Records are taken in the order of their times, whatever their order in the input, as long as no more than 64 newer
+/// ones of the same series came before; one that comes later than that, or that `max_lateness` carried over from an earlier
+/// window, is judged as any other but neither makes nor breaks a stretch.
 ///
 /// In a graph with `[window]` an anomaly is part of an *episode*, which goes from window to window. It is `opened` in the
 /// first window where something reached a band (for as long as `for` says; the windows before count), `escalated` in one
@@ -68,7 +69,7 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;
@@ -84,8 +85,8 @@ impl Fold for Detect {
         Wanted { metrics: self.rules.metrics().iter().map(|rule| rule.metric.clone()).collect() }
     }
 
-    fn open(&self) -> Detector {
-        Detector::new(self.rules.clone())
+    fn open(&self, start: Option<Timestamp>) -> Detector {
+        Detector::new(self.rules.clone(), start)
     }
 
     fn push(&self, gathered: &mut Detector, batch: &Batch) {
@@ -148,7 +149,7 @@ mod tests {
 
     fn run(batches: &[Batch], language: Language) -> Vec<Anomaly> {
         let detect = build(RULES, "rules.toml", language).unwrap();
-        let mut gathered = detect.open();
+        let mut gathered = detect.open(None);
         batches.iter().for_each(|b| detect.push(&mut gathered, b));
         let newest = Timestamp::from_micros(0).unwrap();
         detect.close(gathered, &mut Episodes::default(), &Window { records: 1, newest, span: None, partial: false })
@@ -219,7 +220,7 @@ mod tests {
                     partial: false,
                 };
                 let close = |state: &mut Episodes| {
-                    let mut gathered = detect.open();
+                    let mut gathered = detect.open(Some(begin(number)));
                     records.chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
                     detect.close(gathered, state, &window)
                 };
@@ -331,11 +332,27 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_late_from_an_earlier_window_makes_and_breaks_nothing() {
+        check_windows(&[
+            ("9 - lag=15", &[]),
+            // Carried over: neither the low one breaks the stretch, nor does the other begin one.
+            ("10 - lag=14 \n 8 - lag=1 \n 11 - lag=15", &["opened lag 15 low/9..11..11/2 since 9 in 1 worst low"]),
+            ("21 - lag=1", &["resolved lag 15 low/9..11..11/0 since 9 in 2 worst low"]),
+            ("39 - lag=11", &[]),
+            // Of older ones alone: the stretch may have gone on.
+            ("38 - lag=1", &[]),
+            ("51 - lag=12", &["opened lag 12 low/39..51..51/1 since 39 in 1 worst low"]),
+            ("50 - lag=1", &[]),
+            ("71 - lag=13", &["ongoing lag 13 low/39..71..71/1 since 39 in 2 worst low"]),
+        ]);
+    }
+
+    #[test]
     fn values_must_last_within_one_window_too() {
         let check = |text: &str, expected: &[&str]| {
             let detect = build(LASTING, "rules.toml", Language::En).unwrap();
             for batch_size in [1, 2, 100] {
-                let mut gathered = detect.open();
+                let mut gathered = detect.open(None);
                 records(text).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
                 let window =
                     Window { records: 1, newest: Timestamp::from_micros(0).unwrap(), span: None, partial: false };
@@ -370,7 +387,7 @@ mod tests {
             for (n, text) in
                 ["0 web-1 cpu=93.5 db=offline \n 2 web-1 cpu=80", "12 web-1 cpu=5 db=online"].iter().enumerate()
             {
-                let mut gathered = detect.open();
+                let mut gathered = detect.open(None);
                 detect.push(&mut gathered, &batch(text));
                 let [start, end] = [n as i64, n as i64 + 1].map(|n| Timestamp::from_micros(minute(n * 10)).unwrap());
                 let window =
@@ -427,6 +444,55 @@ mod tests {
             };
             fields.into_iter().enumerate().map(record).collect()
         })
+    }
+
+    /// Readings of `lag` of one or two entities, a minute apart, each with how many places it may fall back.
+    fn some_lags() -> impl Strategy<Value = Vec<(Record, u64)>> {
+        let value = prop::sample::select(vec![f64::NAN, 5.0, 9.0, 10.0, 12.0, 25.0]);
+        let entity = prop::sample::select(vec!["a", "a", "a", "a", "b"]);
+        // Mostly of one sort, so that stretches are long and quiet blocks are too.
+        let stretch =
+            (prop::sample::select(vec![5.0, 12.0]), 1usize..90).prop_map(|(value, length)| vec![value; length]);
+        let some = prop_oneof![vec(value, 1..20), stretch];
+        vec((entity, some), 1..8).prop_flat_map(|some| {
+            let values: Vec<(&str, f64)> =
+                some.iter().flat_map(|(entity, values)| values.iter().map(|value| (*entity, *value))).collect();
+            let record = |(at, (entity, value)): (usize, &(&str, f64))| Record {
+                row: at as u64 + 1,
+                time: minute(at as i64),
+                entity: Some(entity.to_string()),
+                metrics: vec![("lag".into(), *value)],
+                services: vec![],
+            };
+            let records: Vec<Record> = values.iter().enumerate().map(record).collect();
+            let fall = prop_oneof![4 => Just(0), 1 => 0u64..=64, 1 => Just(64)];
+            let falls = vec(fall, records.len());
+            falls.prop_map(move |falls| records.iter().cloned().zip(falls).collect())
+        })
+    }
+
+    /// What a rule with `for` finds of blocks of these sizes, over and over.
+    fn lasting(records: &[Record], sizes: &[usize]) -> Vec<Anomaly> {
+        let detect = build(LASTING, "rules.toml", Language::En).unwrap();
+        let mut gathered = detect.open(None);
+        let mut rest = records;
+        for size in sizes.iter().cycle() {
+            let (block, left) = rest.split_at(rest.len().min(*size));
+            detect.push(&mut gathered, &batch(block));
+            rest = left;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let newest = Timestamp::from_micros(0).unwrap();
+        let window = Window { records: 1, newest, span: None, partial: false };
+        detect.close(gathered, &mut Episodes::default(), &window)
+    }
+
+    /// As an input has them: rows are places.
+    fn placed(mut records: Vec<Record>) -> Vec<Record> {
+        records.iter_mut().zip(1..).for_each(|(record, row)| record.row = row);
+        records
     }
 
     /// Without the places in the input.
@@ -510,7 +576,7 @@ mod tests {
                     Some(format!("{} - lag={}", number * 10 + at, (*value)?))
                 };
                 let text: Vec<String> = window.iter().enumerate().filter_map(record).collect();
-                let mut gathered = detect.open();
+                let mut gathered = detect.open(None);
                 records(&text.join("\n")).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
                 let [start, end] = [number, number + 1].map(|n| Timestamp::from_micros(minute(n as i64 * 10)).unwrap());
                 let window = Window { records: 1, newest: start, span: Some(WindowSpan { start, end }), partial: false };
@@ -518,6 +584,36 @@ mod tests {
                 let got: Vec<_> = found.iter().map(|a| (a.episode.as_ref().unwrap().phase, a.value.get())).collect();
                 prop_assert_eq!(got, expected.into_iter().collect::<Vec<_>>(), "window {}", number);
             }
+        }
+
+        /// However far out of order, and however cut.
+        #[test]
+        fn blocks_change_nothing_of_what_must_last(
+            (lags, disorder) in some_lags().prop_flat_map(|lags| (Just(lags.clone()), Just(lags).prop_shuffle())),
+            shuffled in any::<bool>(), sizes in vec(1usize..200, 1..5),
+        ) {
+            let lags = if shuffled { disorder } else { lags };
+            let records = placed(lags.into_iter().map(|(record, _)| record).collect());
+            prop_assert_eq!(lasting(&records, &[records.len()]), lasting(&records, &sizes));
+            prop_assert_eq!(lasting(&records, &[1]), lasting(&records, &sizes));
+        }
+
+        /// Where no more than 64 newer ones come before any record, the order of time decides, in the plainest way.
+        #[test]
+        fn disorder_changes_nothing_of_what_must_last(mut lags in some_lags(), size in 1usize..200) {
+            let sorted: Vec<Record> = lags.iter().map(|(record, _)| record.clone()).collect();
+            lags.sort_by_key(|(record, fall)| record.row + fall); // at most 64 newer ones get before one
+            let shuffled = placed(lags.into_iter().map(|(record, _)| record).collect());
+            let found = lasting(&shuffled, &[size]);
+            for anomaly in &found {
+                let of = sorted.iter().filter(|record| record.entity == anomaly.entity);
+                let readings: Vec<(i64, f64)> =
+                    of.map(|r| (r.time, r.metrics[0].1)).filter(|(_, value)| value.is_finite()).collect();
+                let lasted = readings.chunk_by(|a, b| (a.1 >= 10.0) == (b.1 >= 10.0));
+                let lasted = lasted.filter(|some| some[0].1 >= 10.0 && some[some.len() - 1].0 - some[0].0 >= minute(2) - minute(0));
+                prop_assert_eq!(anomaly.reached.total(), lasted.map(<[_]>::len).sum::<usize>() as u64);
+            }
+            prop_assert_eq!(placeless(found), placeless(lasting(&sorted, &[size])));
         }
 
         #[test]

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use crate::detect::{Entities, PerEntity, Reading, Total};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Batch, Coverage, Figure, Insights, ServiceSummary, Stat, Status, Summary};
+use crate::domain::{Batch, Coverage, Figure, Insights, ServiceSummary, Stat, Status, Summary, Timestamp};
 use crate::node::{Assets, Fold, Wanted, Window};
 
 /// Figures over the records of the window, the newest status of each service, and the time of the newest record.
@@ -114,7 +114,7 @@ impl Fold for InsightTable {
         Wanted { metrics: self.values.iter().map(|(_, value)| value.metric.clone()).collect() }
     }
 
-    fn open(&self) -> Gathered {
+    fn open(&self, _: Option<Timestamp>) -> Gathered {
         let mut metrics: Vec<Metric> = Vec::new();
         for (_, Value { metric: name, .. }) in &self.values {
             if !metrics.iter().any(|m| m.name == *name) {
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::detect::testing::{batch, minute, records};
     use crate::diagnostic::{SourceFile, decode, parse_toml};
-    use crate::domain::{Language, Timestamp};
+    use crate::domain::Language;
     use crate::port::Files;
 
     struct NoFiles;
@@ -245,7 +245,7 @@ mod tests {
 
     fn summary(config: &str, text: &str, batch_size: usize) -> Summary {
         let insights = build(config).unwrap();
-        let mut gathered = insights.open();
+        let mut gathered = insights.open(None);
         let records = records(text);
         records.chunks(batch_size).for_each(|chunk| insights.push(&mut gathered, &batch(chunk)));
         let newest = records.iter().map(|r| r.time).max().and_then(Timestamp::from_micros).unwrap();
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_grows_with_what_occurs() {
-        let mut insights = build("values = {}").unwrap().open();
+        let mut insights = build("values = {}").unwrap().open(None);
         let hosts: Vec<String> = (0..2000).map(|i| format!("0 h{i} s{i}=online")).collect();
         hosts.chunks(100).for_each(|chunk| insights.push(&batch(&records(&chunk.join("\n")))));
         assert_eq!(insights.services.values().map(|newest| newest.iter().count()).sum::<usize>(), 2000);

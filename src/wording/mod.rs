@@ -17,5 +17,5 @@ pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
 pub use reply::{Rejection, judge, legible};
 pub use schema::{Wording, misfits, portable, wording_schema};
-pub use shortfall::Shortfall;
+pub use shortfall::{Recovery, Shortfall};
 pub use slots::{Slot, UnknownSlot, count, fill, number, quantity, render, slots_in};

@@ -72,6 +72,43 @@ impl Shortfall<'_> {
     }
 }
 
+/// Records come again as they are due.
+pub struct Recovery<'a> {
+    pub entity: Option<&'a str>,
+    /// The greatest share that was missing in one window, and the band that it reached, in percent.
+    pub share: Figure,
+    pub threshold: Figure,
+    pub severity: Severity,
+    /// From before the first gap to after the last.
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+impl Recovery<'_> {
+    /// A full sentence: what it was, and from when to when.
+    pub fn describe(&self, language: Language) -> String {
+        let Recovery { entity, from, to, .. } = self;
+        let severity = severity_word(self.severity, language);
+        let [share, threshold] = [self.share, self.threshold].map(|figure| quantity(figure, Some("%"), language));
+        match language {
+            Language::En => {
+                let whose = entity.map(|entity| format!(" from {entity}")).unwrap_or_default();
+                format!(
+                    "Records{whose} come as they are due again: {share} of them were missing at worst \
+                     ({severity} severity, threshold {threshold}), from {from} to {to}."
+                )
+            }
+            Language::Fr => {
+                let whose = entity.map(|entity| format!(" de {entity}")).unwrap_or_default();
+                format!(
+                    "Les relevés{whose} arrivent de nouveau comme attendu\u{a0}: il en manquait {share} au pire \
+                     (gravité {severity}, seuil de {threshold}), du {from} au {to}."
+                )
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

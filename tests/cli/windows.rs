@@ -650,3 +650,68 @@ fn an_alert_that_is_repeated_has_its_key() {
     let journal = fs::read_to_string(sandbox.state().join("runs").join(id).join("events.ndjson")).unwrap();
     assert_eq!(events(&journal).iter().filter(|(name, _)| name == "resumed").count(), 1, "{journal}");
 }
+
+/// A host sends records of now for so long, four a second.
+fn send_for(sandbox: &Sandbox, length: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < length {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let time = agent::domain::Timestamp::from_micros(now.as_micros() as i64).unwrap();
+        append(sandbox, INPUT, &format!("{{\"timestamp\":\"{time}\",\"host\":\"web-1\",\"value\":1}}\n"));
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+#[test]
+fn a_source_that_falls_silent_for_good_is_one_episode_until_it_is_heard_again() {
+    let sandbox = sandbox("follow = true");
+    let node = "\n[nodes.completeness]\nkind = \"completeness\"\ninputs = { telemetry = \"telemetry\" }\n\
+                expected_every = \"500ms\"\nlow = 0.9\n";
+    let both = "anomalies = [\"anomalies\", \"completeness.anomalies\"]";
+    let graph = sandbox.read(LIVE).replace("every = \"10s\"\nidle = \"1h\"", "every = \"1s\"\nidle = \"2s\"");
+    sandbox.write(LIVE, &(graph.replace("anomalies = \"anomalies\"", both) + node));
+    let opened = || -> Vec<String> {
+        let finished = sandbox.runs().into_iter().filter_map(|id| {
+            let record = fs::read_to_string(sandbox.state().join("runs").join(id).join("run.json")).ok()?;
+            serde_json::from_str::<Value>(&record).ok()
+        });
+        let mut records: Vec<Value> = finished.collect();
+        records.sort_by_key(|record| record["window"]["span"]["start"].to_string());
+        let episodes = records.iter().flat_map(|record| record["episodes"].as_array().cloned().unwrap_or_default());
+        episodes.map(|episode| format!("{} {}", episode["phase"].as_str().unwrap(), episode["id"])).collect()
+    };
+    let phases = || opened().iter().map(|line| line.split(' ').next().unwrap().to_string()).collect::<Vec<_>>();
+    let live = Following::start(&sandbox, &["--offline", "-q"]);
+    send_for(&sandbox, Duration::from_millis(2500));
+    wait_until("no data is no anomaly", || phases().len() >= 2);
+    live.kill();
+    let before = phases().len();
+    std::thread::sleep(Duration::from_millis(1500)); // windows pass while nobody looks
+    let live = Following::start(&sandbox, &["--offline", "-q"]);
+    wait_until("it does not go on", || phases().len() >= before + 3);
+    send_for(&sandbox, Duration::from_millis(3500));
+    wait_until("it is not over", || phases().iter().any(|phase| phase == "resolved"));
+    live.stop().exits(0);
+    let told = opened();
+    let phases = phases();
+    let (first, rest) = phases.split_first().unwrap();
+    let (last, between) = rest.split_last().unwrap();
+    assert_eq!((first.as_str(), last.as_str()), ("opened", "resolved"), "{told:#?}");
+    assert!(between.iter().all(|phase| phase == "ongoing"), "{told:#?}");
+    let ids: std::collections::BTreeSet<&str> = told.iter().map(|line| line.split(' ').next_back().unwrap()).collect();
+    assert_eq!(ids.len(), 1, "{told:#?}");
+    // Windows follow one another without a gap, each once; one that is silent has a report for its anomaly's sake alone.
+    let records = run_records(&sandbox);
+    for pair in records.windows(2) {
+        assert_eq!(pair[0]["window"]["span"]["end"], pair[1]["window"]["span"]["start"], "{pair:#?}");
+    }
+    let is_silent = |record: &&Value| {
+        record["window"]["closed_by"] == "idle"
+            && record["inputs"].as_array().unwrap().iter().all(|i| i["records"] == 0)
+    };
+    let silent = records.iter().filter(is_silent).filter(|record| !record["tasks"].as_array().unwrap().is_empty());
+    assert!(silent.clone().count() >= 3);
+    for record in silent {
+        assert_eq!(record["episodes"].as_array().unwrap().len(), 1, "{record:#}");
+    }
+}

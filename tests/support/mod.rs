@@ -19,11 +19,12 @@ use agent::port::{Clock, Files, Journal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub static KINDS: [Kind; 9] = [
+pub static KINDS: [Kind; 10] = [
     Kind::source::<Numbers>(),
     Kind::source::<script::Script>(),
     Kind::fold::<Sum>(),
     Kind::fold::<Items>(),
+    Kind::fold::<Heed>(),
     Kind::task::<Add>(),
     Kind::task::<Square>(),
     Kind::task::<Collect>(),
@@ -121,7 +122,7 @@ impl Fold for Sum {
     fn wants(&self) -> Wanted {
         Wanted { metrics: ["v".to_string()].into() }
     }
-    fn open(&self) -> Total {
+    fn open(&self, _: Option<Timestamp>) -> Total {
         Total::default()
     }
     fn push(&self, gathered: &mut Total, batch: &Batch) {
@@ -151,7 +152,7 @@ impl Fold for Items {
     fn wants(&self) -> Wanted {
         Wanted::default()
     }
-    fn open(&self) -> Vec<Item> {
+    fn open(&self, _: Option<Timestamp>) -> Vec<Item> {
         Vec::new()
     }
     fn push(&self, gathered: &mut Vec<Item>, batch: &Batch) {
@@ -159,6 +160,40 @@ impl Fold for Items {
     }
     fn close(&self, gathered: Vec<Item>, _: &mut (), _: &Window) -> Vec<Item> {
         gathered
+    }
+}
+
+/// Counts the windows in a row that had no record: an alarm from the second on.
+pub struct Heed;
+
+impl Fold for Heed {
+    const KIND: &'static str = "test.heed";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Output = Total;
+    type Gathered = u64;
+    type State = u64;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(Heed)
+    }
+    fn wants(&self) -> Wanted {
+        Wanted::default()
+    }
+    fn open(&self, _: Option<Timestamp>) -> u64 {
+        0
+    }
+    fn push(&self, gathered: &mut u64, batch: &Batch) {
+        *gathered += batch.len() as u64;
+    }
+    fn expects_records(&self) -> bool {
+        true
+    }
+    fn is_alarm(&self, output: &Total) -> bool {
+        output.total >= 2.0
+    }
+    fn close(&self, gathered: u64, silent: &mut u64, _: &Window) -> Total {
+        *silent = if gathered > 0 { 0 } else { *silent + 1 };
+        Total { total: *silent as f64, items: vec![] }
     }
 }
 

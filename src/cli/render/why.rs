@@ -51,16 +51,20 @@ pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str
         anomaly.severity.word()
     );
     let mut rows = vec![("Threshold", reached)];
-    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of))));
+    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis))));
     rows.push(("Sentence", safe(&anomaly.description).into_owned()));
     printed.push_str(&page(rows));
     printed
 }
 
-fn episode(episode: &Episode) -> String {
+fn episode(episode: &Episode, basis: Basis) -> String {
     let windows = if episode.windows == 1 { "1 window".to_string() } else { format!("{} windows", episode.windows) };
     let (phase, worst) = (episode.phase.word(), episode.worst_severity.word());
-    format!("{phase}, since {}, {windows} with records of it, {worst} at worst", episode.since)
+    let of = match basis {
+        Basis::Readings => "with records of it",
+        Basis::Arrivals => "in which records were due",
+    };
+    format!("{phase}, since {}, {windows} {of}, {worst} at worst", episode.since)
 }
 
 fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {

@@ -1,7 +1,8 @@
+use super::share::percent;
 use super::*;
 use crate::detect::testing::{batch, minute, records};
 use crate::diagnostic::SourceFile;
-use crate::domain::WindowSpan;
+use crate::domain::{Counts, Figure, Phase, WindowSpan};
 use crate::port::Files;
 
 struct NoFiles;
@@ -41,7 +42,7 @@ fn run(fold: &Completing, windows: &[&str]) -> Vec<Completeness> {
     let mut state = State::default();
     let close = |text: &&str| {
         let (span, text) = text.split_once(':').unwrap();
-        let mut gathered = fold.open();
+        let mut gathered = fold.open(None);
         // Two batches, whose dictionaries differ.
         let records = records(&text.replace(',', "\n"));
         let (first, rest) = records.split_at(records.len() / 2);
@@ -155,8 +156,9 @@ fn an_anomaly_says_how_much_is_missing() {
     assert_eq!(of("high = 1", Language::En).len(), 3);
     let a = &found[3];
     assert_eq!((a.records, a.reached.total(), a.unit.as_deref(), a.entity.as_deref()), (10, 1, Some("%"), Some("a")));
-    assert_eq!((a.first.time.micros(), a.last.time.micros()), (minute(12), minute(14)));
-    assert_eq!((a.first.row, a.last.row, a.newest.row), (3, 4, 9));
+    // The episode began in the window before.
+    assert_eq!([a.first, a.worst, a.last].map(|at| at.time.micros()), [minute(0), minute(12), minute(14)]);
+    assert_eq!((a.worst.row, a.last.row, a.newest.row), (3, 4, 9));
     let sentences: Vec<String> = [Language::En, Language::Fr]
         .into_iter()
         .flat_map(|language| of("", language).into_iter().skip(2).map(|a| a.description.replace('\u{a0}', "_")))
@@ -166,6 +168,109 @@ fn an_anomaly_says_how_much_is_missing() {
     1 of 10 records that were due from a is missing (10%, low severity, threshold 5%), the longest gap from 2023-11-14T22:25:00Z to 2023-11-14T22:27:00Z.
     Aucun relevé n'est venu de d (gravité élevée, seuil de 50_%)_: les 10 attendus manquent tous, le plus récent est du 2023-11-14T22:13:00Z.
     1 relevé sur les 10 attendus de a manque (10_%, gravité faible, seuil de 5_%), la plus longue interruption du 2023-11-14T22:25:00Z au 2023-11-14T22:27:00Z.
+    ");
+}
+
+/// `PHASE NAME VALUE SEVERITY/COUNT since MINUTE in WINDOWS worst SEVERITY` per window.
+fn episodes(config: &str, windows: &[&str]) -> Vec<Vec<String>> {
+    let line = |a: &Anomaly| {
+        let e = a.episode.as_ref().unwrap();
+        let since = (e.since.micros() - minute(0)) / 60_000_000;
+        assert_eq!((e.since, e.id.clone()), (a.first.time, format!("{}/{}", a.name, e.since.label())));
+        let (phase, severity, worst) = (e.phase.word(), a.severity.word(), e.worst_severity.word());
+        let missing = a.reached.total();
+        format!("{phase} {} {} {severity}/{missing} since {since} in {} worst {worst}", a.name, a.value, e.windows)
+    };
+    let found = run(&build(config, Language::En).unwrap(), windows);
+    found.iter().map(|completeness| completeness.anomalies.iter().map(line).collect()).collect()
+}
+
+#[test]
+fn missing_records_are_an_episode_from_window_to_window() {
+    let found = episodes(
+        "",
+        &[
+            "0..5: 0 a, 1 a, 2 a, 3 a, 4 a",
+            "5..10: 5 a, 6 a, 7 a, 9 a",
+            "10..15:",
+            "15..20: 16 a, 18 a, 19 a",
+            "20..25: 20 a, 21 a, 22 a, 23 a, 24 a",
+            "25..30: 25 a, 26 a, 27 a, 28 a, 29 a",
+            "30..35: 30 a, 31 a, 34 a",
+        ],
+    );
+    let expected: [&[&str]; 7] = [
+        &[],
+        &["opened missing_records@a 20 medium/1 since 7 in 1 worst medium"],
+        &["escalated missing_records@a 100 high/5 since 7 in 2 worst high"],
+        &["ongoing missing_records@a 40 medium/2 since 7 in 3 worst high"],
+        &["resolved missing_records@a 100 high/0 since 7 in 4 worst high"],
+        &[],
+        &["opened missing_records@a 40 medium/2 since 31 in 1 worst medium"],
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_episode_begins_when_the_share_has_lasted_and_ends_below_clear() {
+    let windows = [
+        "0..5: 0 a, 1 a, 2 a, 3 a, 4 a",
+        "5..10: 5 a, 6 a", // silent from 6 on
+        "10..15:",
+        "15..20: 15 a, 17 a, 18 a, 19 a",
+        "20..25: 20 a, 21 a, 22 a, 23 a, 24 a",
+    ];
+    let expected: [&[&str]; 5] = [
+        &[],
+        &[],
+        &["opened missing_records@a 100 high/5 since 6 in 1 worst high"],
+        &[],
+        &["resolved missing_records@a 100 high/0 since 6 in 3 worst high"],
+    ];
+    assert_eq!(episodes("for = '8m'\nhigh = 0.5\nclear = 0.2", &windows), expected);
+    // A stretch that breaks off, and a window in which nothing was due.
+    let windows = ["0..5: 4 a", "5..10: 8 a, 9 a", "10..15: 10 a, 11 a, 12 a, 13 a, 14 a", "15..20: 18 a, 19 a"];
+    assert_eq!(episodes("for = '5m'", &windows), vec![Vec::<String>::new(); 4]);
+    let windows = ["0..4: 0 a, 1 a, 2 a, 3 a", "4..8:", "8..9: 8 b", "9..10!: 9 b", "10..14: 10 b, 11 b, 12 b, 13 b"];
+    let found = episodes("", &windows);
+    assert_eq!(found[1], ["opened missing_records@a 100 high/4 since 3 in 1 worst high"]);
+    assert_eq!((found[3].len(), found[4].len()), (0, 1), "one that is cut says nothing where nothing is due");
+    assert!(found[4][0].starts_with("ongoing "), "{found:?}");
+}
+
+#[test]
+fn who_is_not_expected_any_more_has_no_episode() {
+    let windows = [
+        "0..5: 4 a, 4 b",
+        "5..10: 5 b, 6 b, 7 b, 8 b, 9 b",
+        "10..15: 10 b, 11 b, 12 b, 13 b, 14 b",
+        "15..20: 15 a, 15 b, 16 b, 17 b, 18 b, 19 b",
+    ];
+    let found = episodes("forget_after = '8m'", &windows);
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0, 1]);
+    assert!(found[3][0].starts_with("opened missing_records@a 80 high/4 since 15"), "{found:?}");
+}
+
+#[test]
+fn without_windows_there_are_no_episodes() {
+    let of = |config: &str| run(&build(config, Language::En).unwrap(), &["..: 0 a, 1 a, 5 a, 6 a, 9 a"]).remove(0);
+    let found = of("for = '8m'").anomalies;
+    assert_eq!(found.iter().map(|a| (a.name.as_str(), &a.episode)).collect::<Vec<_>>(), [("missing_records@a", &None)]);
+    assert_eq!(found[0].reached, Counts { low: 0, medium: 0, high: 5 });
+    assert_eq!(of("for = '9m'").anomalies, []);
+}
+
+#[test]
+fn what_is_over_is_told_in_a_sentence() {
+    let windows = ["0..5: 4 a", "5..10:", "10..15: 10 a, 11 a, 12 a, 13 a, 14 a"];
+    let told = |language| {
+        let over = run(&build("", language).unwrap(), &windows).remove(2).anomalies.remove(0);
+        assert_eq!(over.episode.unwrap().phase, Phase::Resolved);
+        over.description.replace('\u{a0}', "_")
+    };
+    insta::assert_snapshot!(Language::ALL.map(told).join("\n"), @r"
+    Records from a come as they are due again: 100% of them were missing at worst (high severity, threshold 50%), from 2023-11-14T22:17:00Z to 2023-11-14T22:23:00Z.
+    Les relevés de a arrivent de nouveau comme attendu_: il en manquait 100_% au pire (gravité élevée, seuil de 50_%), du 2023-11-14T22:17:00Z au 2023-11-14T22:23:00Z.
     ");
 }
 
@@ -189,4 +294,9 @@ fn bands_that_cannot_be_applied_are_diagnosed_where_they_are() {
     assert_eq!(faults("low = 0.5\nhigh = 0.2"), ["g.toml:3:8: AG0005: 0.2 is no band of missing records"]);
     assert_eq!(faults("medium = nan"), ["g.toml:2:10: AG0005: NaN is no band of missing records"]);
     assert_eq!(faults("high = 0.0"), ["g.toml:2:8: AG0005: 0 is no band of missing records"]);
+    assert_eq!(faults("low = 0.05\nclear = 0.05\nfor = '1m'"), Vec::<String>::new());
+    for (config, clear) in [("clear = 0.051", "0.051"), ("clear = 0.0", "0"), ("clear = nan", "NaN")] {
+        let expected = format!("g.toml:2:9: AG0005: `clear` is {clear}, which is no share up to the lowest band");
+        assert_eq!(faults(config), [expected]);
+    }
 }
