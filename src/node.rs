@@ -48,6 +48,11 @@ pub trait Source: Sized + Send + Sync + 'static {
     fn is_live(&self) -> bool {
         false
     }
+
+    /// Whether it is read in less time than a thread takes to start, as far as can be told: then nobody minds waiting.
+    fn is_short(&self) -> bool {
+        false
+    }
 }
 
 /// What a source must know of the pass that it feeds.

@@ -277,7 +277,10 @@ impl Desk {
 impl Shelf for Desk {
     fn begin(&self) -> Begun {
         let now = WallClock.now();
-        let opened = self.state.as_ref().map(|(state, keep)| new_folder(state, *keep));
+        let opened = self.state.as_ref().map(|(state, keep)| {
+            let sweep = |_: &_| drop(state.retain(*keep)); // what cannot be deleted now is tried again next time
+            new_folder(state).inspect(sweep)
+        });
         let mut books = self.books();
         books.count += 1;
         match opened {

@@ -1,5 +1,6 @@
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 use schemars::SchemaGenerator;
 
@@ -96,6 +97,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     }
     let started = WallClock.now();
     let opened = if arguments.no_journal { None } else { open_folder(&environment) };
+    let (opened, _sweep) = opened.unzip(); // done before the process ends
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
@@ -203,12 +205,31 @@ fn kept_runs(environment: &Environment) -> usize {
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJournal)> {
+fn open_folder(environment: &Environment) -> Option<((RunDir, RunLock, FileJournal), Sweep)> {
     let keep = kept_runs(environment);
-    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(|state| new_folder(&state, keep));
-    opened
+    let open = |state: StateDir| new_folder(&state).map(|opened| (opened, Sweep::begin(state, keep)));
+    StateDir::open(environment.get("AGENT_STATE_DIR"))
+        .and_then(open)
         .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
         .ok()
+}
+
+/// Old runs on their way out, beside the run: the disk takes as long over one as a short run does over its report.
+struct Sweep(Option<JoinHandle<()>>);
+
+impl Sweep {
+    fn begin(state: StateDir, keep: usize) -> Sweep {
+        // What cannot be deleted now is tried again next time, as where there is no thread to be had.
+        Sweep(Builder::new().spawn(move || drop(state.retain(keep))).ok())
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        if let Some(sweep) = self.0.take() {
+            let _ = sweep.join(); // a panic has been printed, and the run is none the worse for it
+        }
+    }
 }
 
 /// The fraction of the second, so that ids sort as the runs began.
@@ -216,11 +237,11 @@ pub(super) fn fraction(now: Timestamp) -> u16 {
     (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16
 }
 
-/// A folder for a new run and its journal. Older runs beyond `keep` are deleted.
+/// A folder for a new run and its journal.
 ///
 /// # Errors
 /// Why there can be none.
-pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLock, FileJournal), String> {
+pub(super) fn new_folder(state: &StateDir) -> Result<(RunDir, RunLock, FileJournal), String> {
     let now = WallClock.now();
     let mut suffix = fraction(now); // the next one where that is taken
     let next = || {
@@ -229,8 +250,6 @@ pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLo
         this
     };
     let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
-    // What cannot be deleted now is tried again next time.
-    let _ = state.retain(keep);
     let (journal, _) = FileJournal::open(&folder.events())?;
     Ok((folder, lock, journal))
 }

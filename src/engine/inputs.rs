@@ -1,9 +1,11 @@
 //! What tasks are given: the outputs that their ports refer to, put together as JSON text. Text, so that a resumed run
 //! feeds the very bytes that the first one would have.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::graph::{PlanInput, Reference};
 
@@ -13,26 +15,22 @@ pub fn inputs_of<'a>(
     each: bool,
     value: &dyn Fn(usize) -> Option<&'a RawValue>,
 ) -> Result<Vec<Option<Box<RawValue>>>, String> {
-    let mut whole: Vec<(&str, String)> = Vec::new();
-    let mut zipped: Vec<(&PlanInput, Vec<Box<RawValue>>)> = Vec::new();
+    let mut whole: Vec<(&str, Cow<'a, RawValue>)> = Vec::new();
+    let mut zipped: Vec<(&PlanInput, Vec<&'a RawValue>)> = Vec::new();
     for port in ports {
-        let mut parts = Vec::new();
-        for reference in &port.from {
-            parts.push(referred(reference, value)?);
-        }
+        let parts = port.from.iter().map(|reference| referred(reference, value)).collect::<Result<Vec<_>, _>>()?;
+        let items = || parts.iter().copied().map(read).collect::<Result<Vec<Vec<&RawValue>>, _>>();
         if port.each {
-            let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
-            zipped.push((port, items.into_iter().flatten().collect()));
-        } else if let [part] = parts.as_slice() {
-            whole.push((&port.port, part.get().to_string()));
+            zipped.push((port, items()?.concat()));
+        } else if let [part] = parts[..] {
+            whole.push((&port.port, Cow::Borrowed(part)));
         } else {
-            let items: Vec<Vec<Box<RawValue>>> = parts.iter().map(|p| read(p)).collect::<Result<_, _>>()?;
-            let joined = list(items.iter().flatten().map(|i| i.get().to_string()))?;
-            whole.push((&port.port, joined.get().to_string()));
+            whole.push((&port.port, Cow::Owned(list(&items()?.concat())?)));
         }
     }
+    let whole = || whole.iter().map(|(port, value)| (*port, value.as_ref()));
     if !each {
-        return Ok(vec![Some(object(whole.iter().map(|(p, v)| (*p, v.as_str())))?)]);
+        return Ok(vec![Some(object(whole().collect())?)]);
     }
     let count = zipped.first().map_or(0, |(_, items)| items.len());
     if let Some((port, items)) = zipped.iter().find(|(_, items)| items.len() != count) {
@@ -44,22 +42,22 @@ pub fn inputs_of<'a>(
         ));
     }
     let item = |at: usize| {
-        let own = zipped.iter().filter_map(|(port, items)| Some((*port, items.get(at)?.get())));
-        let skipped = own.clone().any(|(port, value)| value == "null" && !port.nullable);
-        let fields = whole.iter().map(|(p, v)| (*p, v.as_str())).chain(own.map(|(p, v)| (p.port.as_str(), v)));
-        if skipped { Ok(None) } else { object(fields).map(Some) }
+        let own = zipped.iter().filter_map(|(port, items)| Some((*port, *items.get(at)?)));
+        let skipped = own.clone().any(|(port, value)| value.get() == "null" && !port.nullable);
+        let fields = whole().chain(own.map(|(port, value)| (port.port.as_str(), value)));
+        if skipped { Ok(None) } else { object(fields.collect()).map(Some) }
     };
     (0..count).map(item).collect()
 }
 
-fn referred<'a>(reference: &Reference, value: &dyn Fn(usize) -> Option<&'a RawValue>) -> Result<Box<RawValue>, String> {
+fn referred<'a>(reference: &Reference, value: &dyn Fn(usize) -> Option<&'a RawValue>) -> Result<&'a RawValue, String> {
     let value = value(reference.node).ok_or("an input is not there yet")?;
-    let Some(field) = &reference.field else { return Ok(value.to_owned()) };
+    let Some(field) = &reference.field else { return Ok(value) };
     if value.get() == "null" {
-        return Ok(null());
+        return Ok(value);
     }
-    let mut fields: BTreeMap<String, Box<RawValue>> = read(value)?;
-    Ok(fields.remove(field).unwrap_or_else(null))
+    let fields: BTreeMap<String, &'a RawValue> = read(value)?;
+    Ok(fields.get(field).copied().unwrap_or(RawValue::NULL))
 }
 
 /// `null`, which stands for what was skipped.
@@ -71,22 +69,17 @@ fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String>
     serde_json::from_str(value.get()).map_err(|e| format!("a value is not what its type says, which is a bug: {e}"))
 }
 
-/// A JSON list of JSON texts.
-pub fn list(items: impl Iterator<Item = String>) -> Result<Box<RawValue>, String> {
-    let text = format!("[{}]", items.collect::<Vec<_>>().join(","));
-    RawValue::from_string(text).map_err(|e| format!("an output is not JSON: {e}"))
+/// A JSON list of JSON texts, which are not read again.
+pub fn list(items: &[&RawValue]) -> Result<Box<RawValue>, String> {
+    to_raw_value(items).map_err(|e| e.to_string())
 }
 
-fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Box<RawValue>, String> {
-    let mut text = String::from("{");
-    for (name, value) in fields {
-        if text.len() > 1 {
-            text.push(',');
+fn object(fields: Vec<(&str, &RawValue)>) -> Result<Box<RawValue>, String> {
+    struct Fields<'a>(Vec<(&'a str, &'a RawValue)>);
+    impl Serialize for Fields<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().copied())
         }
-        text.push_str(&serde_json::to_string(name).map_err(|e| e.to_string())?);
-        text.push(':');
-        text.push_str(value);
     }
-    text.push('}');
-    RawValue::from_string(text).map_err(|e| e.to_string())
+    to_raw_value(&Fields(fields)).map_err(|e| e.to_string())
 }

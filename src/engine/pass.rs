@@ -2,6 +2,7 @@
 //! of its own.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -107,10 +108,16 @@ fn read(
     }
 }
 
-/// Runs the pass on a blocking thread.
+/// Runs the pass on a blocking thread; where it stands if all sources are short.
 pub async fn run_apart(plan: Arc<Plan>, mut stream: Stream, watcher: Arc<dyn Watcher>, cancel: Cancel) -> Passed {
-    let pass = tokio::task::spawn_blocking(move || run(&plan, &mut stream, watcher.as_ref(), &cancel));
-    pass.await.unwrap_or_else(|panic| {
+    let is_short = stream.sources.iter().all(|source| source.source.is_short());
+    let pass = move || run(&plan, &mut stream, watcher.as_ref(), &cancel);
+    let passed = if is_short {
+        std::panic::catch_unwind(AssertUnwindSafe(pass)).map_err(|_| "in the driver's thread".to_string())
+    } else {
+        tokio::task::spawn_blocking(pass).await.map_err(|panic| panic.to_string())
+    };
+    passed.unwrap_or_else(|panic| {
         let fault = Diagnostic::new(codes::run::TASK_FAILED, format!("the stream part panicked, a bug: {panic}"));
         Passed { inputs: Vec::new(), values: Err(Box::new(fault)) }
     })

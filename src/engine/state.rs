@@ -258,10 +258,13 @@ impl Run {
     fn gather(&mut self, plan: &Plan, node: usize, ready: &mut VecDeque<usize>) -> Result<(), Diverged> {
         let each = plan.nodes.get(node).is_some_and(|n| n.each);
         let items = self.nodes.get_mut(node).map(|s| std::mem::take(&mut s.items)).unwrap_or_default();
-        let mut items = items.into_iter().map(|item| item.unwrap_or_else(null));
         let value = match each {
-            true => list(items.map(|item| item.get().to_string())).map_err(Diverged)?,
-            false => items.next().unwrap_or_else(null),
+            true => {
+                let items: Vec<&RawValue> =
+                    items.iter().map(|item| item.as_deref().unwrap_or(RawValue::NULL)).collect();
+                list(&items).map_err(Diverged)?
+            }
+            false => items.into_iter().next().flatten().unwrap_or_else(null),
         };
         self.finish(plan, node, value, ready)
     }

@@ -49,6 +49,8 @@ pub fn compile(
         .collect();
     let (wires, wrong) = wire(source, &candidates, &mut generator);
     faults.extend(wrong);
+    // Some 50 KB in thousands of pieces, once or twice a process: to free them takes a thirtieth of compiling.
+    std::mem::forget(generator);
     let kinds: Vec<Option<&'static Kind>> = candidates.iter().map(|c| c.kind).collect();
     drop(candidates);
     let mut built = Vec::new();

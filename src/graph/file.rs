@@ -339,8 +339,12 @@ fn relocate(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) {
 
 /// Name and kind of each node, as far as the file can be read at all.
 pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
-    let Ok((file, _)) = parse(source, &[]) else { return Vec::new() };
-    file.nodes.into_iter().filter_map(|n| Some((n.name, n.kind?.into_inner()))).collect()
+    let Ok(document) = parse_toml(source) else { return Vec::new() };
+    let nodes = document.get_ref().get("nodes").and_then(|nodes| nodes.get_ref().as_table());
+    let mut nodes: Vec<_> = nodes.into_iter().flatten().collect();
+    nodes.sort_by_key(|(name, _)| name.span().start);
+    let kind = |node: &Spanned<DeValue<'_>>| Some(node.get_ref().get("kind")?.get_ref().as_str()?.to_string());
+    nodes.into_iter().filter_map(|(name, node)| Some((name.get_ref().to_string(), kind(node)?))).collect()
 }
 
 /// The configs of the nodes of one kind, as written.

@@ -143,6 +143,8 @@ pub trait AnySource: Send + Sync {
     fn can_be_reread(&self) -> bool;
     /// See [`Source::is_live`].
     fn is_live(&self) -> bool;
+    /// See [`Source::is_short`].
+    fn is_short(&self) -> bool;
 }
 
 impl<S: Source> AnySource for S {
@@ -154,6 +156,10 @@ impl<S: Source> AnySource for S {
     }
     fn is_live(&self) -> bool {
         Source::is_live(self)
+    }
+
+    fn is_short(&self) -> bool {
+        Source::is_short(self)
     }
 }
 

@@ -8,6 +8,7 @@ mod facts;
 mod formula;
 mod others;
 mod playbook;
+mod scope;
 #[cfg(test)]
 mod tests;
 

@@ -111,6 +111,9 @@ pub struct Config {
     pub schema: Schema,
 }
 
+/// Bytes of a file that is short: some tens of records, or a few milliseconds' worth where it is packed.
+const SHORT: u64 = 16 << 10;
+
 impl Config {
     pub(super) fn max_bad_ratio(&self) -> f64 {
         self.max_bad_ratio.0
@@ -233,6 +236,11 @@ impl Source for IngestFile {
 
     fn is_live(&self) -> bool {
         self.config.follow
+    }
+
+    fn is_short(&self) -> bool {
+        let about = std::fs::metadata(&self.config.path); // of no file where the path is a pattern or `-`
+        about.is_ok_and(|about| about.is_file() && about.len() <= SHORT)
     }
 }
 

@@ -1,17 +1,16 @@
 //! From a playbook as written to one that can be applied: everything that can be wrong with it is found here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
 use crate::domain::{Language, Status};
 use crate::wording::slots_in;
 
 use super::book::{self, Action, Assumption, Book, Cause, Computed, SERVICE_STATUS, Sentences};
-use super::facts;
 use super::formula::{Formula, Kind, word};
 use super::playbook::{self as written, Name, Playbook};
+use super::scope::Scope;
 
 /// First parts of names that are not metrics.
 const RESERVED: [&str; 6] = ["assumed", "parameter", "projected", "anomaly", "target", "host"];
@@ -21,9 +20,12 @@ const RESERVED: [&str; 6] = ["assumed", "parameter", "projected", "anomaly", "ta
 /// # Errors
 /// Everything that is wrong, in the order of the file.
 pub fn check(playbook: &Playbook, source: &SourceFile, language: Language) -> Result<Book, Vec<Diagnostic>> {
-    let mut checker = Checker { source, faults: Vec::new() };
+    let mut checker = Checker { source, faults: Vec::new(), assumes: BTreeSet::new() };
     let assumptions = checker.assumptions(playbook, language);
-    let everywhere = checker.scope_of_conditions(playbook);
+    // Conditions may look at every metric that the playbook names.
+    let named = playbook.actions.iter().flat_map(|a| a.trigger.get_ref().iter().chain(&a.covers));
+    let metrics: Vec<Cause> = named.filter_map(|name| cause(name.get_ref()).ok()).collect();
+    let everywhere = Scope::new(playbook, &metrics);
     let mut ids = BTreeSet::new();
     let mut actions = Vec::new();
     for (at, action) in playbook.actions.iter().enumerate() {
@@ -43,17 +45,22 @@ pub fn check(playbook: &Playbook, source: &SourceFile, language: Language) -> Re
     Ok(Book { assumptions, actions })
 }
 
-/// Names of facts, each with the prefixes without whose anomalies it is not there.
-type Scope = BTreeMap<String, Rc<BTreeSet<String>>>;
-
 struct Checker<'a> {
     source: &'a SourceFile,
     faults: Vec<Diagnostic>,
+    /// The assumptions that formulas and sentences of the action at hand use, in any language.
+    assumes: BTreeSet<String>,
 }
 
 impl Checker<'_> {
     fn fault(&mut self, at: Range<usize>, message: String, help: impl Into<String>) {
         self.faults.push(Diagnostic::new(codes::graph::PLAYBOOK, message).at(self.source, at).help(help));
+    }
+
+    fn assume(&mut self, fact: &str) {
+        if let Some(name) = fact.strip_prefix("assumed.") {
+            self.assumes.insert(name.to_string());
+        }
     }
 
     fn assumptions(&mut self, playbook: &Playbook, language: Language) -> Vec<Assumption> {
@@ -86,23 +93,12 @@ impl Checker<'_> {
         }
     }
 
-    /// Conditions may look at every metric that the playbook names.
-    fn scope_of_conditions(&self, playbook: &Playbook) -> Scope {
-        let mut scope = assumed(playbook);
-        for name in playbook.actions.iter().flat_map(|a| a.trigger.get_ref().iter().chain(&a.covers)) {
-            if let Ok(cause) = cause(name.get_ref()) {
-                add_numbers(&mut scope, &cause);
-            }
-        }
-        scope
-    }
-
     /// `None` only when faults were noted.
     fn action(
         &mut self,
         action: &written::Action,
         last: bool,
-        everywhere: &Scope,
+        everywhere: &Scope<'_>,
         playbook: &Playbook,
         language: Language,
     ) -> Option<Action> {
@@ -116,17 +112,17 @@ impl Checker<'_> {
             return None; // which facts there are is not known
         }
         let when = action.when.as_ref().and_then(|when| self.formula(when, Kind::Condition, everywhere, None));
-        let certain: BTreeSet<String> = match trigger.iter().map(Cause::prefix).collect::<BTreeSet<_>>() {
-            prefixes if prefixes.len() == 1 => prefixes.into_iter().map(str::to_string).collect(),
-            _ => BTreeSet::new(), // any one of several may have triggered
+        let certain = match trigger.split_first() {
+            Some((first, rest)) if rest.iter().all(|cause| cause.prefix() == first.prefix()) => Some(first.prefix()),
+            _ => None, // any one of several may have triggered
         };
-        let mut scope = assumed(playbook);
-        covers.iter().for_each(|cause| add_numbers(&mut scope, cause));
+        let mut scope = Scope::new(playbook, &covers);
         let computed = self.computed(action, &mut scope, language);
-        covers.iter().for_each(|cause| add(&mut scope, cause, &facts::slots_of(cause)));
-        scope.insert("target".into(), Rc::default());
-        scope.insert("host".into(), Rc::new(["host".to_string()].into()));
-        let sentences = self.sentences(action, &covers, &certain, &scope, language)?;
+        let scope = scope.of_sentences();
+        computed.iter().flat_map(|c| &c.formula.variables).for_each(|name| self.assume(name));
+        let sentences = self.sentences(action, &covers, certain, &scope, language);
+        let assumes = std::mem::take(&mut self.assumes);
+        let sentences = sentences?;
         Some(Action {
             id: action.id.get_ref().clone(),
             trigger,
@@ -134,7 +130,7 @@ impl Checker<'_> {
             when,
             target: action.target,
             prefer: action.prefer.clone(),
-            assumes: assumes(action, &computed),
+            assumes,
             computed,
             sentences,
         })
@@ -174,12 +170,12 @@ impl Checker<'_> {
     }
 
     /// Parameters and projections in an order in which each uses only what stands before it; adds them to `scope`.
-    fn computed(&mut self, action: &written::Action, scope: &mut Scope, language: Language) -> Vec<Computed> {
+    fn computed(&mut self, action: &written::Action, scope: &mut Scope<'_>, language: Language) -> Vec<Computed> {
         let parameters = action.parameters.iter().map(|(name, c)| (name, c, format!("parameter.{name}"), true));
         let projections = action.projections.iter().map(|(name, c)| (name, c, format!("projected.{name}"), false));
         let all: Vec<_> = parameters.chain(projections).collect();
         let mut known = scope.clone();
-        known.extend(all.iter().map(|(_, _, fact, _)| (fact.clone(), Rc::default())));
+        all.iter().for_each(|(_, _, fact, _)| known.insert(fact, Vec::new()));
         let mut waiting = Vec::new();
         for (name, computed, fact, is_parameter) in all {
             self.identifier(name, "a computed figure");
@@ -187,7 +183,7 @@ impl Checker<'_> {
                 self.fault(name.span(), "`host` is always the name of the host".into(), "choose another name");
             }
             let Some(formula) = self.formula(&computed.formula, Kind::Number, &known, Some(action)) else {
-                scope.insert(fact, Rc::default()); // known, so that nothing that uses it is blamed
+                scope.insert(&fact, Vec::new()); // known, so that nothing that uses it is blamed
                 continue;
             };
             let parameter = is_parameter.then(|| name.get_ref().clone());
@@ -196,21 +192,20 @@ impl Checker<'_> {
         }
         let mut ordered: Vec<Computed> = Vec::new();
         while let Some(next) =
-            waiting.iter().position(|(_, c)| c.formula.variables.iter().all(|name| scope.contains_key(name)))
+            waiting.iter().position(|(_, c)| c.formula.variables.iter().all(|name| scope.needs(name).is_some()))
         {
             let (_, computed) = waiting.remove(next); // `position` found it
-            let needs = computed.formula.variables.iter().filter_map(|name| scope.get(name));
-            let needs = needs.flat_map(|needs| needs.iter().cloned()).collect();
-            scope.insert(computed.fact.clone(), Rc::new(needs));
+            let needs = scope.needs_of(&computed.formula.variables);
+            scope.insert(&computed.fact, needs);
             ordered.push(computed);
         }
         for (at, computed) in waiting {
             let message = format!("`{}` cannot be computed before itself", computed.fact);
-            scope.insert(computed.fact, Rc::default());
+            scope.insert(&computed.fact, Vec::new());
             self.fault(at, message, "break the circle of formulas that use each other");
         }
         let measured =
-            |c: &Computed| c.parameter.is_some() && scope.get(&c.fact).is_some_and(|needs| !needs.is_empty());
+            |c: &Computed| c.parameter.is_some() && scope.needs(&c.fact).is_some_and(|needs| !needs.is_empty());
         if self.faults.is_empty() && !ordered.iter().any(measured) {
             let message = format!("no parameter of `{}` depends on a measured fact", action.id);
             self.fault(action.id.span(), message, "add one, so that other telemetry gives other parameters");
@@ -222,7 +217,7 @@ impl Checker<'_> {
         &mut self,
         text: &toml::Spanned<String>,
         kind: Kind,
-        scope: &Scope,
+        scope: &Scope<'_>,
         of: Option<&written::Action>,
     ) -> Option<Formula> {
         let formula = match Formula::parse(text.get_ref(), kind) {
@@ -233,7 +228,7 @@ impl Checker<'_> {
             }
         };
         let mut fits = true;
-        for name in formula.variables.iter().filter(|name| !scope.contains_key(*name)) {
+        for name in formula.variables.iter().filter(|name| scope.needs(name).is_none()) {
             let message = match of {
                 Some(action) => format!("`{name}` is no number that the action `{}` has", action.id),
                 None => format!("`{name}` is no number that the playbook has"),
@@ -250,8 +245,8 @@ impl Checker<'_> {
         &mut self,
         action: &written::Action,
         covers: &[Cause],
-        certain: &BTreeSet<String>,
-        scope: &Scope,
+        certain: Option<&str>,
+        scope: &Scope<'_>,
         language: Language,
     ) -> Option<Sentences> {
         for one in Language::ALL {
@@ -261,7 +256,7 @@ impl Checker<'_> {
                 continue;
             };
             for text in [&sentences.action, &sentences.no_estimate] {
-                self.slots(text, scope, Some(certain));
+                self.slots(text, scope, Some(&[certain, None]));
                 if covers.contains(&Cause::Any) {
                     self.nothing_computed(text);
                 }
@@ -272,8 +267,7 @@ impl Checker<'_> {
                     let message = format!("`{}` does not cover `{key}`", action.id);
                     self.fault(key.span(), message, "add it to `covers`, or remove the sentence");
                 }
-                let with: BTreeSet<String> = certain.iter().chain([key.get_ref()]).cloned().collect();
-                self.slots(text, scope, Some(&with));
+                self.slots(text, scope, Some(&[certain, Some(key.get_ref())]));
             }
             for other in Language::ALL.into_iter().filter_map(|other| Some((other, action.sentences(other)?))) {
                 for key in sentences.also.keys().filter(|key| !other.1.also.contains_key(*key)) {
@@ -299,21 +293,24 @@ impl Checker<'_> {
     }
 
     /// Every slot is a fact of the action, one that is there whenever the sentence is used; no brace stands alone.
-    fn slots(&mut self, text: &toml::Spanned<String>, scope: &Scope, there: Option<&BTreeSet<String>>) {
+    fn slots(&mut self, text: &toml::Spanned<String>, scope: &Scope<'_>, there: Option<&[Option<&str>]>) {
         let slots = slots_in(text.get_ref());
         for slot in &slots {
-            let Some(needs) = scope.get(slot.name) else {
+            self.assume(slot.name);
+            let Some(needs) = scope.needs(slot.name) else {
                 let (at, message) = (self.inside(text, &slot.span), format!("no fact is named `{}`", slot.name));
                 self.fault(at, message, remedy(slot.name, scope));
                 continue;
             };
-            if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(*need))) {
+            if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(&Some(need)))) {
                 let message = format!("`{}` is only there together with `{lacking}`", slot.name);
                 self.fault(self.inside(text, &slot.span), message, format!("say it in `also.{lacking}`"));
             }
         }
+        let mut slots = slots.into_iter().peekable();
         for at in memchr::memchr2_iter(b'{', b'}', text.get_ref().as_bytes()) {
-            if !slots.iter().any(|slot| slot.span.contains(&at)) {
+            while slots.next_if(|slot| slot.span.end <= at).is_some() {}
+            if !slots.peek().is_some_and(|slot| slot.span.contains(&at)) {
                 let at = self.inside(text, &(at..at + 1));
                 self.fault(at, "a brace that belongs to no slot".into(), "a slot is written `{name}`, without blanks");
             }
@@ -362,35 +359,13 @@ fn cause(name: &str) -> Result<Cause, (String, String)> {
     Ok(Cause::Metric(name.to_string()))
 }
 
-fn assumed(playbook: &Playbook) -> Scope {
-    playbook.assumptions.keys().map(|name| (format!("assumed.{name}"), Rc::default())).collect()
-}
-
-/// The assumptions that formulas or sentences of any language use.
-fn assumes(action: &written::Action, computed: &[Computed]) -> BTreeSet<String> {
-    let formulas = computed.iter().flat_map(|c| c.formula.variables.iter().map(String::as_str));
-    let sentences = Language::ALL.into_iter().filter_map(|language| action.sentences(language));
-    let texts = sentences.flat_map(|s| s.also.values().chain([&s.action, &s.benefit_estimate, &s.no_estimate]));
-    let slots = texts.flat_map(|text| slots_in(text.get_ref()).into_iter().map(|slot| slot.name));
-    formulas.chain(slots).filter_map(|name| name.strip_prefix("assumed.")).map(str::to_string).collect()
-}
-
-fn add_numbers(scope: &mut Scope, cause: &Cause) {
-    add(scope, cause, &facts::numbers_of(cause));
-}
-
-fn add(scope: &mut Scope, cause: &Cause, measures: &[&str]) {
-    let prefix = cause.prefix();
-    let needs = Rc::new(BTreeSet::from([prefix.to_string()]));
-    scope.extend(measures.iter().map(|measure| ([prefix, ".", measure].concat(), needs.clone())));
-}
-
-fn remedy(name: &str, scope: &Scope) -> String {
-    match did_you_mean(name, scope.keys().map(String::as_str)) {
+fn remedy(name: &str, scope: &Scope<'_>) -> String {
+    let names = scope.names();
+    match did_you_mean(name, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             let first = |name: &String| name.rsplit_once('.').map_or(name.clone(), |(prefix, _)| format!("{prefix}.…"));
-            let families: BTreeSet<String> = scope.keys().map(first).collect();
+            let families: BTreeSet<String> = names.iter().map(first).collect();
             format!("there are {}", families.into_iter().collect::<Vec<_>>().join(", "))
         }
     }

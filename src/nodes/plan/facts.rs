@@ -10,20 +10,21 @@ const MEASURES: [&str; 8] = ["value", "threshold", "records", "reached", "newest
 /// Of a metric also this; both can be used in formulas.
 const METRIC_MEASURES: [&str; 2] = ["lowest", "mean"];
 
-/// Parts of names that slots may use.
-pub fn slots_of(cause: &Cause) -> Vec<&'static str> {
-    let own: &[&str] = match cause {
-        Cause::Any => &["metric"],
-        Cause::Metric(_) => &METRIC_MEASURES,
-        Cause::Service(_) => &["service"],
+/// Parts of names that formulas may use, and with `in_sentences` all that slots may use.
+pub fn measures_of(cause: &Cause, in_sentences: bool) -> impl Iterator<Item = &'static str> {
+    let own: &[&str] = match (cause, in_sentences) {
+        (Cause::Metric(_), _) => &METRIC_MEASURES,
+        (_, false) => &[],
+        (Cause::Any, true) => &["metric"],
+        (Cause::Service(_), true) => &["service"],
     };
-    [&MEASURES, own].concat()
+    let common = if in_sentences { &MEASURES[..] } else { &MEASURES[..5] }; // eight are there
+    common.iter().chain(own).copied()
 }
 
-/// Parts of names that formulas may use.
-pub fn numbers_of(cause: &Cause) -> Vec<&'static str> {
-    let own: &[&str] = if matches!(cause, Cause::Metric(_)) { &METRIC_MEASURES } else { &[] };
-    [&MEASURES[..5], own].concat() // eight are there
+/// Whether there is such a measure.
+pub fn has(cause: &Cause, measure: &str, in_sentences: bool) -> bool {
+    measures_of(cause, in_sentences).any(|known| known == measure)
 }
 
 /// Adds the numbers of `anomaly` under `prefix`. A status counts as its level.
