@@ -277,7 +277,7 @@ impl Desk {
 impl Shelf for Desk {
     fn begin(&self) -> Begun {
         let now = WallClock.now();
-        let opened = self.state.as_ref().map(|(state, keep)| new_folder(state, *keep));
+        let opened = self.state.as_ref().map(|(state, keep)| new_folder(state, &self.invocation.path, *keep));
         let mut books = self.books();
         books.count += 1;
         match opened {

@@ -20,7 +20,7 @@ use crate::io::state::{RunDir, RunLock, StateDir, run_id};
 use crate::node::{Kind, Role};
 use crate::port::Clock;
 
-/// How many runs are kept; AGENT_KEEP_RUNS overrides.
+/// How many runs of a graph are kept; AGENT_KEEP_RUNS overrides.
 const KEPT_RUNS: usize = 50;
 
 /// Run a graph: read its telemetry, write its report.
@@ -95,7 +95,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
-    let opened = if arguments.no_journal { None } else { open_folder(&environment) };
+    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path) };
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
@@ -197,15 +197,17 @@ fn kept_runs(environment: &Environment) -> usize {
     let Some(text) = environment.get("AGENT_KEEP_RUNS").filter(|text| !text.is_empty()) else { return KEPT_RUNS };
     text.trim().parse().unwrap_or_else(|_| {
         let text = safe(text);
-        terminal::err(&format!("warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs are kept\n"));
+        terminal::err(&format!(
+            "warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs of each graph are kept\n"
+        ));
         KEPT_RUNS
     })
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment) -> Option<(RunDir, RunLock, FileJournal)> {
+fn open_folder(environment: &Environment, graph: &str) -> Option<(RunDir, RunLock, FileJournal)> {
     let keep = kept_runs(environment);
-    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(|state| new_folder(&state, keep));
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(|state| new_folder(&state, graph, keep));
     opened
         .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
         .ok()
@@ -216,11 +218,11 @@ pub(super) fn fraction(now: Timestamp) -> u16 {
     (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16
 }
 
-/// A folder for a new run and its journal. Older runs beyond `keep` are deleted.
+/// A folder for a new run of the graph at this path and its journal. Older runs of it beyond `keep` are deleted.
 ///
 /// # Errors
 /// Why there can be none.
-pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLock, FileJournal), String> {
+pub(super) fn new_folder(state: &StateDir, graph: &str, keep: usize) -> Result<(RunDir, RunLock, FileJournal), String> {
     let now = WallClock.now();
     let mut suffix = fraction(now); // the next one where that is taken
     let next = || {
@@ -228,7 +230,7 @@ pub(super) fn new_folder(state: &StateDir, keep: usize) -> Result<(RunDir, RunLo
         suffix = suffix.wrapping_add(1);
         this
     };
-    let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
+    let (folder, lock) = state.create_run(graph, now, next).map_err(|e| e.to_string())?;
     // What cannot be deleted now is tried again next time.
     let _ = state.retain(keep);
     let (journal, _) = FileJournal::open(&folder.events())?;

@@ -121,11 +121,16 @@ fn old_runs_are_deleted_and_no_journal_leaves_nothing() {
         sandbox.agent_with(&[("AGENT_KEEP_RUNS", "2")], &sample).exits(0);
     }
     assert_eq!(sandbox.runs().len(), 2);
+    sandbox.write("graphs/other.toml", &sandbox.read(GRAPH));
+    for _ in 0..3 {
+        sandbox.agent_with(&[("AGENT_KEEP_RUNS", "2")], &["run", "graphs/other.toml", "-q"]).exits(0);
+    }
+    assert_eq!(sandbox.runs().len(), 4, "two of each graph");
     let kept = sandbox.runs();
     let ran = sandbox.agent(&[&sample[..], &["--no-journal"]].concat()).exits(0);
     assert!(ran.stderr.is_empty() && sandbox.runs() == kept);
     let ran = sandbox.agent_with(&[("AGENT_KEEP_RUNS", "abc")], &sample).exits(0);
-    assert_eq!(ran.stderr, "warning: AGENT_KEEP_RUNS is no whole number: `abc`; 50 runs are kept\n");
+    assert_eq!(ran.stderr, "warning: AGENT_KEEP_RUNS is no whole number: `abc`; 50 runs of each graph are kept\n");
 }
 
 #[test]
