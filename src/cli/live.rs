@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
 use super::render::{safe, summary, window};
 use super::run::{fraction, header_of, new_folder};
-use super::{resume, terminal};
+use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -90,7 +90,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
 }
 
 fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
-    StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(|why| {
+    let synced = load::synced(environment)?;
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).map(|state| state.synced(synced));
+    opened.map_err(|why| {
         let help = "set $AGENT_STATE_DIR to a folder, or run with --no-journal";
         Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
     })
@@ -207,7 +209,7 @@ impl Desk {
 
     /// What the journal of a run says, if it is one of a window of this graph.
     fn run_of(&self, run: &RunDir) -> Option<(Run, FileJournal, Timestamp)> {
-        let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
+        let (journal, text) = resume::journal_of(run).ok().and_then(|_| run.journal().ok())?;
         let entries = resume::read(&text).ok()?;
         let Event::Started(header) = &entries.first()?.event else { return None };
         let is_ours = header.window.is_some() && header.invocation.path == self.invocation.path;

@@ -95,7 +95,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
-    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path) };
+    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path)? };
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
@@ -205,12 +205,13 @@ fn kept_runs(environment: &Environment) -> usize {
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment, graph: &str) -> Option<(RunDir, RunLock, FileJournal)> {
-    let keep = kept_runs(environment);
-    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(|state| new_folder(&state, graph, keep));
-    opened
+fn open_folder(environment: &Environment, graph: &str) -> Result<Option<(RunDir, RunLock, FileJournal)>, Failure> {
+    let (keep, synced) = (kept_runs(environment), load::synced(environment)?);
+    let state = StateDir::open(environment.get("AGENT_STATE_DIR"));
+    let opened = state.and_then(|state| new_folder(&state.synced(synced), graph, keep));
+    Ok(opened
         .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
-        .ok()
+        .ok())
 }
 
 /// The fraction of the second, so that ids sort as the runs began.
@@ -233,6 +234,6 @@ pub(super) fn new_folder(state: &StateDir, graph: &str, keep: usize) -> Result<(
     let (folder, lock) = state.create_run(graph, now, next).map_err(|e| e.to_string())?;
     // What cannot be deleted now is tried again next time.
     let _ = state.retain(keep);
-    let (journal, _) = FileJournal::open(&folder.events())?;
+    let (journal, _) = folder.journal()?;
     Ok((folder, lock, journal))
 }

@@ -18,6 +18,8 @@ use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::domain::{RunStatus, Timestamp};
+use crate::io::atomic::sync_folder;
+use crate::io::journal::FileJournal;
 
 /// Names the newest run wherever a run is asked for.
 pub const LAST: &str = "last";
@@ -28,6 +30,8 @@ const DELETED: &str = ".deleted-";
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
+    /// What is kept survives a power cut.
+    synced: bool,
 }
 
 impl StateDir {
@@ -44,7 +48,13 @@ impl StateDir {
                 .join("agent"),
         };
         let root = std::path::absolute(&root).map_err(|error| format!("{}: {error}", root.display()))?;
-        Ok(StateDir { root })
+        Ok(StateDir { root, synced: false })
+    }
+
+    /// The same, with what matters forced to the disk before anything follows from it: journals and checkpoints.
+    #[must_use]
+    pub fn synced(self, synced: bool) -> StateDir {
+        StateDir { synced, ..self }
     }
 
     pub fn path(&self) -> &Path {
@@ -69,7 +79,7 @@ impl StateDir {
         for _ in 0..TRIES {
             let run = self.at(format!("{}-{}", run_id(started, suffix()), graph_key(graph)));
             match private().create(&run.path) {
-                Ok(()) => match run.lock() {
+                Ok(()) => match self.sync(&runs).and_then(|()| run.lock()) {
                     Ok(lock) => return Ok((run, lock)),
                     Err(fault) if is_again => return Err(fault),
                     // Another process took it for a void one before it was locked.
@@ -184,12 +194,19 @@ impl StateDir {
         Ok(deleted)
     }
 
+    /// Forces the names on the way to `folder` to the disk, where this is synced.
+    fn sync(&self, folder: &Path) -> Result<(), Diagnostic> {
+        let above = self.root.parent().unwrap_or(&self.root);
+        let mut ways = folder.ancestors().take_while(|way| self.synced && way.starts_with(above));
+        ways.try_for_each(|way| sync_folder(way).map_err(|error| unusable(way, &error)))
+    }
+
     fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
     fn at(&self, id: String) -> RunDir {
-        RunDir { path: self.runs().join(&id), id }
+        RunDir { path: self.runs().join(&id), id, synced: self.synced }
     }
 }
 
@@ -198,6 +215,7 @@ impl StateDir {
 pub struct RunDir {
     id: String,
     path: PathBuf,
+    synced: bool,
 }
 
 impl RunDir {
@@ -212,6 +230,14 @@ impl RunDir {
     /// The journal.
     pub fn events(&self) -> PathBuf {
         self.path.join("events.ndjson")
+    }
+
+    /// Opens the journal, or begins it, and reads what it holds.
+    ///
+    /// # Errors
+    /// Why it cannot be read or written, as a lower-case fragment.
+    pub fn journal(&self) -> Result<(FileJournal, String), String> {
+        FileJournal::open(&self.events(), self.synced)
     }
 
     pub fn record(&self) -> PathBuf {

@@ -145,3 +145,23 @@ fn a_state_directory_that_cannot_be_used_costs_the_journal_only() {
     let ran = sandbox.agent_with(&variables, &["runs"]).exits(1);
     assert!(ran.stderr.starts_with("AG0304"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_synced_journal_changes_no_byte_and_a_slip_in_the_setting_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.agent(&["run", GRAPH, "-q"]).exits(0);
+    let report = sandbox.read("output.json");
+    fs::remove_file(sandbox.at("output.json")).unwrap();
+    sandbox.agent_with(&[("AGENT_JOURNAL", "synced")], &["run", GRAPH, "-q"]).exits(0);
+    assert!(sandbox.read("output.json") == report);
+    let half =
+        journal(&sandbox, &sandbox.runs()[1]).lines().take(9).map(|line| format!("{line}\n")).collect::<String>();
+    fs::remove_file(sandbox.at("output.json")).unwrap();
+    let id = put(&sandbox, 0, &half);
+    sandbox.agent_with(&[("AGENT_JOURNAL", "synced")], &["resume", &id, "-q"]).exits(0);
+    assert!(sandbox.read("output.json") == report);
+    for arguments in [&["run", GRAPH][..], &["resume", &id]] {
+        let ran = sandbox.agent_with(&[("AGENT_JOURNAL", "sync")], arguments).exits(2);
+        assert!(ran.stderr.contains("AGENT_JOURNAL is neither `synced` nor `unsynced`: `sync`"), "{}", ran.stderr);
+    }
+}
