@@ -54,6 +54,7 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         run,
         first: Event::Resumed {},
         started,
+        signals: None,
     };
     execute(job, &arguments.settings, &environment)
 }

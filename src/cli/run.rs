@@ -7,6 +7,7 @@ use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
 use super::live::{self, Live};
 use super::render::safe;
+use super::signals::Signals;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::Timestamp;
@@ -64,6 +65,8 @@ pub struct RunArguments {
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
     let source = load::read(&arguments.graph)?;
+    // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
+    let signals = source.text.contains("window").then(Signals::early).flatten();
     named(&arguments)?;
     let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
     let sets = parse(&arguments.set).map_err(Failure::usage)?;
@@ -91,7 +94,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     };
     if compiled.plan.window.is_some() {
         let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment)) };
-        let live = Live { compiled, invocation, kept, fresh: arguments.fresh };
+        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals };
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
@@ -99,7 +102,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
-    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started };
+    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started, signals };
     execute(job, &arguments.settings, &environment)
 }
 
