@@ -32,7 +32,8 @@ use crate::node::{Assets, Cx, Task, TaskError};
 ///
 /// `append = true` writes one line per report, as compact JSON, to the end of the file (NDJSON). A report that is the
 /// last line already is not written again, so that each is there once, also after a crash; a line that a crash has
-/// torn is cut off first.
+/// torn is cut off first. The lines are in the order of the windows, but for one that `agent resume` makes up for later:
+/// it comes last, so that whoever follows the file sees it.
 ///
 /// Standard output gets one line per report where there are windows (`agent run live.toml --output - | jq .insights`) or
 /// with `append = true`, and an indented report else. After a crash its reader may see the last one again.
