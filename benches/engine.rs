@@ -1,8 +1,8 @@
 //! What the engine itself costs: 1,000 tasks that do nothing, so that a run's milliseconds are a task's microseconds.
 //!
 //! `chain`: each task waits for the one before. `fan_out`: one producer, 1,000 consumers, one collector. `each`: one
-//! node over a list of 1,000 items. Each without a journal, with one in memory, and with one in a file, unsynced, as
-//! `agent run` keeps it.
+//! node over a list of 1,000 items. Each without a journal, with one in memory, with one in a file, unsynced, as
+//! `agent run` keeps it, and with one that is synced (`AGENT_JOURNAL=synced`): what that takes is the disk's to say.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -124,6 +124,7 @@ enum Kept {
     Nowhere,
     InMemory,
     InFile,
+    Synced,
 }
 
 const KEPT: [Kept; 3] = [Kept::Nowhere, Kept::InMemory, Kept::InFile];
@@ -165,9 +166,9 @@ fn measure(bencher: Bencher<'_, '_>, shape: &Shape, kept: Kept) {
         let journal: Option<Box<dyn Journal>> = match kept {
             Kept::Nowhere => None,
             Kept::InMemory => Some(Box::new(InMemory(Vec::new()))),
-            Kept::InFile => {
+            Kept::InFile | Kept::Synced => {
                 let _ = std::fs::remove_file(&path);
-                Some(Box::new(FileJournal::open(&path).unwrap().0))
+                Some(Box::new(FileJournal::open(&path, matches!(kept, Kept::Synced)).unwrap().0))
             }
         };
         let world = World {
@@ -202,6 +203,17 @@ fn bench_fan_out(bencher: Bencher<'_, '_>, kept: Kept) {
 #[divan::bench(args = KEPT, name = "each")]
 fn bench_each(bencher: Bencher<'_, '_>, kept: Kept) {
     measure(bencher, &each(), kept);
+}
+
+/// Few samples: a chain is a thousand waits for the disk.
+#[divan::bench(args = ["chain", "fan_out", "each"], sample_count = 5, name = "synced")]
+fn bench_synced(bencher: Bencher<'_, '_>, shape: &str) {
+    let shape = match shape {
+        "chain" => chain(),
+        "fan_out" => fan_out(),
+        _ => each(),
+    };
+    measure(bencher, &shape, Kept::Synced);
 }
 
 fn main() {

@@ -226,6 +226,8 @@ pub struct Cx {
     pub run: String,
     /// The window that the run is of; `None` where the whole input is one.
     pub window: Option<WindowRecord>,
+    /// What the task writes must have reached the disk when it ends, since its journal will have.
+    pub synced: bool,
     model: Option<Arc<dyn Model>>,
     memory: Option<Arc<dyn Memory>>,
     notes: Mutex<Vec<Note>>,
@@ -234,7 +236,7 @@ pub struct Cx {
 impl Cx {
     pub fn new(task: String, language: Language, model: Option<Arc<dyn Model>>) -> Cx {
         let notes = Mutex::new(Vec::new());
-        Cx { task, language, run: String::new(), window: None, model, memory: None, notes }
+        Cx { task, language, run: String::new(), window: None, synced: false, model, memory: None, notes }
     }
 
     /// The same, in this run.

@@ -32,6 +32,12 @@ pub trait Journal: Send {
     /// # Errors
     /// Why they could not be written, as a lower-case fragment.
     fn append(&mut self, lines: &[u8]) -> Result<(), String>;
+
+    /// Whether what was appended survives a power cut, not only the death of the process. Then what tasks write is to
+    /// survive it too: a journal must not call done what is lost.
+    fn is_synced(&self) -> bool {
+        false
+    }
 }
 
 /// Wall time. Only the run record and run ids see it; no report does.

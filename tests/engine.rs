@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent::engine::{Cancel, Outcome, Run};
-use agent::graph::Plan;
-use support::{RUNS, run};
+use agent::engine::{Cancel, Event, Outcome, Run, World, drive};
+use agent::graph::{Compiled, Plan};
+use agent::port::Journal;
+use support::{Epoch, Nobody, RUNS, compiled, header, run};
 
 /// Output of the node `end` as JSON.
 fn end(run: &Run, plan: &Plan) -> String {
@@ -183,4 +185,36 @@ async fn cancelling_leaves_a_resumable_journal() {
     let (state, outcome, plan, _) = run(&text, &lines, Cancel::default()).await;
     assert!(matches!(outcome, Outcome::Done));
     assert_eq!(end(&state, &plan), r#"{"total":3.0,"items":[{"n":1.0},{"n":2.0}]}"#);
+}
+
+/// Keeps each write apart.
+struct Writes(Arc<Mutex<Vec<String>>>);
+
+impl Journal for Writes {
+    fn append(&mut self, lines: &[u8]) -> Result<(), String> {
+        self.0.lock().unwrap().push(String::from_utf8(lines.to_vec()).unwrap());
+        Ok(())
+    }
+}
+
+/// Each write may wait for the disk.
+#[tokio::test]
+async fn what_ends_at_one_time_is_journaled_in_one_write() {
+    let Compiled { plan, stream } = compiled(&squares("", "[1, 2, 3, 4, 5, 6, 7, 8]"));
+    let plan = Arc::new(plan);
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let world = World {
+        journal: Some(Box::new(Writes(writes.clone()))),
+        clock: Arc::new(Epoch),
+        model: None,
+        memory: None,
+        watcher: Arc::new(Nobody),
+        cancel: Cancel::default(),
+    };
+    let first = Event::Started(header(&plan));
+    let (_, outcome) = drive(plan, Some(stream), Run::default(), world, Some(first)).await;
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    let writes = writes.lock().unwrap();
+    let ends = |write: &String| write.matches("\"task_ended\":{\"node\":\"sq\"").count();
+    assert_eq!(writes.iter().map(ends).filter(|ends| *ends > 0).collect::<Vec<_>>(), [8], "{writes:#?}");
 }

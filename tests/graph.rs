@@ -90,14 +90,14 @@ fn every_fault_has_a_code_a_place_and_a_remedy() {
         "items = 'sq'",
         "items = 's'",
         &[
-            "t.toml:14:20: AG0010: `s` gives Total, but port `items` takes list of Item or null [refer to another node or to a field of it (`node.field`)]",
+            "t.toml:14:20: AG0010: `s` gives Total, but port `items` takes list of (Item or null) [refer to another node or to a field of it (`node.field`)]",
         ],
     );
     check(
         "items = 'sq'",
         "items = 'n'",
         &[
-            "t.toml:14:20: AG0010: `n` gives a stream of records, but port `items` takes list of Item or null [refer to another node or to a field of it (`node.field`)]",
+            "t.toml:14:20: AG0010: `n` gives a stream of records, but port `items` takes list of (Item or null) [refer to another node or to a field of it (`node.field`)]",
         ],
     );
     check(

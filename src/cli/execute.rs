@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::safe;
 use super::render::summary::{faults, summary};
+use super::signals::Signals;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
@@ -78,6 +79,8 @@ pub struct Job {
     /// `Started` or `Resumed`.
     pub first: Event,
     pub started: Timestamp,
+    /// Where they are caught already.
+    pub signals: Option<Signals>,
 }
 
 /// Runs a job to its end and says how the process ends.
@@ -86,7 +89,7 @@ pub struct Job {
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
     log_to_stderr(settings);
-    let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started } = job;
+    let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started, signals } = job;
     let plan = Arc::new(plan);
     std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
     let (folder, _lock) = folder.unzip(); // held until the run has ended
@@ -116,7 +119,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
     let (run, outcome) = runtime
         .block_on(async {
-            tokio::spawn(heed_signals(cancel, None));
+            tokio::spawn(Signals::heed(signals, cancel, None));
             // Spawned, so that a panic of the engine is an error here.
             tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
         })
@@ -182,31 +185,6 @@ pub(super) fn model_of(
             Ok(None)
         }
         Err(fault) => Err(Failure::run(fault)),
-    }
-}
-
-/// The first signal stops the run where it is, the second ends the process.
-pub(super) async fn heed_signals(cancel: Cancel, notice: Option<&'static str>) {
-    #[cfg(unix)]
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(_) => return,
-    };
-    for strike in 0..2 {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-        match strike {
-            0 => {
-                cancel.cancel();
-                notice.iter().for_each(|notice| terminal::err(notice));
-            }
-            _ => std::process::exit(Exit::Interrupted as i32),
-        }
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, heed_signals, keep, log_to_stderr, model_of, outputs};
+use super::execute::{Settings, fault, keep, log_to_stderr, model_of, outputs};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
 use super::render::{safe, summary, window};
 use super::run::{fraction, header_of, new_folder};
-use super::{resume, terminal};
+use super::signals::Signals;
+use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -25,6 +26,7 @@ use crate::io::journal::FileJournal;
 use crate::io::llm::{Connected, Environment};
 use crate::io::output::file::Written;
 use crate::io::state::{LiveDir, RunDir, RunLock, StateDir, run_id};
+use crate::node::AnyTask;
 use crate::port::{Clock, Journal, Model};
 
 /// Said at the first signal.
@@ -38,6 +40,8 @@ pub struct Live {
     pub kept: Option<usize>,
     /// Forget what an earlier process kept.
     pub fresh: bool,
+    /// Where they are caught already.
+    pub signals: Option<Signals>,
 }
 
 /// Runs windows until the sources end or a signal asks for a drain.
@@ -46,7 +50,7 @@ pub struct Live {
 /// A source that cannot be used, a state that cannot be taken up.
 pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
     log_to_stderr(&settings);
-    let Live { compiled, invocation, kept, fresh } = live;
+    let Live { compiled, invocation, kept, fresh, signals } = live;
     let header = header_of(&compiled, &invocation, None);
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
@@ -75,9 +79,13 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         .enable_all()
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    if is_live && desk.prints() {
+        let drain = drain.clone();
+        terminal::when_out_is_closed(move || drain.cancel());
+    }
     let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
-        tokio::spawn(heed_signals(drain, notice));
+        tokio::spawn(Signals::heed(signals, drain, notice));
         tokio::spawn(drive(plan, stream, header, around, checkpoint, earlier)).await
     });
     runtime.shutdown_background();
@@ -90,7 +98,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
 }
 
 fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
-    StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(|why| {
+    let synced = load::synced(environment)?;
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).map(|state| state.synced(synced));
+    opened.map_err(|why| {
         let help = "set $AGENT_STATE_DIR to a folder, or run with --no-journal";
         Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
     })
@@ -207,12 +217,18 @@ impl Desk {
 
     /// What the journal of a run says, if it is one of a window of this graph.
     fn run_of(&self, run: &RunDir) -> Option<(Run, FileJournal, Timestamp)> {
-        let (journal, text) = FileJournal::open(&resume::journal_of(run).ok()?).ok()?;
+        let (journal, text) = resume::journal_of(run).ok().and_then(|_| run.journal().ok())?;
         let entries = resume::read(&text).ok()?;
         let Event::Started(header) = &entries.first()?.event else { return None };
         let is_ours = header.window.is_some() && header.invocation.path == self.invocation.path;
         let replayed = resume::replay(&self.plan, &entries).ok().filter(|_| is_ours)?;
         Some((replayed, journal, entries.first()?.at))
+    }
+
+    /// Whether anything goes to standard output: reports, or what is said of them.
+    fn prints(&self) -> bool {
+        let writes = |task: &Arc<dyn AnyTask>| task.writes() == Some("-");
+        !self.settings.quiet || self.plan.nodes.iter().filter_map(|node| node.task.as_ref()).any(writes)
     }
 
     /// Says what a tape has left over.
@@ -279,7 +295,7 @@ impl Shelf for Desk {
         let now = WallClock.now();
         let opened = self.state.as_ref().map(|(state, keep)| {
             let sweep = |_: &_| drop(state.retain(*keep)); // what cannot be deleted now is tried again next time
-            new_folder(state).inspect(sweep)
+            new_folder(state, &self.invocation.path).inspect(sweep)
         });
         let mut books = self.books();
         books.count += 1;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
+use super::render::safe;
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::graph::{Compiled, Override, Surroundings, compile};
 use crate::io::files::{GraphFolder, read_text};
@@ -56,4 +57,20 @@ pub fn environment() -> Environment {
         super::terminal::err(&format!("warning: {fault}\n"));
     }
     environment
+}
+
+/// Whether journals are to survive a power cut: `AGENT_JOURNAL=synced`.
+///
+/// # Errors
+/// Exit 2: it says neither. Whoever asks for more safety must not get less for a slip.
+pub fn synced(environment: &Environment) -> Result<bool, Failure> {
+    match environment.get("AGENT_JOURNAL").map(str::trim) {
+        None | Some("unsynced") => Ok(false),
+        Some("synced") => Ok(true),
+        Some(other) => {
+            let message = format!("AGENT_JOURNAL is neither `synced` nor `unsynced`: `{}`", safe(other));
+            let help = "write `synced` to survive a power cut, or leave it out";
+            Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message).help(help)))
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod resume;
 mod run;
 mod runs;
 mod schema;
+mod signals;
 mod terminal;
 mod why;
 

@@ -7,7 +7,6 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::RunStatus;
 use crate::engine::{Entry, Event, Header, JOURNAL_VERSION, Run};
 use crate::graph::{Override, Plan};
-use crate::io::journal::FileJournal;
 use crate::io::state::{RunDir, StateDir};
 
 /// Go on with a run that was killed, interrupted or failed, without repeating a finished task.
@@ -22,11 +21,12 @@ pub struct ResumeArguments {
 pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
     let unreadable = |why: String| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why));
-    let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?;
+    let synced = load::synced(&environment)?;
+    let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?.synced(synced);
     let folder = state.resolve(&arguments.run).map_err(Failure::run)?;
     let lock = folder.lock().map_err(Failure::run)?;
     journal_of(&folder)?; // opening it would make one
-    let (journal, text) = FileJournal::open(&folder.events()).map_err(unreadable)?;
+    let (journal, text) = folder.journal().map_err(unreadable)?;
     let entries = read(&text)?;
     let Some((started, header)) = entries.first().and_then(|e| Some((e.at, header(&e.event)?))) else {
         return Err(refused(format!("run {} was killed before its journal began", folder.id())));
@@ -54,6 +54,7 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         run,
         first: Event::Resumed {},
         started,
+        signals: None,
     };
     execute(job, &arguments.settings, &environment)
 }

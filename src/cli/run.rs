@@ -8,6 +8,7 @@ use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
 use super::live::{self, Live};
 use super::render::safe;
+use super::signals::Signals;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::Timestamp;
@@ -21,7 +22,7 @@ use crate::io::state::{RunDir, RunLock, StateDir, run_id};
 use crate::node::{Kind, Role};
 use crate::port::Clock;
 
-/// How many runs are kept; AGENT_KEEP_RUNS overrides.
+/// How many runs of a graph are kept; AGENT_KEEP_RUNS overrides.
 const KEPT_RUNS: usize = 50;
 
 /// Run a graph: read its telemetry, write its report.
@@ -65,6 +66,8 @@ pub struct RunArguments {
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
     let source = load::read(&arguments.graph)?;
+    // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
+    let signals = source.text.contains("window").then(Signals::early).flatten();
     named(&arguments)?;
     let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
     let sets = parse(&arguments.set).map_err(Failure::usage)?;
@@ -92,16 +95,16 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     };
     if compiled.plan.window.is_some() {
         let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment)) };
-        let live = Live { compiled, invocation, kept, fresh: arguments.fresh };
+        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals };
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
-    let opened = if arguments.no_journal { None } else { open_folder(&environment) };
+    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path)? };
     let (opened, _sweep) = opened.unzip(); // done before the process ends
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
-    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started };
+    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started, signals };
     execute(job, &arguments.settings, &environment)
 }
 
@@ -199,20 +202,28 @@ fn kept_runs(environment: &Environment) -> usize {
     let Some(text) = environment.get("AGENT_KEEP_RUNS").filter(|text| !text.is_empty()) else { return KEPT_RUNS };
     text.trim().parse().unwrap_or_else(|_| {
         let text = safe(text);
-        terminal::err(&format!("warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs are kept\n"));
+        terminal::err(&format!(
+            "warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs of each graph are kept\n"
+        ));
         KEPT_RUNS
     })
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment) -> Option<((RunDir, RunLock, FileJournal), Sweep)> {
-    let keep = kept_runs(environment);
-    let open = |state: StateDir| new_folder(&state).map(|opened| (opened, Sweep::begin(state, keep)));
-    StateDir::open(environment.get("AGENT_STATE_DIR"))
-        .and_then(open)
+fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, Failure> {
+    let (keep, synced) = (kept_runs(environment), load::synced(environment)?);
+    let open = |state: StateDir| {
+        let state = state.synced(synced);
+        new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep)))
+    };
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(open);
+    Ok(opened
         .map_err(|why| terminal::err(&format!("warning: no journal is kept ({why}); the run cannot be resumed\n")))
-        .ok()
+        .ok())
 }
+
+/// What a run writes to, and the old runs that make room for it.
+type Swept = ((RunDir, RunLock, FileJournal), Sweep);
 
 /// Old runs on their way out, beside the run: the disk takes as long over one as a short run does over its report.
 struct Sweep(Option<JoinHandle<()>>);
@@ -237,11 +248,11 @@ pub(super) fn fraction(now: Timestamp) -> u16 {
     (now.micros().rem_euclid(1_000_000) * (1 << 16) / 1_000_000) as u16
 }
 
-/// A folder for a new run and its journal.
+/// A folder for a new run of the graph at this path and its journal.
 ///
 /// # Errors
 /// Why there can be none.
-pub(super) fn new_folder(state: &StateDir) -> Result<(RunDir, RunLock, FileJournal), String> {
+pub(super) fn new_folder(state: &StateDir, graph: &str) -> Result<(RunDir, RunLock, FileJournal), String> {
     let now = WallClock.now();
     let mut suffix = fraction(now); // the next one where that is taken
     let next = || {
@@ -249,7 +260,7 @@ pub(super) fn new_folder(state: &StateDir) -> Result<(RunDir, RunLock, FileJourn
         suffix = suffix.wrapping_add(1);
         this
     };
-    let (folder, lock) = state.create_run(now, next).map_err(|e| e.to_string())?;
-    let (journal, _) = FileJournal::open(&folder.events())?;
+    let (folder, lock) = state.create_run(graph, now, next).map_err(|e| e.to_string())?;
+    let (journal, _) = folder.journal()?;
     Ok((folder, lock, journal))
 }

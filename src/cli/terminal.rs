@@ -24,6 +24,34 @@ pub fn out(text: &str) {
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }
 
+/// Waits until nobody can read standard output any more, and calls `then`; on a thread of its own. Only of a pipe: what
+/// else it may be has no reader to go away. A run that prints rarely would learn it much later from a failing write.
+#[cfg(unix)]
+pub fn when_out_is_closed(then: impl FnOnce() + Send + 'static) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::fs::{FileType, fstat};
+    let is_pipe = |of: rustix::fs::Stat| FileType::from_raw_mode(of.st_mode) == FileType::Fifo;
+    if !fstat(std::io::stdout()).is_ok_and(is_pipe) {
+        return;
+    }
+    std::thread::spawn(move || {
+        let out = std::io::stdout();
+        loop {
+            let mut polled = [PollFd::new(&out, PollFlags::empty())]; // errors and hang-ups are always told
+            match poll(&mut polled, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) if polled.iter().all(|polled| polled.revents().is_empty()) => {}
+                Ok(_) => return then(),
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+/// Here the next write tells.
+#[cfg(not(unix))]
+pub fn when_out_is_closed(_then: impl FnOnce() + Send + 'static) {}
+
 /// Writes to standard error.
 pub fn err(text: &str) {
     let mut stream = anstream::stderr().lock();

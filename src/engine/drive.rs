@@ -20,6 +20,9 @@ use crate::graph::{OnError, Plan, Stream};
 use crate::node::{AnyTask, Cx, TaskError};
 use crate::port::{Clock, Journal, Memory, Model};
 
+/// Steps that are journaled in one write at most.
+const GROUP: usize = 64;
+
 /// What the driver needs of the world.
 pub struct World {
     /// `None` keeps no journal.
@@ -118,15 +121,10 @@ impl Driver {
                 biased;
                 () = self.cancel.cancelled() => return Outcome::Interrupted,
                 step = self.running.next() => match step {
-                    Some(Step::Passed(passed)) => {
-                        if !self.passed(passed) {
+                    Some(step) => {
+                        if !self.take(step) {
                             return Outcome::Interrupted;
                         }
-                    }
-                    Some(Step::Due(action)) => self.announce(action),
-                    Some(Step::Ended(event, fault)) => {
-                        self.fault = fault;
-                        self.events.push_back(event);
                     }
                     None => {
                         let message = "the run stands still although it is not finished, which is a bug";
@@ -193,12 +191,39 @@ impl Driver {
                 let header = self.run.header.as_ref();
                 let (id, window) = header.map(|h| (h.run.clone(), h.window.clone())).unwrap_or_default();
                 let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
-                let cx = cx.within(id, window, self.memory.clone());
+                let mut cx = cx.within(id, window, self.memory.clone());
+                cx.synced = self.log.is_synced();
                 let name = planned.name.clone();
                 self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
             }
             Action::GiveUp { .. } | Action::End => {}
         }
+    }
+
+    /// Takes in a step, and what else has come to its end meanwhile, so that one write journals it all; `false` when the
+    /// stream part was interrupted. A fault is the last: what comes of it is decided before anything else.
+    fn take(&mut self, step: Step) -> bool {
+        let mut next = Some(step);
+        for taken in 1.. {
+            let goes_on = match next.take() {
+                None => return true,
+                Some(Step::Passed(passed)) => return self.passed(passed),
+                Some(Step::Due(action)) => {
+                    self.announce(action);
+                    true
+                }
+                Some(Step::Ended(event, fault)) => {
+                    let goes_on = matches!(event, Event::TaskEnded { .. });
+                    self.fault = fault;
+                    self.events.push_back(event);
+                    goes_on
+                }
+            };
+            if goes_on && taken < GROUP {
+                next = self.running.next().now_or_never().flatten(); // what is not ready wakes whoever polls next
+            }
+        }
+        true
     }
 
     /// Turns the end of the stream part into events; `false` when it was interrupted.
@@ -303,6 +328,11 @@ impl Log {
     /// The journal, for whoever goes on with it.
     pub fn into_journal(self) -> Option<Box<dyn Journal>> {
         self.journal
+    }
+
+    /// Whether what is flushed survives a power cut.
+    pub fn is_synced(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.is_synced())
     }
 
     pub fn put(&mut self, event: &Event) {

@@ -107,6 +107,8 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Type::Stream => write!(f, "a stream of records"),
+            // An item may be null, the list itself may not.
+            Type::List(inner) if matches!(**inner, Type::Nullable(_)) => write!(f, "list of ({inner})"),
             Type::List(inner) => write!(f, "list of {inner}"),
             Type::Nullable(inner) => write!(f, "{inner} or null"),
             Type::Plain(schema) => match (self.name(), schema.get("type").and_then(Value::as_str)) {
@@ -168,7 +170,8 @@ mod tests {
         let inners = of(|g| g.subschema_for::<Vec<Inner>>());
         let optional = of(|g| g.subschema_for::<Vec<Option<Inner>>>());
         assert_eq!(outer.to_string(), "Outer");
-        assert_eq!(optional.to_string(), "list of Inner or null");
+        assert_eq!(optional.to_string(), "list of (Inner or null)");
+        assert_eq!(inners.clone().nullable().to_string(), "list of Inner or null");
         assert_eq!(outer.field("inner", &generator), Some(inners.clone()));
         assert_eq!(outer.field("maybe", &generator), Some(inner.clone().nullable()));
         assert_eq!(outer.field("title", &generator).unwrap().to_string(), "number or null");

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::atomic::sync_folder;
+
 /// How much is read at once when the beginning of a torn line is looked for.
 const BLOCK: u64 = 64 << 10;
 
@@ -14,12 +16,14 @@ const BLOCK: u64 = 64 << 10;
 /// cut off if it is the torn beginning of a line of this kind (an object whose first key is the same). Anything else is
 /// not ours and stays. One write call; if it fails, the file is as it was before.
 ///
+/// With `synced` the line is on the disk when this returns, and survives a power cut.
+///
 /// Several writers take turns where the file system can lock files. What is no regular file (a pipe, a terminal) is
 /// only written to.
 ///
 /// # Errors
 /// What the system says.
-pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+pub fn append_line(path: &Path, line: &str, synced: bool) -> io::Result<()> {
     let text = [line, "\n"].concat();
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes());
@@ -28,7 +32,7 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     let _ = file.lock(); // some file systems cannot; released when the file is closed
     let length = file.metadata()?.len();
     let (keep, text) = match tail(&mut file, length, line)? {
-        Tail::Same => return Ok(()),
+        Tail::Same => (length, String::new()), // though perhaps not on the disk yet
         Tail::Whole => (length, text),
         Tail::Open => (length, format!("\n{text}")),
         Tail::SameOpen => (length, "\n".to_string()),
@@ -39,7 +43,12 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     }
     file.write_all(text.as_bytes()).inspect_err(|_| {
         let _ = file.set_len(keep); // a disk that is full must not leave half a line
-    })
+    })?;
+    if synced {
+        file.sync_data()?;
+        path.parent().filter(|folder| length == 0 && !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder)?;
+    }
+    Ok(())
 }
 
 /// How a file ends.
@@ -112,9 +121,9 @@ mod tests {
         if !before.is_empty() {
             fs::write(&path, before).unwrap();
         }
-        append_line(&path, line).unwrap();
+        append_line(&path, line, false).unwrap();
         let after = fs::read_to_string(&path).unwrap();
-        append_line(&path, line).unwrap();
+        append_line(&path, line, true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), after, "a second time changes nothing");
         after
     }
@@ -161,7 +170,7 @@ mod tests {
                 let path = &path;
                 scope.spawn(move || {
                     for at in 0..50 {
-                        append_line(path, &format!(r#"{{"writer":{writer},"at":{at}}}"#)).unwrap();
+                        append_line(path, &format!(r#"{{"writer":{writer},"at":{at}}}"#), false).unwrap();
                     }
                 });
             }
@@ -174,10 +183,10 @@ mod tests {
     #[test]
     fn what_cannot_be_appended_to_is_an_error_and_a_device_is_written_to() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(append_line(folder.path(), LINE).is_err());
-        let nowhere = append_line(&folder.path().join("no/such"), LINE).unwrap_err();
+        assert!(append_line(folder.path(), LINE, false).is_err());
+        let nowhere = append_line(&folder.path().join("no/such"), LINE, false).unwrap_err();
         assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
         #[cfg(unix)]
-        append_line(Path::new("/dev/null"), LINE).unwrap();
+        append_line(Path::new("/dev/null"), LINE, true).unwrap();
     }
 }

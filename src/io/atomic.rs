@@ -11,12 +11,32 @@ use std::path::{Path, PathBuf};
 /// destination is replaced. What is no regular file (a device, a pipe) is written into, since replacing it would
 /// destroy it.
 ///
-/// Survives the death of the process at any moment, not that of the machine: nothing is forced to the disk, since a
-/// report can be made again and a run must not wait for platters.
+/// Survives the death of the process at any moment, not that of the machine: nothing is forced to the disk.
 ///
 /// # Errors
 /// What the system says: no such folder, no permission, no space. A file without write permission is not replaced.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, false)
+}
+
+/// [`write_atomic`] that survives a power cut as well: the content is on the disk before the name is, and both are when
+/// this returns.
+///
+/// # Errors
+/// The same.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, true)
+}
+
+/// Forces the names in a folder to the disk. Where folders cannot be opened as files, the system has to see to it.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn replace(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
     let existing = match fs::metadata(path) {
         Ok(existing) if existing.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(existing) if !existing.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(bytes),
@@ -40,8 +60,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(existing) = existing {
         adopt(temporary.as_file(), &existing)?;
     }
+    if synced {
+        temporary.as_file().sync_all()?;
+    }
     temporary.persist(&target).map_err(|error| error.error)?;
-    Ok(())
+    if synced { sync_folder(folder) } else { Ok(()) }
 }
 
 /// Where a chain of symbolic links ends, whether anything is there or not.

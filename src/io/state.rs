@@ -2,12 +2,13 @@
 //! of what the files say except whether a run has ended.
 //!
 //! ```text
-//! <state>/runs/20231001-120000-beef/
+//! <state>/runs/20231001-120000-beef-4a1f/       the last part is the graph's
 //!     events.ndjson  run.json  report.json  cassette.ndjson  lock
 //! <state>/live/host-0123456789abcdef/         what a live graph keeps between processes
 //!     checkpoint  sources/  lock
 //! ```
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::domain::{RunStatus, Timestamp};
+use crate::io::atomic::sync_folder;
+use crate::io::journal::FileJournal;
 
 /// Names the newest run wherever a run is asked for.
 pub const LAST: &str = "last";
@@ -27,6 +30,8 @@ const DELETED: &str = ".deleted-";
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
+    /// What is kept survives a power cut.
+    synced: bool,
 }
 
 impl StateDir {
@@ -43,19 +48,27 @@ impl StateDir {
                 .join("agent"),
         };
         let root = std::path::absolute(&root).map_err(|error| format!("{}: {error}", root.display()))?;
-        Ok(StateDir { root })
+        Ok(StateDir { root, synced: false })
+    }
+
+    /// The same, with what matters forced to the disk before anything follows from it: journals and checkpoints.
+    #[must_use]
+    pub fn synced(self, synced: bool) -> StateDir {
+        StateDir { synced, ..self }
     }
 
     pub fn path(&self) -> &Path {
         &self.root
     }
 
-    /// Makes the folder of a new run and locks it. `suffix` is asked again while a run of that id exists.
+    /// Makes the folder of a new run of the graph file at this absolute path, and locks it. `suffix` is asked again while
+    /// a run of that id exists.
     ///
     /// # Errors
     /// AG0304.
     pub fn create_run(
         &self,
+        graph: &str,
         started: Timestamp,
         mut suffix: impl FnMut() -> u16,
     ) -> Result<(RunDir, RunLock), Diagnostic> {
@@ -64,9 +77,9 @@ impl StateDir {
         private().recursive(true).create(&runs).map_err(|error| unusable(&runs, &error))?;
         let mut is_again = false;
         for _ in 0..TRIES {
-            let run = self.at(run_id(started, suffix()));
+            let run = self.at(format!("{}-{}", run_id(started, suffix()), graph_key(graph)));
             match private().create(&run.path) {
-                Ok(()) => match run.lock() {
+                Ok(()) => match self.sync(&runs).and_then(|()| run.lock()) {
                     Ok(lock) => return Ok((run, lock)),
                     Err(fault) if is_again => return Err(fault),
                     // Another process took it for a void one before it was locked.
@@ -142,8 +155,9 @@ impl StateDir {
         Ok((found, left))
     }
 
-    /// Deletes the oldest finished runs beyond the newest `keep` runs; gives how many went. A run that somebody works
-    /// on is never deleted. One that was interrupted can still be resumed, so as many of these are kept again.
+    /// Deletes the oldest finished runs beyond the newest `keep` runs of each graph; gives how many went. A run that
+    /// somebody works on is never deleted. One that was interrupted can still be resumed, so as many of these are kept
+    /// again.
     ///
     /// # Errors
     /// AG0304. A run that cannot be deleted stays, and is tried again next time.
@@ -153,11 +167,18 @@ impl StateDir {
             let _ = fs::remove_dir_all(folder);
         }
         let mut deleted = 0;
-        let mut interrupted = 0;
-        for run in runs.into_iter().skip(keep) {
+        // By graph: runs, and those beyond `keep` that were interrupted. Which graph a run is of stands in its name, so
+        // that nothing needs to be opened that stays.
+        let mut seen: HashMap<String, (usize, usize)> = HashMap::new();
+        for run in runs {
+            let (count, interrupted) = seen.entry(key_of(&run.id).to_string()).or_default();
+            *count += 1;
+            if *count <= keep {
+                continue;
+            }
             if !run.is_finished() {
-                interrupted += 1;
-                if interrupted <= keep {
+                *interrupted += 1;
+                if *interrupted <= keep {
                     continue;
                 }
             }
@@ -173,12 +194,19 @@ impl StateDir {
         Ok(deleted)
     }
 
+    /// Forces the names on the way to `folder` to the disk, where this is synced.
+    fn sync(&self, folder: &Path) -> Result<(), Diagnostic> {
+        let above = self.root.parent().unwrap_or(&self.root);
+        let mut ways = folder.ancestors().take_while(|way| self.synced && way.starts_with(above));
+        ways.try_for_each(|way| sync_folder(way).map_err(|error| unusable(way, &error)))
+    }
+
     fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
     fn at(&self, id: String) -> RunDir {
-        RunDir { path: self.runs().join(&id), id }
+        RunDir { path: self.runs().join(&id), id, synced: self.synced }
     }
 }
 
@@ -187,6 +215,7 @@ impl StateDir {
 pub struct RunDir {
     id: String,
     path: PathBuf,
+    synced: bool,
 }
 
 impl RunDir {
@@ -201,6 +230,14 @@ impl RunDir {
     /// The journal.
     pub fn events(&self) -> PathBuf {
         self.path.join("events.ndjson")
+    }
+
+    /// Opens the journal, or begins it, and reads what it holds.
+    ///
+    /// # Errors
+    /// Why it cannot be read or written, as a lower-case fragment.
+    pub fn journal(&self) -> Result<(FileJournal, String), String> {
+        FileJournal::open(&self.events(), self.synced)
     }
 
     pub fn record(&self) -> PathBuf {
@@ -295,10 +332,20 @@ pub struct RunLock {
     _file: File,
 }
 
-/// `YYYYMMDD-HHMMSS-xxxx`: the second in UTC, and four hexadecimal digits that tell runs of one second apart.
+/// `YYYYMMDD-HHMMSS-xxxx`: the second in UTC, and four hexadecimal digits that tell runs of one second apart. The folder of a run adds the graph's [`graph_key`].
 pub fn run_id(started: Timestamp, suffix: u16) -> String {
     let time = jiff::Timestamp::from_microsecond(started.micros()).unwrap_or_default(); // a Timestamp is in its range
     format!("{}-{suffix:04x}", time.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Tells the runs of one graph file from those of others, in their ids: four hexadecimal digits.
+fn graph_key(graph: &str) -> String {
+    format!("{:.4}", blake3::hash(graph.as_bytes()).to_hex())
+}
+
+/// The [`graph_key`] in the id of a run; empty where it has none.
+fn key_of(id: &str) -> &str {
+    id.splitn(4, '-').nth(3).unwrap_or_default()
 }
 
 /// Names that [`run_id`] makes, and near ones; above all nothing that leaves the folder.

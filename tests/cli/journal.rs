@@ -121,11 +121,16 @@ fn old_runs_are_deleted_and_no_journal_leaves_nothing() {
         sandbox.agent_with(&[("AGENT_KEEP_RUNS", "2")], &sample).exits(0);
     }
     assert_eq!(sandbox.runs().len(), 2);
+    sandbox.write("graphs/other.toml", &sandbox.read(GRAPH));
+    for _ in 0..3 {
+        sandbox.agent_with(&[("AGENT_KEEP_RUNS", "2")], &["run", "graphs/other.toml", "-q"]).exits(0);
+    }
+    assert_eq!(sandbox.runs().len(), 4, "two of each graph");
     let kept = sandbox.runs();
     let ran = sandbox.agent(&[&sample[..], &["--no-journal"]].concat()).exits(0);
     assert!(ran.stderr.is_empty() && sandbox.runs() == kept);
     let ran = sandbox.agent_with(&[("AGENT_KEEP_RUNS", "abc")], &sample).exits(0);
-    assert_eq!(ran.stderr, "warning: AGENT_KEEP_RUNS is no whole number: `abc`; 50 runs are kept\n");
+    assert_eq!(ran.stderr, "warning: AGENT_KEEP_RUNS is no whole number: `abc`; 50 runs of each graph are kept\n");
 }
 
 #[test]
@@ -139,4 +144,24 @@ fn a_state_directory_that_cannot_be_used_costs_the_journal_only() {
     assert!(ran.stderr.contains("warning: no journal is kept ("), "{}", ran.stderr);
     let ran = sandbox.agent_with(&variables, &["runs"]).exits(1);
     assert!(ran.stderr.starts_with("AG0304"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_synced_journal_changes_no_byte_and_a_slip_in_the_setting_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.agent(&["run", GRAPH, "-q"]).exits(0);
+    let report = sandbox.read("output.json");
+    fs::remove_file(sandbox.at("output.json")).unwrap();
+    sandbox.agent_with(&[("AGENT_JOURNAL", "synced")], &["run", GRAPH, "-q"]).exits(0);
+    assert!(sandbox.read("output.json") == report);
+    let half =
+        journal(&sandbox, &sandbox.runs()[1]).lines().take(9).map(|line| format!("{line}\n")).collect::<String>();
+    fs::remove_file(sandbox.at("output.json")).unwrap();
+    let id = put(&sandbox, 0, &half);
+    sandbox.agent_with(&[("AGENT_JOURNAL", "synced")], &["resume", &id, "-q"]).exits(0);
+    assert!(sandbox.read("output.json") == report);
+    for arguments in [&["run", GRAPH][..], &["resume", &id]] {
+        let ran = sandbox.agent_with(&[("AGENT_JOURNAL", "sync")], arguments).exits(2);
+        assert!(ran.stderr.contains("AGENT_JOURNAL is neither `synced` nor `unsynced`: `sync`"), "{}", ran.stderr);
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -257,6 +257,52 @@ fn a_stopped_run_reports_its_open_window_and_goes_on_behind_it() {
     let rest: Vec<bool> =
         run_records(&sandbox).iter().map(|record| record["window"]["partial"].as_bool().unwrap()).collect();
     assert_eq!(rest, [false, true, true, false, true], "both parts of the window that was cut say so");
+}
+
+/// As `agent run live.toml | head -1` has it.
+#[test]
+fn a_reader_of_standard_output_that_goes_away_ends_the_run_as_a_stop_does() {
+    for output in [&[][..], &["-q", "--set", "log.path=-"]] {
+        let sandbox = sandbox("follow = true");
+        append(&sandbox, INPUT, &records(0..15));
+        let arguments = [&["run", LIVE, "--offline"], output].concat();
+        let mut child = sandbox.spawn(&[], &arguments);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap(); // and closes it
+        assert!(!line.is_empty());
+        let live = Following(Some(child));
+        wait_until("the run goes on", || fs::read_dir(sandbox.at("reports")).is_ok_and(|found| found.count() == 2));
+        let ran = live.ended().exits(0);
+        assert_eq!(ran.stderr, "");
+        assert_eq!(run_records(&sandbox)[1]["window"]["closed_by"], "drain");
+    }
+    // Who prints nothing has no reader to lose.
+    let sandbox = sandbox("follow = true");
+    append(&sandbox, INPUT, &records(0..15));
+    let mut live = Following::start(&sandbox, &["--offline", "-q"]);
+    drop(live.0.as_mut().unwrap().stdout.take());
+    wait_for(&sandbox, "000000");
+    append(&sandbox, INPUT, &records(15..25));
+    wait_for(&sandbox, "000010");
+    live.stop().exits(0);
+    holds(&sandbox, 0..25);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_stopped_while_it_begins_ends_well() {
+    let sandbox = sandbox("follow = true");
+    fs::remove_file(sandbox.at("rules.toml")).unwrap();
+    assert!(Command::new("mkfifo").arg(sandbox.at("rules.toml")).status().unwrap().success());
+    append(&sandbox, INPUT, &records(0..15));
+    let live = Following::start(&sandbox, &["--offline"]);
+    let mut rules = OpenOptions::new().write(true).open(sandbox.at("rules.toml")).unwrap(); // waits for the reader
+    let id = live.0.as_ref().unwrap().id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    rules.write_all(RULES.as_bytes()).unwrap();
+    drop(rules);
+    let ran = live.ended().exits(0);
+    assert!(ran.stderr.starts_with("stopping: "), "{}", ran.stderr);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Report, WindowRecord, WindowSpan};
 use crate::io::append::append_line;
-use crate::io::atomic::write_atomic;
+use crate::io::atomic::{write_atomic, write_synced};
 use crate::node::{Assets, Cx, Task, TaskError};
 
 /// Writes each report as JSON to a file.
@@ -32,7 +32,8 @@ use crate::node::{Assets, Cx, Task, TaskError};
 ///
 /// `append = true` writes one line per report, as compact JSON, to the end of the file (NDJSON). A report that is the
 /// last line already is not written again, so that each is there once, also after a crash; a line that a crash has
-/// torn is cut off first.
+/// torn is cut off first. The lines are in the order of the windows, but for one that `agent resume` makes up for later:
+/// it comes last, so that whoever follows the file sees it.
 ///
 /// Standard output gets one line per report where there are windows (`agent run live.toml --output - | jq .insights`) or
 /// with `append = true`, and an indented report else. After a crash its reader may see the last one again.
@@ -86,7 +87,7 @@ impl Task for OutputFile {
         let text = if by_line { serde_json::to_string(&report) } else { serde_json::to_string_pretty(&report) };
         let text = text.map_err(|e| TaskError::Permanent(e.to_string()))?;
         let path = self.path_of(&report, cx.window.as_ref());
-        self.write(&path, &text)
+        self.write(&path, &text, cx.synced)
             .map(|()| Written { path: path.clone(), bytes: text.len() as u64 + 1 })
             .map_err(|error| TaskError::Diagnosed(Box::new(unwritable(&path, &error))))
     }
@@ -102,7 +103,7 @@ impl OutputFile {
         self.path.replace(WINDOW, &WindowSpan { start, end: start }.label())
     }
 
-    fn write(&self, path: &str, text: &str) -> io::Result<()> {
+    fn write(&self, path: &str, text: &str, synced: bool) -> io::Result<()> {
         if path == "-" {
             let mut out = io::stdout().lock();
             return match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
@@ -115,7 +116,12 @@ impl OutputFile {
         if let (true, Some(folder)) = (self.path.contains(WINDOW), path.parent()) {
             fs::create_dir_all(folder)?;
         }
-        if self.append { append_line(path, text) } else { write_atomic(path, format!("{text}\n").as_bytes()) }
+        let whole = || format!("{text}\n");
+        match self.append {
+            true => append_line(path, text, synced),
+            false if synced => write_synced(path, whole().as_bytes()),
+            false => write_atomic(path, whole().as_bytes()),
+        }
     }
 }
 

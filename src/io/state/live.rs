@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::{StateDir, private, unusable};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::io::atomic::write_atomic;
+use crate::io::atomic::{write_atomic, write_synced};
 
 /// What a live graph keeps between processes: `<state>/live/<name>-<hash of the graph's path>/`.
 ///
@@ -13,6 +13,7 @@ use crate::io::atomic::write_atomic;
 #[derive(Debug)]
 pub struct LiveDir {
     path: PathBuf,
+    synced: bool,
     /// Held until this is dropped, or the process ends however.
     _lock: File,
 }
@@ -31,7 +32,10 @@ impl StateDir {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(LiveDir { path, _lock: lock }),
+            Ok(()) => {
+                self.sync(&path)?;
+                Ok(LiveDir { path, synced: self.synced, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another process runs `{graph}`");
                 Err(Diagnostic::new(codes::run::RUNNING, message).help(codes::run::RUNNING.remedy))
@@ -60,7 +64,8 @@ impl LiveDir {
     /// # Errors
     /// What the system says.
     pub fn save(&self, checkpoint: &[u8]) -> std::io::Result<()> {
-        write_atomic(&self.path.join("checkpoint"), checkpoint)
+        let path = self.path.join("checkpoint");
+        if self.synced { write_synced(&path, checkpoint) } else { write_atomic(&path, checkpoint) }
     }
 
     /// Forgets everything: the graph starts anew.

@@ -10,8 +10,14 @@ fn time(second: u32) -> Timestamp {
     Timestamp::parse(&format!("2023-10-01T12:00:{second:02}.5Z")).unwrap()
 }
 
+const GRAPH: &str = "/graphs/default.toml";
+
+fn of_graph(state: &StateDir, graph: &str, second: u32, suffix: u16) -> (RunDir, RunLock) {
+    state.create_run(graph, time(second), || suffix).unwrap()
+}
+
 fn create(state: &StateDir, second: u32, suffix: u16) -> (RunDir, RunLock) {
-    state.create_run(time(second), || suffix).unwrap()
+    of_graph(state, GRAPH, second, suffix)
 }
 
 fn finish(run: &RunDir, status: &str) {
@@ -39,7 +45,7 @@ fn runs_are_listed_newest_first_and_nothing_else_is() {
     create(&state, 2, 2);
     fs::create_dir(state.path().join("runs/notes")).unwrap();
     fs::write(state.path().join("runs/20990101-000000-0000"), "a file").unwrap();
-    assert_eq!(ids(&state), ["20231001-120003-0001", "20231001-120002-0002", "20231001-120001-00ff"]);
+    assert_eq!(ids(&state), ["20231001-120003-0001-de9f", "20231001-120002-0002-de9f", "20231001-120001-00ff-de9f"]);
 }
 
 #[test]
@@ -47,9 +53,9 @@ fn another_suffix_is_asked_for_while_the_id_is_taken() {
     let (_folder, state) = state();
     create(&state, 1, 7);
     let mut suffixes = [7, 7, 8].into_iter();
-    let (run, _lock) = state.create_run(time(1), || suffixes.next().unwrap()).unwrap();
-    assert_eq!(run.id(), "20231001-120001-0008");
-    assert_eq!(state.create_run(time(1), || 7).unwrap_err().code, codes::run::STATE_UNUSABLE);
+    let (run, _lock) = state.create_run(GRAPH, time(1), || suffixes.next().unwrap()).unwrap();
+    assert_eq!(run.id(), "20231001-120001-0008-de9f");
+    assert_eq!(state.create_run(GRAPH, time(1), || 7).unwrap_err().code, codes::run::STATE_UNUSABLE);
 }
 
 #[cfg(unix)]
@@ -74,17 +80,20 @@ fn a_run_is_named_by_last_its_id_or_a_beginning_of_one_only() {
     check("last", Err("AG0301: no run is kept yet [`agent runs` lists the runs that are kept]"));
     create(&state, 1, 0xaaaa);
     create(&state, 2, 0xbbbb);
-    check("last", Ok("20231001-120002-bbbb"));
-    check("20231001-120001-aaaa", Ok("20231001-120001-aaaa"));
-    check("20231001-120001", Ok("20231001-120001-aaaa"));
-    check("2023", Err("AG0302: 2 runs begin with `2023` [such as `20231001-120002-bbbb`, `20231001-120001-aaaa`]"));
+    check("last", Ok("20231001-120002-bbbb-de9f"));
+    check("20231001-120001-aaaa-de9f", Ok("20231001-120001-aaaa-de9f"));
+    check("20231001-120001", Ok("20231001-120001-aaaa-de9f"));
     check(
-        "20231001-120002-bbbc",
-        Err("AG0301: there is no run `20231001-120002-bbbc` [did you mean `20231001-120002-bbbb`?]"),
+        "2023",
+        Err("AG0302: 2 runs begin with `2023` [such as `20231001-120002-bbbb-de9f`, `20231001-120001-aaaa-de9f`]"),
+    );
+    check(
+        "20231001-120002-bbbc-de9f",
+        Err("AG0301: there is no run `20231001-120002-bbbc-de9f` [did you mean `20231001-120002-bbbb-de9f`?]"),
     );
     check("../../etc", Err("AG0301: there is no run `../../etc` [`agent runs` lists the runs that are kept]"));
     check("", Err("AG0301: there is no run `` [`agent runs` lists the runs that are kept]"));
-    assert_eq!(state.run("20231001-120001-aaaa").unwrap().id(), "20231001-120001-aaaa");
+    assert_eq!(state.run("20231001-120001-aaaa-de9f").unwrap().id(), "20231001-120001-aaaa-de9f");
     assert_eq!(state.run("20231001").unwrap_err().code, codes::run::UNKNOWN_RUN);
 }
 
@@ -93,7 +102,10 @@ fn a_run_belongs_to_one_process_until_its_lock_is_dropped() {
     let (_folder, state) = state();
     let (run, lock) = create(&state, 1, 1);
     assert!(run.is_locked());
-    assert_eq!(run.lock().unwrap_err().to_string(), "AG0303: another process works on the run `20231001-120001-0001`");
+    assert_eq!(
+        run.lock().unwrap_err().to_string(),
+        "AG0303: another process works on the run `20231001-120001-0001-de9f`"
+    );
     drop(lock);
     assert!(!run.is_locked());
     let again = run.lock().unwrap();
@@ -114,13 +126,29 @@ fn retention_deletes_the_oldest_finished_runs_only() {
     let mut locks: Vec<Option<RunLock>> = runs.into_iter().map(|(_, lock)| Some(lock)).collect();
     locks.iter_mut().skip(1).for_each(|lock| *lock = None); // somebody still works on the oldest
     assert_eq!(state.retain(2).unwrap(), 2);
-    let second = |n: u32| format!("20231001-12000{n}-0000");
+    let second = |n: u32| format!("20231001-12000{n}-0000-de9f");
     assert_eq!(ids(&state), [second(5), second(4), second(1), second(0)]);
     locks.clear();
     assert_eq!(state.retain(2).unwrap(), 1);
     assert_eq!(ids(&state), [second(5), second(4), second(1)]);
     assert_eq!(state.retain(0).unwrap(), 3);
     assert_eq!(fs::read_dir(state.path().join("runs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_graph_does_not_push_out_the_runs_of_another() {
+    let (_folder, state) = state();
+    let run = |graph: &str, second| finish(&of_graph(&state, graph, second, 0).0, "done");
+    run("/graphs/daily.toml", 0);
+    (1..8).for_each(|second| run("/graphs/live.toml", second));
+    // Of a version that did not write the graph into the id.
+    for second in 0..3 {
+        fs::create_dir(state.path().join(format!("runs/20221001-12000{second}-0000"))).unwrap();
+    }
+    assert_eq!(state.retain(2).unwrap(), 5);
+    let seconds: Vec<String> = ids(&state).iter().map(|id| id[..15].to_string()).collect();
+    let old = ["20221001-120002", "20221001-120001", "20221001-120000"]; // interrupted ones are kept again
+    assert_eq!(seconds, [&["20231001-120007", "20231001-120006", "20231001-120000"], &old[..]].concat());
 }
 
 #[test]
@@ -148,7 +176,7 @@ fn a_folder_that_cannot_be_made_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let state = StateDir::open(Some(folder.path().join("file").to_str().unwrap())).unwrap();
-    let fault = state.create_run(time(1), || 1).unwrap_err();
+    let fault = state.create_run(GRAPH, time(1), || 1).unwrap_err();
     assert_eq!(fault.code, codes::run::STATE_UNUSABLE);
     assert!(fault.help.unwrap().contains("$AGENT_STATE_DIR"));
 }

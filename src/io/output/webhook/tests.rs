@@ -222,6 +222,34 @@ async fn a_receiver_that_is_away_is_tried_and_buried_and_told_in_the_next_window
     assert_eq!(keys, ["r1/alert", "r2/alert"]);
 }
 
+/// Windows are reported one after the other, so what one waits for a receiver holds up all that come after it.
+#[tokio::test]
+async fn a_receiver_that_is_down_holds_no_window_up_until_it_takes_an_alert_again() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let alert = Alert::new(&format!("http://{port}/services/{TOKEN}"), "retries = 3\nwhen = 'always'");
+    let attempts = async |run: &str| {
+        let delivery = alert.run(run, HIGH).await.unwrap();
+        (delivery.outcome, delivery.attempts)
+    };
+    assert_eq!(attempts("r1").await, (DeliveryOutcome::DeadLettered, 4));
+    for run in ["r2", "r3"] {
+        assert_eq!(attempts(run).await, (DeliveryOutcome::DeadLettered, 1), "{run}");
+    }
+    // Back, then hanging: the one that it takes ends the haste, and one that hangs begins it again.
+    let listener = std::net::TcpListener::bind(port).unwrap();
+    let server = MockServer::builder().listener(listener).start().await;
+    Mock::given(method("POST")).respond_with(status(200)).up_to_n_times(1).mount(&server).await;
+    assert_eq!(attempts("r4").await, (DeliveryOutcome::Delivered, 1));
+    server.reset().await;
+    Mock::given(method("POST")).respond_with(status(503)).mount(&server).await;
+    assert_eq!(attempts("r5").await, (DeliveryOutcome::DeadLettered, 4));
+    server.reset().await;
+    Mock::given(method("POST")).respond_with(status(200).set_delay(Duration::from_secs(60))).mount(&server).await;
+    let begun = Instant::now();
+    assert_eq!(attempts("r6").await, (DeliveryOutcome::DeadLettered, 1));
+    assert!(begun.elapsed() < Duration::from_secs(5), "a try of a good receiver may take 10 s: {:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn an_alert_that_cannot_even_be_kept_is_an_error() {
     let (_server, url, _) = receiver(vec![status(404)]).await;
