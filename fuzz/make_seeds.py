@@ -61,6 +61,7 @@ RAW = {
                              for at, bad in enumerate([b"\xff", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xc3\xa9", b"\xf0\x9f\x98\x80"])),
     "control": b"".join(line(at).encode() + b'\n{"timestamp":%d,"note":"a%cb",%c"cpu":1}\n' % (at, c, c) for at, c in enumerate((0, 1, 9, 13, 31, 127))),
     "utf16": "\ufeff{}".encode("utf-16-le"),
+    "blanks_and_utf16": b"\0\n\0" + "\ufeff{}".encode("utf-16-le"),
 }
 # Of the targets of blocks, in their formats: none said 0, JSON 1, NDJSON 2, CSV 3.
 FORMATS = {
