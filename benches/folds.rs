@@ -84,7 +84,7 @@ fn run<F: Fold>(bencher: Bencher<'_, '_>, fold: &F, entities: usize) {
     });
 }
 
-#[divan::bench(args = [0, 1, 20, 1_000])]
+#[divan::bench(args = [0, 1, 20, 1_000], name = "detect_by_entities")]
 fn detects(bencher: Bencher<'_, '_>, entities: usize) {
     let graph = SourceFile::new("graph.toml", "");
     let config = detect::Config { rules: AssetPath { path: "rules.toml".to_string(), span: 0..0 } };
@@ -92,7 +92,7 @@ fn detects(bencher: Bencher<'_, '_>, entities: usize) {
     run(bencher, &fold, entities);
 }
 
-#[divan::bench(args = [0, 1, 20, 1_000])]
+#[divan::bench(args = [0, 1, 20, 1_000], name = "insights_by_entities")]
 fn sums_up(bencher: Bencher<'_, '_>, entities: usize) {
     let graph = SourceFile::new("graph.toml", "");
     let assets = Assets::new(Language::En, &graph, &Rules);

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Measures `agent` beside what one would take instead, interleaved, and prints a table for the README.
+# Measures `agent` beside what one would take instead, interleaved, and prints tables for the README.
 #
-#   scripts/bench.sh                                   about ten minutes, 5 GB of disk
-#   BENCH_PYTHON=venv/bin/python scripts/bench.sh      the Python that has duckdb (and langgraph, where its script is)
+#   scripts/bench.sh                                   about twenty minutes, 6 GB of disk
+#   BENCH_PYTHON=venv/bin/python scripts/bench.sh      the Python that has duckdb, and of the other peers what there is
 #
-# BENCH_DATA (inputs, kept), BENCH_RECORDS (1000000) and BENCH_ROUNDS (9) change the rest. Nothing is timed before the
-# answers are equal. Do not use the machine meanwhile.
+# BENCH_PEERS (folder of their scripts, ../shared/tools/peers; without it DuckDB alone), BENCH_DATA (inputs, kept),
+# BENCH_RECORDS (1000000), BENCH_ROUNDS (9) and BENCH_AGENT (a release build to take instead of building one) change
+# the rest. Nothing is timed before the answers are equal. Do not use the machine meanwhile.
 set -euo pipefail
 exec </dev/null # cargo hands its standard input on to rustc
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ python=${BENCH_PYTHON:-python3} data=${BENCH_DATA:-target/bench} records=${BENCH
 "$python" -c 'import duckdb' || { echo "BENCH_PYTHON must be a Python that has duckdb: pip install duckdb" >&2; exit 1; }
 
 unset CARGO_TARGET_DIR CARGO_BUILD_TARGET
-cargo build --release --bin agent
+[[ -n ${BENCH_AGENT:-} ]] || cargo build --release --bin agent
 RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --manifest-path scripts/bench/floor/Cargo.toml --target-dir target/floor
 
 mkdir -p "$data"

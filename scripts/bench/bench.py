@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Inputs, peers and the timer of scripts/bench.sh, which says how it is called.
+"""Inputs, DuckDB and the table of scripts/bench.sh, which says how it is called.
 
     bench.py generate FOLDER RECORDS              every form of the input, the same bytes on every machine
     bench.py duckdb FORM FILE                     the job in DuckDB: its answer as JSON
@@ -15,17 +15,19 @@ import platform
 import random
 import re
 import shlex
-import statistics
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
+import peers
+from timer import interleaved, once
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PEERS = ROOT.parent / "shared" / "tools" / "peers"
-AGENT = ROOT / "target" / "release" / "agent"
+PEERS = Path(os.environ.get("BENCH_PEERS") or ROOT.parent / "shared" / "tools" / "peers")
+AGENT = Path(os.environ.get("BENCH_AGENT") or ROOT / "target" / "release" / "agent")
+PEER_ROUNDS = 3  # at most: some take half a minute
 STANDARD, OTHER = ROOT / "graphs" / "default.toml", HERE / "other.toml"
 # form: file, graph, how DuckDB reads it
 FORMS = {
@@ -194,33 +196,7 @@ def same(one, other):
     return one == other
 
 
-# The timer
-
-
-def once(command, environment=None):
-    """Wall and CPU seconds and peak MB of one run. The peak cannot be seen below that of this process, some 15 MB."""
-    words = shlex.split(command)
-    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    begun = time.perf_counter()
-    child = os.posix_spawnp(words[0], words, {**os.environ, **(environment or {})}, file_actions=null)
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        sys.exit(f"no figures, it failed: {command}")
-    return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def interleaved(commands, rounds):
-    """Medians by name: wall, CPU, peak, and the ratio of wall times to the first, round by round."""
-    taken = {name: [] for name in commands}
-    for turn in range(rounds + 1):
-        for name, (command, environment) in commands.items():
-            run = once(command, environment)
-            if turn:  # the first fills the page cache
-                taken[name].append(run)
-    first = [run[0] for run in next(iter(taken.values()))]
-    median = lambda runs, at: statistics.median(run[at] for run in runs)
-    ratio = lambda runs: statistics.median(run[0] / base for run, base in zip(runs, first))
-    return {name: (*(median(runs, at) for at in range(3)), ratio(runs)) for name, runs in taken.items()}
+# What is measured
 
 
 def general_path(got):
@@ -233,11 +209,14 @@ def run_of(graph, file):
     return f"{AGENT} run {graph} --input {file} --offline --output /dev/null -q"
 
 
-def check(form, file, report):
-    """The report and the peer say the same, or there are no figures."""
-    _, graph, _ = FORMS[form]
+def answer(graph, file, report):
     command = f"{AGENT} run {graph} --input {file} --offline --no-journal -q --output {report}"
     subprocess.run(shlex.split(command), check=True)
+
+
+def check(form, file, report):
+    """The report and DuckDB say the same, or there are no figures."""
+    answer(FORMS[form][1], file, report)
     ours = agent_answer(json.loads(report.read_text()))
     peer = json.loads(subprocess.check_output([sys.executable, __file__, "duckdb", form, file]))
     peer.pop("records")
@@ -249,7 +228,8 @@ def check(form, file, report):
 def measure(folder, records, rounds, floor):
     for form, (file, _, _) in FORMS.items():
         check(form, folder / file, folder / "report.json")
-    table = []
+    common, others = peers.ready(PEERS, folder, records, lambda file, report: answer(STANDARD, file, report))
+    table, peer_rounds = [], min(PEER_ROUNDS, rounds)
     for form, (file, graph, _) in FORMS.items():
         file = folder / file
         commands = {"agent": (run_of(graph, file), None), "duckdb": (f"{sys.executable} {__file__} duckdb {form} {file}", None)}
@@ -267,12 +247,18 @@ def measure(folder, records, rounds, floor):
         if form in HOSTILE:
             notes.append(general_path(got))
         table.append((f"{records:,} records, {TITLES[form]}", f"{ours[0] * 1e3:.0f} ms", f"DuckDB {got['duckdb'][3]:.1f}×", "; ".join(notes)))
-    table += langgraph(folder) + memory(folder, records) + start(folder, floor)
+    beside = peers.measure(run_of(STANDARD, common), others, peer_rounds) if others else []
+    table += memory(folder, records) + start(folder, floor)
     version = subprocess.run([sys.executable, "-c", "import duckdb; print(duckdb.__version__)"], capture_output=True, text=True)
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     print(f"\n{datetime.date.today()}, {machine()}, DuckDB {version.stdout.strip()}, commit {commit.stdout.strip()}, median of {rounds}\n")
     print("| | agent | against | |\n|---|---|---|---|")
     for row in table:
+        print("| " + " | ".join(row) + " |")
+    if beside:
+        print(f"\n{records:,} records as of gen_telemetry.py, each in its own way, median of {peer_rounds}\n")
+        print("| | wall | CPU | peak memory | × agent |\n|---|---|---|---|---|")
+    for row in beside:
         print("| " + " | ".join(row) + " |")
 
 
@@ -283,18 +269,6 @@ def general(folder, rounds):
         command = run_of(graph, folder / file)
         got = interleaved({"agent": (command, None), "general path": (command, GENERAL)}, rounds)
         print(f"| {TITLES[form]} | {got['agent'][0] * 1e3:.0f} ms | {general_path(got)} |", flush=True)
-
-
-def langgraph(folder):
-    """The same job as a LangGraph of plain Python, where the peers are at hand. It takes long: three rounds."""
-    script, file = PEERS / "j1_langgraph.py", folder / "constant.ndjson"
-    try:
-        subprocess.run([sys.executable, "-c", "import langgraph, orjson"], check=True, capture_output=True)
-        script.stat()
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    got = interleaved({"agent": (run_of(STANDARD, file), None), "langgraph": (f"{sys.executable} {script} {file}", None)}, 3)
-    return [("the same, one shape", f"{got['agent'][0] * 1e3:.0f} ms", f"LangGraph {got['langgraph'][3]:.0f}×", "median of 3")]
 
 
 def memory(folder, records):

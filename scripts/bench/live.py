@@ -8,8 +8,10 @@ The time of a record is the time at which it is sent. Measured from the end of t
 wait for the next batch, the HTTP exchange, the spool, decoding, folding, the journal, the tasks and the webhook's
 exchange. The load generator and the webhook run on the same machine. Standard library only.
 """
-import argparse, http.client, http.server, json, os, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
+import argparse, http.client, json, os, shutil, signal, statistics, sys, tempfile, time
 from datetime import datetime, timezone
+
+import live_run
 
 GRAPH = """
 [window]
@@ -22,21 +24,9 @@ address = "127.0.0.1:0"
 [nodes.insights]
 kind = "insights"
 inputs = { telemetry = "telemetry" }
+"""
 
-[nodes.anomalies]
-kind = "detect"
-inputs = { telemetry = "telemetry" }
-rules = "GRAPHS/rules/infrastructure.toml"
-
-[nodes.plan]
-kind = "plan"
-inputs = { anomalies = "anomalies" }
-playbook = "GRAPHS/playbooks/infrastructure.toml"
-
-[nodes.report]
-kind = "merge"
-inputs = { summary = "insights", anomalies = "anomalies", recommendations = "plan.recommendations" }
-
+ALERT = """
 [nodes.alert]
 kind = "output.webhook"
 inputs = { report = "report" }
@@ -46,27 +36,12 @@ when = "always"
 """
 
 
-class Hook(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Hook(live_run.Hook):
     arrived = []  # (time, end of the window)
 
-    def do_POST(self):
-        now = time.time()
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        end = datetime.fromisoformat(body["window"]["span"]["end"].replace("Z", "+00:00")).timestamp()
+    def received(self, body, now):
+        end = datetime.fromisoformat(json.loads(body)["window"]["span"]["end"].replace("Z", "+00:00")).timestamp()
         Hook.arrived.append((now, end))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def peak(pid, what):
-    for line in open(f"/proc/{pid}/status"):
-        if line.startswith(what):
-            return int(line.split()[1]) / 1024
 
 
 def main():
@@ -77,13 +52,9 @@ def main():
     arguments.add_argument("agent", nargs="?", default="target/release/agent")
     a = arguments.parse_args()
     folder = tempfile.mkdtemp(prefix="live-")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    graphs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../graphs")
-    with open(os.path.join(folder, "live.toml"), "w") as file:
-        file.write(GRAPH.replace("GRAPHS", graphs).replace("PORT", str(server.server_port)))
-    environment = {**os.environ, "AGENT_STATE_DIR": os.path.join(folder, "state")}
-    agent = subprocess.Popen([os.path.abspath(a.agent), "run", "live.toml", "--offline", "--quiet"], cwd=folder, env=environment)
+    server = live_run.serve(Hook)
+    graph = GRAPH + live_run.REPORT + ALERT.replace("PORT", str(server.server_port))
+    agent = live_run.start(a.agent, graph, folder)
     address = None
     while address is None and agent.poll() is None:
         time.sleep(0.05)
@@ -108,10 +79,10 @@ def main():
         refused += answer.status != 202
         sent += a.batch
         if len(samples) < (now - begun) // 5:
-            samples.append(peak(agent.pid, "VmRSS"))
+            samples.append(live_run.memory(agent.pid))
     took = time.time() - begun
     time.sleep(1)
-    highest = peak(agent.pid, "VmHWM")
+    highest = live_run.memory(agent.pid, "VmHWM")
     agent.send_signal(signal.SIGTERM)
     agent.wait()
     # The first window is partial and the last one is drained.

@@ -14,7 +14,10 @@ squares over samples every 20 ms; event time goes evenly with the clock), and ch
 that every window had all its records. Exit 1 when a window lacks some, or when memory grew by more than `--allow` MB over
 the last two thirds. Standard library only; reads /proc, so Linux only.
 """
-import argparse, http.server, json, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, json, os, random, shutil, signal, sys, tempfile, threading, time
+
+import live_run
+from live_run import memory
 
 GRAPH = """
 name = "steady"
@@ -35,21 +38,9 @@ inputs = { telemetry = "telemetry" }
 count = { metric = "cpu_usage", stat = "count" }
 mean_cpu_usage = { metric = "cpu_usage", stat = "mean" }
 max_latency_ms = { metric = "latency_ms", stat = "max" }
+"""
 
-[nodes.anomalies]
-kind = "detect"
-inputs = { telemetry = "telemetry" }
-rules = "GRAPHS/rules/infrastructure.toml"
-
-[nodes.plan]
-kind = "plan"
-inputs = { anomalies = "anomalies" }
-playbook = "GRAPHS/playbooks/infrastructure.toml"
-
-[nodes.report]
-kind = "merge"
-inputs = { summary = "insights", anomalies = "anomalies", recommendations = "plan.recommendations" }
-
+LOG = """
 [nodes.log]
 kind = "output.file"
 inputs = { report = "report" }
@@ -70,18 +61,9 @@ LEAD = 40  # seconds of event time that the writer may be ahead of the reports
 ROTATE = 64 << 20  # bytes
 
 
-class SlowHook(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+class SlowHook(live_run.Hook):
+    def received(self, *_):
         time.sleep(0.3)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
 
 
 def blocks(rate, rng):
@@ -136,14 +118,6 @@ class Lines:
         return self.count
 
 
-def memory(pid, what="VmRSS"):
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            if line.startswith(what):
-                return int(line.split()[1]) / 1024
-    return None
-
-
 def slope(samples):
     """By least squares, per unit of the first coordinate."""
     n = len(samples)
@@ -156,15 +130,10 @@ def run(mode, a):
     every, minutes = (10, a.minutes) if mode == "fast" else (1, a.slow_minutes)
     seconds = int(minutes * 60)
     folder = tempfile.mkdtemp(prefix="steady-")
-    graphs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../graphs")
-    graph = GRAPH.replace("EVERY", f"{every}s").replace("GRAPHS", graphs)
-    server = None
-    if mode == "slow":
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowHook)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    graph = GRAPH.replace("EVERY", f"{every}s") + live_run.REPORT + LOG
+    server = live_run.serve(SlowHook) if mode == "slow" else None
+    if server:
         graph += ALERT.replace("PORT", str(server.server_port))
-    with open(os.path.join(folder, "steady.toml"), "w") as file:
-        file.write(graph)
     path, begin = os.path.join(folder, "telemetry.ndjson"), 1_700_000_000
     made = blocks(a.rate, random.Random(1))
     second = lambda s: made[s % len(made)].replace("@", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(begin + s)))
@@ -174,9 +143,7 @@ def run(mode, a):
         if mode == "slow":
             file.writelines(second(s) for s in range(seconds))
             file.write(past)
-    environment = {**os.environ, "AGENT_STATE_DIR": os.path.join(folder, "state")}
-    command = [os.path.abspath(a.agent), "run", "steady.toml", "--offline", "--quiet"]
-    agent = subprocess.Popen(command, cwd=folder, env=environment)
+    agent = live_run.start(a.agent, graph, folder)
     begun, samples, done = time.time(), [], threading.Event()
     reports = os.path.join(folder, "reports.ndjson")
     windows = -(-(begin + seconds) // every) - begin // every  # those that have a part of the input

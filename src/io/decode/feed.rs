@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::format::{Format, refuse_binary};
+use super::format::{Format, TELLING, refuse_binary};
 use super::framing::Framing;
 use super::sheet::Sheet;
 use super::text::trim;
@@ -140,10 +140,15 @@ impl Feed {
 
     /// Finds out how records are written, if that can be told yet.
     fn begin(&mut self, strand: &mut Strand, end: bool) -> Result<bool, Diagnostic> {
-        refuse_binary(&strand.bytes, &strand.name)?;
+        if strand.arrived == strand.bytes.len() as u64 {
+            refuse_binary(&strand.bytes, &strand.name)?;
+        }
         if trim(&strand.bytes).is_empty() {
             // A log may begin with a great many NULs. What ends lines stays, so that they are counted.
             strand.bytes.retain(|byte| matches!(byte, b'\n' | b'\r'));
+            return Ok(false);
+        }
+        if strand.arrived < TELLING && !end {
             return Ok(false);
         }
         let enough = end || strand.bytes.len() > self.limits.record;

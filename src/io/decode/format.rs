@@ -55,7 +55,10 @@ impl Format {
     }
 }
 
-/// Refuses what is not plain text.
+/// Bytes that an input must have before it is known that [`refuse_binary`] has nothing against it.
+pub(super) const TELLING: u64 = 4;
+
+/// Refuses what is not plain text, by the bytes that an input begins with.
 ///
 /// # Errors
 /// AG0106.

@@ -38,7 +38,7 @@ pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
 
 /// The same by serde_json, which has the last word on what is well-formed.
 #[cold]
-fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
+pub(super) fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
     if is_too_deep(raw) {
         return table.reject(row, input::TOO_DEEP, || quote(raw));
     }

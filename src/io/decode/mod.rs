@@ -26,6 +26,9 @@ mod feed;
 mod fields;
 mod format;
 mod framing;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod glance;
 mod json;
 mod lines;

@@ -5,7 +5,7 @@ use super::weave::truncate;
 use crate::domain::Batch;
 
 /// Bytes of whole lines from which on looking for shapes is worth its while.
-const WORTH: usize = if cfg!(test) { 64 } else { 1 << 13 };
+const WORTH: usize = if cfg!(any(test, feature = "fuzzing")) { 64 } else { 1 << 13 };
 
 /// Reads lines by their shape where that repeats; the framing reads the rest.
 #[derive(Default)]

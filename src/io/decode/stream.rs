@@ -5,7 +5,7 @@ use super::Schema;
 use super::account::Account;
 use super::block::{Blocks, Input, Trouble};
 use super::decoder::Decoder;
-use super::format::{Format, refuse_binary};
+use super::format::{Format, TELLING, refuse_binary};
 use super::split::Split;
 use super::text::{BYTE_ORDER_MARK, trim, trim_start};
 use super::verdict::About;
@@ -215,7 +215,10 @@ impl Block {
     fn begin(&mut self, from: &mut dyn Read, name: &str, options: &Options<'_>) -> Result<About, Diagnostic> {
         let format = loop {
             self.fill(from).map_err(|error| broken_off(&error, name, self.read))?;
-            refuse_binary(&self.bytes, name)?;
+            // Not what stands behind blanks that were dropped, or it would depend on the size of blocks.
+            if self.read == self.bytes.len() as u64 {
+                refuse_binary(&self.bytes, name)?;
+            }
             if trim(&self.bytes).is_empty() {
                 if self.ended {
                     let what = format!("{name} is empty");
@@ -224,6 +227,9 @@ impl Block {
                 }
                 // A log may begin with a great many NULs. What ends lines stays, so that they are counted.
                 self.bytes.retain(|byte| matches!(byte, b'\n' | b'\r'));
+                continue;
+            }
+            if self.read < TELLING && !self.ended {
                 continue;
             }
             let enough = self.ended || self.bytes.len() > options.limits.record;

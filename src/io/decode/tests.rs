@@ -546,6 +546,20 @@ fn an_input_that_cannot_stand_for_anything_is_refused() {
     );
 }
 
+/// Found by `fuzz/`: with a format given, blocks of less than a mark, or a mark behind blanks that were dropped.
+#[test]
+fn what_is_no_text_is_refused_by_its_first_bytes_for_blocks_of_any_size() {
+    for format in [None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)] {
+        let case = Case { format, ..case() };
+        case.check(b"\xff\xfe{\0", &["AG0106: input is in UTF-16; only UTF-8 text is read"]);
+        case.check(b"PK\x03\x04x", &["AG0106: input is a zip archive or a spreadsheet; only UTF-8 text is read"]);
+        for text in [&b"\0\0\xff\xfe{\0"[..], b"\n\0\x1f\x8b\n", b"PK\x03\x05\n"] {
+            let whole = case.lines(text, 1 << 16);
+            (1..8).for_each(|block| assert_eq!(case.lines(text, block), whole, "{text:?} by {block}"));
+        }
+    }
+}
+
 #[test]
 fn a_failing_read_is_an_error_after_what_was_read() {
     struct Failing(Vec<u8>);

@@ -153,6 +153,15 @@ impl Scanner {
         pauses
     }
 
+    /// The same by the instructions that come at this place among those of the machine, in chunks of so many bytes.
+    #[cfg(feature = "fuzzing")]
+    pub fn by(mut self, machine: usize, chunk: usize) -> Scanner {
+        let all = Isa::all();
+        self.isa = all.get(machine % all.len().max(1)).copied().unwrap_or(self.isa);
+        self.chunk = chunk.max(1);
+        self
+    }
+
     /// Reads a block of whole lines; the last may lack its newline. `fields` must be those of `new`.
     pub fn scan(&mut self, fields: &Fields, block: &[u8], out: &mut Scanned) {
         out.clear(fields.metrics.len());
