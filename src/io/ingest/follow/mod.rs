@@ -62,7 +62,8 @@ pub struct Follower {
     missing: Vec<Saved>,
     opened: Instant,
     pace: Pace,
-    scanned: Option<Instant>,
+    /// When all files were looked at.
+    looked: Option<Instant>,
     /// Something was read, now or by an earlier process.
     begun: bool,
     /// Records that an earlier process handed on.
@@ -85,7 +86,7 @@ impl Follower {
             missing: Vec::new(),
             opened: Instant::now(),
             pace,
-            scanned: None,
+            looked: None,
             begun: pass.from.is_some(),
             again: 0,
             warned: BTreeSet::new(),
@@ -171,7 +172,6 @@ impl Follower {
 
     /// Finds out which files there are now.
     fn scan(&mut self) -> Result<(), Diagnostic> {
-        self.scanned = Some(Instant::now());
         let paths = matching(&self.path)?.unwrap_or_else(|| vec![PathBuf::from(&self.path)]);
         let mut here = BTreeSet::new();
         for path in paths {
@@ -240,13 +240,18 @@ impl Follower {
     /// Whether a file that has nothing new was rotated away and gets nothing more.
     fn is_done(&self, tail: &Tail) -> bool {
         let quiet = tail.quiet_since.elapsed();
-        let replaced = || self.tails.iter().any(|other| !other.gone && other.path == tail.path) || tail.is_deleted();
+        // Where there is one path only, whatever stands there came later.
+        let follows = |other: &Tail| !other.gone && (!self.is_pattern() || other.path == tail.path);
+        let replaced = || self.tails.iter().any(follows) || tail.is_deleted();
         tail.gone && (quiet > self.pace.forget || (quiet > self.pace.linger && replaced()))
     }
 
     /// Looks at every file that has nothing to hand on.
     fn read(&mut self) -> Result<(), Diagnostic> {
-        let due = self.scanned.is_none_or(|scanned| scanned.elapsed() >= self.pace.scan);
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= self.pace.scan);
+        if due {
+            self.looked = Some(Instant::now());
+        }
         if due || !self.is_pattern() {
             self.scan()?;
         }
@@ -296,7 +301,8 @@ impl Follower {
 
     fn read_on(&mut self, index: usize) -> Result<(), Diagnostic> {
         let alone = !self.begun && !self.is_pattern();
-        let size = (BLOCK / self.tails.len().max(1)).max(LEAST);
+        let hungry = self.tails.iter().filter(|tail| !tail.is_quiet()).count();
+        let size = (BLOCK / hungry.max(1)).max(LEAST);
         let Some(tail) = self.tails.get_mut(index).filter(|tail| !tail.unusable) else { return Ok(()) };
         match tail.read(&mut self.feed, size) {
             Ok(()) => self.begun |= tail.next_time().is_some(),

@@ -148,6 +148,33 @@ fn a_file_that_is_rotated_is_read_to_its_end_and_the_next_from_its_beginning() {
 }
 
 #[test]
+fn files_that_were_rotated_away_are_let_go_however_many_they_are_and_take_no_memory_meanwhile() {
+    let mut scene = Scene::new("app.log");
+    scene.follower().pace = Pace { linger: Duration::from_secs(3600), scan: Duration::from_millis(20), ..QUICK };
+    for rotation in 0..40 {
+        scene.append("app.log", &lines(rotation * 100..rotation * 100 + 100));
+        assert_eq!(scene.drain().len(), 100);
+        scene.rename("app.log", &format!("app.log.{rotation}"));
+    }
+    // One that nobody saw at the path.
+    scene.append("app.log", &line(4000));
+    scene.rename("app.log", "app.log.40");
+    scene.append("app.log", &line(4001));
+    assert_eq!(scene.drain(), [4000, 4001]);
+    let follower = scene.follower();
+    follower.read().unwrap();
+    assert_eq!(follower.tails.len(), 42);
+    assert!(follower.tails.iter().all(|tail| tail.is_quiet() && tail.strand.held() == 0));
+    follower.pace.linger = Duration::ZERO;
+    let since = Instant::now();
+    while follower.tails.len() > 1 {
+        follower.read().unwrap();
+        assert!(since.elapsed() < Duration::from_secs(10), "{} are kept", follower.tails.len());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
 fn a_file_that_is_truncated_is_read_from_its_beginning() {
     let mut scene = Scene::new("app.log");
     scene.append("app.log", &lines(1..4));
