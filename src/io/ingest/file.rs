@@ -85,7 +85,10 @@ use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 /// - A file that is **rotated** by renaming is read to its end, and let go when another is in its place and it has had
 ///   nothing new for 5 s; the new one is read from its beginning. It may be missing for a while, also at the start.
 /// - A file that is **truncated** is read from its beginning, and this is noted (AG0141). With `copytruncate` the rest is
-///   looked for in the copy, in the same folder; a pattern must not match such copies, or they are read twice.
+///   looked for in the copy, in the same folder, and so is what was copied away between two looks; a pattern must not match
+///   such copies, or they are read twice. A copy is known by how it begins: when fewer than 256 bytes had been read, or the
+///   copy is packed or elsewhere, what came since the last look is lost. What is written between copying and truncating
+///   is lost to everybody. Renaming loses nothing; both may be used on one path.
 /// - After a **restart** reading goes on where the last checkpoint was, also in a file that was renamed since, if it is in
 ///   the same folder and not packed. What is not to be found is noted (AG0142), and the file at the path is read from its beginning.
 /// - Of several files, that with the oldest next record is read on, so that one that has much to catch up with

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +44,6 @@ struct Saves {
     files: Vec<Saved>,
     #[serde(default)]
     done: Done,
-    /// Files at the path are copied away and truncated, not renamed.
-    #[serde(default)]
-    truncates: bool,
 }
 
 /// Follows the file at a path, or all that match a pattern.
@@ -56,8 +53,6 @@ pub struct Follower {
     feed: Feed,
     tails: Vec<Tail>,
     done: Done,
-    /// A file was truncated: rotated files are copies, and what is in them was read.
-    truncates: bool,
     /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
     missing: Vec<Saved>,
     opened: Instant,
@@ -82,7 +77,6 @@ impl Follower {
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
             done: Done::default(),
-            truncates: false,
             missing: Vec::new(),
             opened: Instant::now(),
             pace,
@@ -94,7 +88,7 @@ impl Follower {
         if let Some(from) = pass.from {
             match serde_json::from_str::<Saves>(&from.0) {
                 Ok(saves) => {
-                    (follower.done, follower.truncates) = (saves.done, saves.truncates);
+                    follower.done = saves.done;
                     follower.resume(&saves.files);
                 }
                 Err(error) => follower.lost(&format!("where reading stopped is not readable ({error})")),
@@ -175,8 +169,8 @@ impl Follower {
         let paths = matching(&self.path)?.unwrap_or_else(|| vec![PathBuf::from(&self.path)]);
         let mut here = BTreeSet::new();
         for path in paths {
-            let identity = match fs::metadata(&path) {
-                Ok(about) => Identity::of(&about),
+            let (identity, empty) = match fs::metadata(&path) {
+                Ok(about) => (Identity::of(&about), about.is_file() && about.len() == 0),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     self.warn(&path, &error);
@@ -186,6 +180,10 @@ impl Follower {
             if let Some(tail) = self.tails.iter_mut().find(|tail| tail.identity == identity) {
                 tail.path = path;
                 here.insert(identity);
+                continue;
+            }
+            // Nothing tells an empty file from what is in its place when it has something.
+            if empty {
                 continue;
             }
             self.catch_up(&path, identity);
@@ -207,14 +205,19 @@ impl Follower {
 
     /// Takes up the files that stood at `path` before the one that stands there `now` and after those that are known.
     fn catch_up(&mut self, path: &Path, now: Identity) {
-        let is_known = self.tails.iter().any(|tail| tail.identity == now);
-        let Some(newest) = self.tails.iter().filter_map(Tail::written).max() else { return };
-        if is_known || self.truncates || self.is_pattern() {
+        if let Some(newest) = self.tails.iter().filter_map(Tail::written).max() {
+            self.take_up_since(newest, path, Some(now));
+        }
+    }
+
+    /// Takes up what was rotated away from `path` since then, whether it was renamed or copied, and nobody looked at.
+    fn take_up_since(&mut self, newest: SystemTime, path: &Path, now: Option<Identity>) {
+        if self.is_pattern() {
             return;
         }
         let mut known: Vec<_> = self.tails.iter().map(Tail::origin).collect();
         let none = Head::default();
-        known.push((now, &none));
+        known.extend(now.map(|now| (now, &none)));
         for rotated in between(path, newest, &known, &self.done) {
             if let Err(error) = self.discover(&rotated) {
                 self.warn(&rotated, &error);
@@ -322,20 +325,27 @@ impl Follower {
 
     /// Starts again at the beginning of a file; what it had before may be in a copy.
     fn truncated(&mut self, index: usize) {
-        self.truncates = true;
         let named = self.is_pattern();
         let known = self.tails.iter().map(|tail| tail.identity).collect();
         let Some(tail) = self.tails.get_mut(index) else { return };
         let (saved, read) = (tail.saved(), tail.strand.arrived());
         let was_usable = !tail.unusable;
         tail.restart(self.feed.strand(&saved.path, named));
-        let copy = if was_usable { saved.find(&known) } else { None };
+        let copy = if was_usable { saved.find_copy(&known) } else { None };
         let what = format!("`{}` was truncated after {read} bytes were read", saved.path);
-        let rest = copy.as_ref().map(|(copy, _)| format!("; the rest is in `{}`", copy.display())).unwrap_or_default();
+        let rest = match &copy {
+            Some((copy, _)) => format!("; the rest is in `{}`", copy.display()),
+            None => "; no copy of it is found, so what it may have got after that is lost".to_string(),
+        };
         tracing::warn!("{what}{rest}");
         self.feed.note(input::TRUNCATED, 0, &format!("{what}{rest}"));
         if let Some((_, file)) = copy {
+            let copied = file.metadata().and_then(|about| about.modified());
             self.go_on(&saved, file);
+            // It may have been filled and emptied again since.
+            if let Ok(copied) = copied {
+                self.take_up_since(copied, Path::new(&self.path.clone()), None);
+            }
         }
     }
 
@@ -378,7 +388,7 @@ impl Reader for Follower {
 
     fn position(&self) -> Option<Position> {
         let files = self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect();
-        let saves = Saves { files, done: self.done.clone(), truncates: self.truncates };
+        let saves = Saves { files, done: self.done.clone() };
         serde_json::to_string(&saves).ok().map(Position)
     }
 
