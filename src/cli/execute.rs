@@ -213,7 +213,7 @@ pub(super) async fn heed_signals(cancel: Cancel, notice: Option<&'static str>) {
 pub(super) fn log_to_stderr(settings: &Settings) {
     let default = match settings.verbose {
         0 if settings.quiet => "error",
-        0 => "warn",
+        0 => "warn,agent::io::ingest::listen=info", // where a system-chosen port is to be found
         1 => "info",
         2 => "agent=debug,info",
         _ => "trace",

@@ -15,15 +15,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use super::file::Config;
 use super::several::matching;
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
-use between::{Done, between};
+use between::{Done, Saves, between};
 use identity::{Head, Identity, Saved};
 use merge::Joined;
 pub use pace::Pace;
@@ -37,14 +35,6 @@ const BLOCK: usize = 1 << 18;
 const LEAST: usize = 1 << 13;
 /// More files than this are not all looked at each time.
 const FEW: usize = 32;
-
-/// As a [`Position`] writes it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Saves {
-    files: Vec<Saved>,
-    #[serde(default)]
-    done: Done,
-}
 
 /// Follows the file at a path, or all that match a pattern.
 pub struct Follower {
