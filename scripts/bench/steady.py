@@ -2,10 +2,11 @@
 """Memory of a live run over a long time: a followed file grows as fast as the process takes it, with records whose own
 times go through half an hour; then the same with a consumer that is much slower than the stream.
 
-    scripts/bench/steady.py [--minutes 30] [--rate 1000] [--slow-minutes 5] [--mode fast|slow|both] [AGENT]
+    scripts/bench/steady.py [--minutes 30] [--rate 1000] [--rotate 64] [--slow-minutes 5] [--mode fast|slow|both] [AGENT]
 
 fast    `--minutes` of event time with `--rate` records per second of it, of 20 hosts, windows of 10 s, appended to NDJSON.
-        The writer keeps a lead of 40 s of event time, rotates the file, and deletes what was read.
+        The writer keeps a lead of 40 s of event time, rotates the file at `--rotate` MiB (64), and deletes what was read.
+        Small files at a high rate (`--rate 10000 --rotate 8`) are a rotation every few hundredths of a second.
 slow    `--slow-minutes` of event time in windows of 1 s, to a webhook that answers after 300 ms; the whole input is there
         from the beginning, so that the process could read on at any time.
 
@@ -58,7 +59,6 @@ when = "always"
 
 HOSTS = 20
 LEAD = 40  # seconds of event time that the writer may be ahead of the reports
-ROTATE = 64 << 20  # bytes
 
 
 class SlowHook(live_run.Hook):
@@ -85,18 +85,19 @@ def blocks(rate, rng):
 
 
 class File:
-    """The followed file, rotated now and then. What was rotated is deleted a rotation later: by then it is read, since
-    the writer is ahead by much less than a file."""
+    """The followed file, rotated now and then. What was rotated is deleted once the files behind it hold more than `lead`
+    bytes, by which the writer may be ahead: by then it is read."""
 
-    def __init__(self, path):
+    def __init__(self, path, size, lead):
         self.path, self.number, self.out = path, 0, open(path, "a")
+        self.size, self.keep = size, -(-lead // size) + 1
 
     def write(self, text):
-        if self.out.tell() > ROTATE:
+        if self.out.tell() > self.size:
             self.out.close()
             os.rename(self.path, f"{self.path}.{self.number}")
-            if self.number > 0:
-                os.remove(f"{self.path}.{self.number - 1}")
+            if self.number >= self.keep:
+                os.remove(f"{self.path}.{self.number - self.keep}")
             self.number += 1
             self.out = open(self.path, "a")
         self.out.write(text)
@@ -158,7 +159,7 @@ def run(mode, a):
     sampler.start()
     lines = Lines(reports)
     if mode == "fast":
-        file = File(path)
+        file = File(path, a.rotate << 20, LEAD * len(made[0]))
         for s in range(seconds):
             while agent.poll() is None and s - lines.now() * every > LEAD:
                 time.sleep(0.002)
@@ -194,6 +195,7 @@ def main():
     arguments.add_argument("--minutes", type=float, default=30)
     arguments.add_argument("--slow-minutes", type=float, default=5)
     arguments.add_argument("--rate", type=int, default=1000)
+    arguments.add_argument("--rotate", type=int, default=64, help="MiB after which the file is rotated")
     arguments.add_argument("--mode", choices=["fast", "slow", "both"], default="both")
     arguments.add_argument("--allow", type=float, default=3.0, help="MB that memory may grow by")
     arguments.add_argument("agent", nargs="?", default="target/release/agent")

@@ -191,7 +191,7 @@ pub(super) fn model_of(
 pub(super) fn log_to_stderr(settings: &Settings) {
     let default = match settings.verbose {
         0 if settings.quiet => "error",
-        0 => "warn",
+        0 => "warn,agent::io::ingest::listen=info", // where a system-chosen port is to be found
         1 => "info",
         2 => "agent=debug,info",
         _ => "trace",

@@ -65,7 +65,8 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     };
     let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, environment, state.zip(kept), folder)?);
     let (checkpoint, earlier) = desk.take_up(fresh)?;
-    let draws = !desk.settings.quiet && desk.settings.verbose == 0 && std::io::stderr().is_terminal() && !is_live;
+    let on_terminal = std::io::stderr().is_terminal();
+    let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;
     let progress = Arc::new(Progress::new(draws));
     let drain = Cancel::default();
     let around = Surroundings {
@@ -74,6 +75,10 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         shelf: desk.clone(),
         drain: drain.clone(),
     };
+    if let Some(window) = plan.window.as_ref().filter(|_| is_live && !desk.settings.quiet && on_terminal) {
+        // Else nothing is to be seen until the first window ends.
+        terminal::err(&format!("running until Ctrl-C; windows of {:?} are reported as they end\n", window.every.0));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -13,8 +13,6 @@ use crate::domain::{Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
 pub const VERSION: u32 = 3;
-/// Batches that are remembered apart of each source.
-const MARKS: usize = 4096;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
 
@@ -84,8 +82,9 @@ pub struct Account {
     records: u64,
     /// Where reading would go on.
     position: Option<Position>,
-    /// Where each batch began, its first record, and the end of the latest window that it is in. Oldest first, as far
-    /// as windows are open.
+    /// Where a batch began, its first record, and the end of the latest window that it is in. Oldest first, as far as
+    /// windows are open; only batches that reach into a later window than all before them, since the others are never
+    /// where reading goes on. So there are no more than open windows, however small batches are and long positions.
     marks: VecDeque<(Option<Position>, u64, i64)>,
     /// Records in a later window than their own, and that window's start.
     carried: Vec<(u64, i64)>,
@@ -133,10 +132,8 @@ impl Account {
     ) {
         let latest = assigned.parts.iter().map(|(start, _)| end_of(*start)).max().unwrap_or(i64::MIN);
         let before = std::mem::replace(&mut self.position, position);
-        let full = self.marks.len() >= MARKS;
-        match self.marks.back_mut() {
-            Some((_, _, end)) if full => *end = (*end).max(latest), // remembered with the one before
-            _ => self.marks.push_back((before, self.records, latest)),
+        if self.marks.back().is_none_or(|(_, _, known)| *known < latest) {
+            self.marks.push_back((before, self.records, latest));
         }
         for (start, rows) in &assigned.parts {
             let Some(rows) = rows else { continue };
@@ -169,5 +166,49 @@ impl Account {
         };
         let (carried, left) = (since(&self.carried), since(&self.left).into_keys().collect());
         SourceMark { position, taken: self.records - first, carried, left, ..SourceMark::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A batch of one record in the window that ends then.
+    fn batch(account: &mut Account, number: u64, end: i64) {
+        let assigned = Assigned { parts: vec![(end, None)], ..Assigned::default() };
+        account.take(&[end], &assigned, Some(Position((number + 1).to_string())), |start| start);
+    }
+
+    proptest! {
+        #[test]
+        fn reading_goes_on_at_the_first_batch_of_a_window_that_is_open(
+            steps in prop::collection::vec((0..20i64, prop::option::weighted(0.2, 0..20i64)), 1..60),
+        ) {
+            let mut account = Account::default();
+            account.begin(Some(Position("0".to_string())));
+            let (mut batches, mut closed) = (Vec::new(), 0);
+            for (number, (ahead, boundary)) in steps.into_iter().enumerate() {
+                let end = closed + ahead;
+                batch(&mut account, number as u64, end);
+                batches.push(end);
+                if let Some(boundary) = boundary {
+                    closed += boundary;
+                    account.close(closed);
+                    let open = batches.iter().position(|end| *end > closed).unwrap_or(batches.len());
+                    let mark = account.mark();
+                    prop_assert_eq!(mark.position, Some(Position(open.to_string())));
+                    prop_assert_eq!(mark.taken, (batches.len() - open) as u64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_by_windows_not_by_batches() {
+        let mut account = Account::default();
+        (0..10_000).for_each(|number| batch(&mut account, number, 10 + number as i64 % 5));
+        assert!(account.marks.len() <= 5, "{}", account.marks.len());
     }
 }

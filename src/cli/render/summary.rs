@@ -21,7 +21,12 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     let rows = |rows: Vec<(&'static str, String)>| {
         labelled(rows, LABEL, style, |label| (!label.is_empty()).then(|| anstyle::Style::new().bold()))
     };
-    let mut printed = rows(vec![("Read", read(&record.inputs)), ("Insights", insights(report, record))]);
+    let mut first = vec![("Read", read(&record.inputs))];
+    if let Some(late @ 1..) = record.window.as_ref().map(|window| window.late) {
+        first.push(("Late", format!("{} of windows that were closed already: left out", counted(late, "record"))));
+    }
+    first.push(("Insights", insights(report, record)));
+    let mut printed = rows(first);
     printed.push('\n');
     printed.push_str(&anomalies(&report.anomalies, style));
     printed.push('\n');
@@ -59,7 +64,11 @@ pub fn faults(inputs: &[InputRecord]) -> String {
             }
             if let Some(example) = fault.examples.first() {
                 let first = if fault.count > 1 { ", first at" } else { ", at" };
-                lines.push_str(&format!("{first} {place} {}: {}", example.row, safe(&shorten(&example.detail, 120))));
+                // What is of the whole input has no place in it.
+                if example.row > 0 {
+                    lines.push_str(&format!("{first} {place} {}", example.row));
+                }
+                lines.push_str(&format!(": {}", safe(&shorten(&example.detail, 120))));
             }
             lines.push('\n');
         }

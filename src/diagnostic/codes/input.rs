@@ -101,4 +101,7 @@ super::codes! {
     TOKEN = "AG0146", "a token that is not set",
         "The node names an environment variable that holds the token of its clients, and there is none of that name, or it is empty.",
         "Set the variable, in the environment or in `.env`; or take `token_env` out, which lets everybody send who reaches the address.";
+    GARBAGE = "AG0147", "something behind an archive",
+        "Behind the last member of a gzip file, or the last frame of a zstd file, stands something that is neither another one nor zero bytes. It is left out, as `gzip -d` does; all before it is used.",
+        "If text was appended to an archive, pack it first: archives can be joined as they are.";
 }

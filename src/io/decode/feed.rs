@@ -187,6 +187,19 @@ impl Strand {
         self.arrived
     }
 
+    /// Gives memory back that is not needed until more arrives: there may be thousands of strands.
+    pub fn rest(&mut self) {
+        self.bytes.drain(..self.decoded.min(self.bytes.len()));
+        self.decoded = 0;
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Bytes of memory that it holds.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Up to where its records were taken.
     pub fn mark(&self) -> Mark {
         self.mark

@@ -1,7 +1,7 @@
 //! The kind `ingest.file`.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::follow::{Follower, Pace};
 use super::pipe::Pipe;
 use super::several::{Several, matching};
-use super::unpack::{MAGIC, is_packed, unpack};
+use super::tally::add;
+use super::unpack::{Garbage, MAGIC, Unpacked, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
 use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
@@ -64,7 +65,9 @@ use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 /// no valid record is noted, as long as another has one.
 ///
 /// What begins as gzip or zstd does, whatever its name, is unpacked on the way, standard input too. An archive that is cut
-/// off or damaged fails the run (AG0105): half of an input is not reported on as if it were all.
+/// off or damaged fails the run (AG0105): half of an input is not reported on as if it were all. Its parts (members, frames)
+/// are read one after the other; zero bytes behind one are padding, and anything else behind the last is left out and noted
+/// (AG0147).
 ///
 /// ## Following
 ///
@@ -82,7 +85,10 @@ use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 /// - A file that is **rotated** by renaming is read to its end, and let go when another is in its place and it has had
 ///   nothing new for 5 s; the new one is read from its beginning. It may be missing for a while, also at the start.
 /// - A file that is **truncated** is read from its beginning, and this is noted (AG0141). With `copytruncate` the rest is
-///   looked for in the copy, in the same folder; a pattern must not match such copies, or they are read twice.
+///   looked for in the copy, in the same folder, and so is what was copied away between two looks; a pattern must not match
+///   such copies, or they are read twice. A copy is known by how it begins: when fewer than 256 bytes had been read, or the
+///   copy is packed or elsewhere, what came since the last look is lost. What is written between copying and truncating
+///   is lost to everybody. Renaming loses nothing; both may be used on one path.
 /// - After a **restart** reading goes on where the last checkpoint was, also in a file that was renamed since, if it is in
 ///   the same folder and not packed. What is not to be found is noted (AG0142), and the file at the path is read from its beginning.
 /// - Of several files, that with the oldest next record is read on, so that one that has much to catch up with
@@ -226,8 +232,8 @@ impl Source for IngestFile {
         if let Some(files) = matching(path)? {
             return Ok(Box::new(Several::open(files, config, pass)?));
         }
-        let (stream, size) = open_stream(path, config, pass.wanted, config.max_bad_ratio())?;
-        Ok(Box::new(FileReader { stream, node: pass.node.to_string(), path: path.to_string(), size }))
+        let text = Text::open(path, config, pass.wanted, config.max_bad_ratio())?;
+        Ok(Box::new(FileReader { text, node: pass.node.to_string(), path: path.to_string() }))
     }
 
     fn can_be_reread(&self) -> bool {
@@ -244,26 +250,42 @@ impl Source for IngestFile {
     }
 }
 
-/// What a file or standard input holds, unpacked, and its size if that is known.
-///
-/// # Errors
-/// See [`Stream::open`].
-pub(super) fn open_stream(
-    path: &str,
-    config: &Config,
-    wanted: &Wanted,
-    max_bad_ratio: f64,
-) -> Result<(Stream, Option<u64>), Diagnostic> {
-    let options = Options { max_bad_ratio, ..config.options(wanted) };
-    match path {
-        "-" => {
-            let input = unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?;
-            Ok((Stream::open(input, "standard input", &options)?, None))
-        }
-        path => match open(path)? {
-            Opened::Regular(file, size) => Ok((Stream::open_file(Arc::new(file), size, path, &options)?, Some(size))),
-            Opened::Stream(input) => Ok((Stream::open(input, path, &options)?, None)),
-        },
+/// What a file or standard input holds, unpacked.
+pub(super) struct Text {
+    pub stream: Stream,
+    garbage: Garbage,
+    /// If that is known.
+    size: Option<u64>,
+}
+
+impl Text {
+    /// # Errors
+    /// See [`Stream::open`].
+    pub fn open(path: &str, config: &Config, wanted: &Wanted, max_bad_ratio: f64) -> Result<Text, Diagnostic> {
+        let options = Options { max_bad_ratio, ..config.options(wanted) };
+        let (input, name) = match path {
+            "-" => (
+                Opened::Stream(unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?),
+                "standard input",
+            ),
+            path => (open(path)?, path),
+        };
+        Ok(match input {
+            Opened::Regular(file, size) => {
+                let stream = Stream::open_file(Arc::new(file), size, name, &options)?;
+                Text { stream, garbage: Garbage::default(), size: Some(size) }
+            }
+            Opened::Stream(Unpacked { text, garbage }) => {
+                Text { stream: Stream::open(text, name, &options)?, garbage, size: None }
+            }
+        })
+    }
+
+    /// What was read so far; `node` and `path` are left empty.
+    pub fn record(&self) -> InputRecord {
+        let mut record = self.stream.record();
+        self.garbage.fault().into_iter().for_each(|fault| add(&mut record.faults, fault, None));
+        record
     }
 }
 
@@ -272,7 +294,7 @@ enum Opened {
     /// Text of this size, which several threads can read at once.
     Regular(File, u64),
     /// A pipe, a device, an archive: its text, from the beginning to the end.
-    Stream(Box<dyn Read + Send>),
+    Stream(Unpacked),
 }
 
 fn open(path: &str) -> Result<Opened, Diagnostic> {
@@ -305,23 +327,22 @@ pub(super) fn refuse(path: &str, error: &io::Error) -> Diagnostic {
 
 /// One file, or standard input, from its beginning to its end.
 struct FileReader {
-    stream: Stream,
+    text: Text,
     node: String,
     path: String,
-    size: Option<u64>,
 }
 
 impl Reader for FileReader {
     fn next(&mut self) -> Result<Next, Diagnostic> {
-        Ok(self.stream.next_batch()?.map_or(Next::End, Next::Batch))
+        Ok(self.text.stream.next_batch()?.map_or(Next::End, Next::Batch))
     }
 
     fn record(&self) -> InputRecord {
-        InputRecord { node: self.node.clone(), path: self.path.clone(), ..self.stream.record() }
+        InputRecord { node: self.node.clone(), path: self.path.clone(), ..self.text.record() }
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.stream.bytes(), self.size)
+        (self.text.stream.bytes(), self.text.size)
     }
 }
 

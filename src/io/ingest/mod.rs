@@ -4,6 +4,7 @@ pub mod file;
 mod follow;
 pub mod host;
 pub mod listen;
+mod peek;
 mod pipe;
 pub mod poll;
 pub mod prometheus;

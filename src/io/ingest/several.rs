@@ -4,11 +4,10 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::{Config, open_stream};
+use super::file::{Config, Text};
 use super::tally::{absorb, add};
 use crate::diagnostic::{Code, Diagnostic, codes::input};
 use crate::domain::{Fault, FaultExample, InputRecord};
-use crate::io::decode::Stream;
 use crate::node::{Next, Pass, Reader, Wanted};
 
 /// What makes a record one that cannot be used.
@@ -39,7 +38,7 @@ pub struct Several {
     config: Config,
     wanted: Wanted,
     waiting: VecDeque<PathBuf>,
-    current: Option<(String, Stream)>,
+    current: Option<(String, Text)>,
     /// Of the files before the current one.
     past: InputRecord,
     entities: HashSet<Arc<str>>,
@@ -74,14 +73,14 @@ impl Several {
     }
 
     /// Opens the next file that is not empty; `None` after the last.
-    fn advance(&mut self) -> Result<Option<&mut (String, Stream)>, Diagnostic> {
+    fn advance(&mut self) -> Result<Option<&mut (String, Text)>, Diagnostic> {
         while self.current.is_none()
             && let Some(path) = self.waiting.pop_front()
         {
             let name = path.to_string_lossy().into_owned();
             // What is bad is counted over all files.
-            match open_stream(&name, &self.config, &self.wanted, 1.0) {
-                Ok((stream, _)) => self.current = Some((name, stream)),
+            match Text::open(&name, &self.config, &self.wanted, 1.0) {
+                Ok(text) => self.current = Some((name, text)),
                 Err(fault) if fault.code == input::EMPTY => self.note(&fault),
                 Err(fault) => return Err(fault),
             }
@@ -97,8 +96,8 @@ impl Several {
     }
 
     fn close(&mut self) {
-        if let Some((name, stream)) = self.current.take() {
-            absorb(&mut self.past, stream.record(), &name);
+        if let Some((name, text)) = self.current.take() {
+            absorb(&mut self.past, text.record(), &name);
         }
     }
 
@@ -128,8 +127,8 @@ impl Several {
 
 impl Reader for Several {
     fn next(&mut self) -> Result<Next, Diagnostic> {
-        while let Some((_, stream)) = self.advance()? {
-            let batch = stream.next_batch();
+        while let Some((_, text)) = self.advance()? {
+            let batch = text.stream.next_batch();
             match batch {
                 Ok(Some(batch)) => {
                     for name in &batch.entities {
@@ -152,14 +151,14 @@ impl Reader for Several {
 
     fn record(&self) -> InputRecord {
         let mut all = self.past.clone();
-        if let Some((name, stream)) = &self.current {
-            absorb(&mut all, stream.record(), name);
+        if let Some((name, text)) = &self.current {
+            absorb(&mut all, text.record(), name);
         }
         let entities = self.entities.len() as u64;
         InputRecord { node: self.node.clone(), path: self.pattern.clone(), entities, ..all }
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.past.bytes + self.current.as_ref().map_or(0, |(_, stream)| stream.bytes()), self.size)
+        (self.past.bytes + self.current.as_ref().map_or(0, |(_, text)| text.stream.bytes()), self.size)
     }
 }

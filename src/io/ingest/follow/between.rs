@@ -5,10 +5,18 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{HEAD, Head, Identity};
+use super::identity::{HEAD, Head, Identity, Saved};
 
 /// Files that are remembered after they were let go.
 const REMEMBERED: usize = 16;
+
+/// As a [`crate::domain::Position`] writes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Saves {
+    pub files: Vec<Saved>,
+    #[serde(default)]
+    pub done: Done,
+}
 
 /// Files that were read to their end and let go, so that they are not taken for new ones.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

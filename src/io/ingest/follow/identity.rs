@@ -85,23 +85,27 @@ impl Saved {
     /// The file where reading stopped, under whatever name it now has in its folder: the same one, or a copy of it where
     /// its beginning is long enough to tell. `known` are others.
     pub fn find(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
+        let same = |path: &PathBuf| fs::metadata(path).is_ok_and(|about| Identity::of(&about) == self.identity);
+        self.candidates().filter(same).find_map(|path| self.open(&path)).or_else(|| self.find_copy(known))
+    }
+
+    /// The same among copies alone.
+    pub fn find_copy(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
+        let other = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|about| about.is_file() && !known.contains(&Identity::of(&about)))
+        };
+        let mut others = self.candidates().filter(|path| self.head.is_telling() && other(path));
+        others.find_map(|path| self.open(&path))
+    }
+
+    /// The path, and what stands beside it, by name.
+    fn candidates(&self) -> impl Iterator<Item = PathBuf> {
         let path = Path::new(&self.path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut siblings: Vec<PathBuf> =
             fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         siblings.sort();
-        let candidates = || std::iter::once(path).chain(siblings.iter().map(PathBuf::as_path));
-        let same = |path: &&Path| fs::metadata(path).is_ok_and(|about| Identity::of(&about) == self.identity);
-        let copy = |path: &&Path| {
-            fs::metadata(path).is_ok_and(|about| {
-                about.is_file() && about.len() >= self.mark.offset && !known.contains(&Identity::of(&about))
-            })
-        };
-        let mut found = candidates().filter(same).find_map(|path| self.open(path));
-        if found.is_none() && self.head.is_telling() {
-            found = candidates().filter(copy).find_map(|path| self.open(path));
-        }
-        found
+        std::iter::once(path.to_path_buf()).chain(siblings)
     }
 
     /// The file, if it is the one.

@@ -13,9 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
-
-use serde::{Deserialize, Serialize};
+use std::time::{Instant, SystemTime};
 
 use super::file::Config;
 use super::several::matching;
@@ -23,7 +21,7 @@ use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
-use between::{Done, between};
+use between::{Done, Saves, between};
 use identity::{Head, Identity, Saved};
 use merge::Joined;
 pub use pace::Pace;
@@ -38,17 +36,6 @@ const LEAST: usize = 1 << 13;
 /// More files than this are not all looked at each time.
 const FEW: usize = 32;
 
-/// As a [`Position`] writes it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Saves {
-    files: Vec<Saved>,
-    #[serde(default)]
-    done: Done,
-    /// Files at the path are copied away and truncated, not renamed.
-    #[serde(default)]
-    truncates: bool,
-}
-
 /// Follows the file at a path, or all that match a pattern.
 pub struct Follower {
     node: String,
@@ -56,13 +43,12 @@ pub struct Follower {
     feed: Feed,
     tails: Vec<Tail>,
     done: Done,
-    /// A file was truncated: rotated files are copies, and what is in them was read.
-    truncates: bool,
     /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
     missing: Vec<Saved>,
     opened: Instant,
     pace: Pace,
-    scanned: Option<Instant>,
+    /// When all files were looked at.
+    looked: Option<Instant>,
     /// Something was read, now or by an earlier process.
     begun: bool,
     /// Records that an earlier process handed on.
@@ -81,11 +67,10 @@ impl Follower {
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
             done: Done::default(),
-            truncates: false,
             missing: Vec::new(),
             opened: Instant::now(),
             pace,
-            scanned: None,
+            looked: None,
             begun: pass.from.is_some(),
             again: 0,
             warned: BTreeSet::new(),
@@ -93,7 +78,7 @@ impl Follower {
         if let Some(from) = pass.from {
             match serde_json::from_str::<Saves>(&from.0) {
                 Ok(saves) => {
-                    (follower.done, follower.truncates) = (saves.done, saves.truncates);
+                    follower.done = saves.done;
                     follower.resume(&saves.files);
                 }
                 Err(error) => follower.lost(&format!("where reading stopped is not readable ({error})")),
@@ -171,12 +156,11 @@ impl Follower {
 
     /// Finds out which files there are now.
     fn scan(&mut self) -> Result<(), Diagnostic> {
-        self.scanned = Some(Instant::now());
         let paths = matching(&self.path)?.unwrap_or_else(|| vec![PathBuf::from(&self.path)]);
         let mut here = BTreeSet::new();
         for path in paths {
-            let identity = match fs::metadata(&path) {
-                Ok(about) => Identity::of(&about),
+            let (identity, empty) = match fs::metadata(&path) {
+                Ok(about) => (Identity::of(&about), about.is_file() && about.len() == 0),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     self.warn(&path, &error);
@@ -186,6 +170,10 @@ impl Follower {
             if let Some(tail) = self.tails.iter_mut().find(|tail| tail.identity == identity) {
                 tail.path = path;
                 here.insert(identity);
+                continue;
+            }
+            // Nothing tells an empty file from what is in its place when it has something.
+            if empty {
                 continue;
             }
             self.catch_up(&path, identity);
@@ -207,14 +195,19 @@ impl Follower {
 
     /// Takes up the files that stood at `path` before the one that stands there `now` and after those that are known.
     fn catch_up(&mut self, path: &Path, now: Identity) {
-        let is_known = self.tails.iter().any(|tail| tail.identity == now);
-        let Some(newest) = self.tails.iter().filter_map(Tail::written).max() else { return };
-        if is_known || self.truncates || self.is_pattern() {
+        if let Some(newest) = self.tails.iter().filter_map(Tail::written).max() {
+            self.take_up_since(newest, path, Some(now));
+        }
+    }
+
+    /// Takes up what was rotated away from `path` since then, whether it was renamed or copied, and nobody looked at.
+    fn take_up_since(&mut self, newest: SystemTime, path: &Path, now: Option<Identity>) {
+        if self.is_pattern() {
             return;
         }
         let mut known: Vec<_> = self.tails.iter().map(Tail::origin).collect();
         let none = Head::default();
-        known.push((now, &none));
+        known.extend(now.map(|now| (now, &none)));
         for rotated in between(path, newest, &known, &self.done) {
             if let Err(error) = self.discover(&rotated) {
                 self.warn(&rotated, &error);
@@ -240,13 +233,18 @@ impl Follower {
     /// Whether a file that has nothing new was rotated away and gets nothing more.
     fn is_done(&self, tail: &Tail) -> bool {
         let quiet = tail.quiet_since.elapsed();
-        let replaced = || self.tails.iter().any(|other| !other.gone && other.path == tail.path) || tail.is_deleted();
+        // Where there is one path only, whatever stands there came later.
+        let follows = |other: &Tail| !other.gone && (!self.is_pattern() || other.path == tail.path);
+        let replaced = || self.tails.iter().any(follows) || tail.is_deleted();
         tail.gone && (quiet > self.pace.forget || (quiet > self.pace.linger && replaced()))
     }
 
     /// Looks at every file that has nothing to hand on.
     fn read(&mut self) -> Result<(), Diagnostic> {
-        let due = self.scanned.is_none_or(|scanned| scanned.elapsed() >= self.pace.scan);
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= self.pace.scan);
+        if due {
+            self.looked = Some(Instant::now());
+        }
         if due || !self.is_pattern() {
             self.scan()?;
         }
@@ -296,7 +294,8 @@ impl Follower {
 
     fn read_on(&mut self, index: usize) -> Result<(), Diagnostic> {
         let alone = !self.begun && !self.is_pattern();
-        let size = (BLOCK / self.tails.len().max(1)).max(LEAST);
+        let hungry = self.tails.iter().filter(|tail| !tail.is_quiet()).count();
+        let size = (BLOCK / hungry.max(1)).max(LEAST);
         let Some(tail) = self.tails.get_mut(index).filter(|tail| !tail.unusable) else { return Ok(()) };
         match tail.read(&mut self.feed, size) {
             Ok(()) => self.begun |= tail.next_time().is_some(),
@@ -316,20 +315,27 @@ impl Follower {
 
     /// Starts again at the beginning of a file; what it had before may be in a copy.
     fn truncated(&mut self, index: usize) {
-        self.truncates = true;
         let named = self.is_pattern();
         let known = self.tails.iter().map(|tail| tail.identity).collect();
         let Some(tail) = self.tails.get_mut(index) else { return };
         let (saved, read) = (tail.saved(), tail.strand.arrived());
         let was_usable = !tail.unusable;
         tail.restart(self.feed.strand(&saved.path, named));
-        let copy = if was_usable { saved.find(&known) } else { None };
+        let copy = if was_usable { saved.find_copy(&known) } else { None };
         let what = format!("`{}` was truncated after {read} bytes were read", saved.path);
-        let rest = copy.as_ref().map(|(copy, _)| format!("; the rest is in `{}`", copy.display())).unwrap_or_default();
+        let rest = match &copy {
+            Some((copy, _)) => format!("; the rest is in `{}`", copy.display()),
+            None => "; no copy of it is found, so what it may have got after that is lost".to_string(),
+        };
         tracing::warn!("{what}{rest}");
         self.feed.note(input::TRUNCATED, 0, &format!("{what}{rest}"));
         if let Some((_, file)) = copy {
+            let copied = file.metadata().and_then(|about| about.modified());
             self.go_on(&saved, file);
+            // It may have been filled and emptied again since.
+            if let Ok(copied) = copied {
+                self.take_up_since(copied, Path::new(&self.path.clone()), None);
+            }
         }
     }
 
@@ -372,7 +378,7 @@ impl Reader for Follower {
 
     fn position(&self) -> Option<Position> {
         let files = self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect();
-        let saves = Saves { files, done: self.done.clone(), truncates: self.truncates };
+        let saves = Saves { files, done: self.done.clone() };
         serde_json::to_string(&saves).ok().map(Position)
     }
 

@@ -109,10 +109,17 @@ impl Tail {
         }
         if about.len() == self.strand.arrived() {
             self.quiet = Some(state);
+            self.strand.rest();
             return Ok(Look::Quiet);
         }
+        self.quiet = None;
         self.quiet_since = Instant::now();
         Ok(Look::Read)
+    }
+
+    /// Whether it was read to its end, and nothing has come since.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.is_some()
     }
 
     /// Reads and decodes blocks of this size until there is a batch or nothing more to read.
@@ -196,7 +203,6 @@ impl Tail {
         self.unusable = false;
     }
 
-    /// Whether nothing refers to it any more but this process.
     /// When it was written to last.
     pub fn written(&self) -> Option<SystemTime> {
         self.file.metadata().ok()?.modified().ok()
@@ -212,6 +218,7 @@ impl Tail {
         done.add(self.identity, &self.file);
     }
 
+    /// Whether nothing refers to it any more but this process.
     pub fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|about| about.nlink() == 0)
     }

@@ -1,20 +1,23 @@
 //! The kind `ingest.listen`.
 
 mod check;
+mod connections;
 mod server;
 mod spool;
 #[cfg(test)]
 mod tests;
 
 use std::net::TcpListener;
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::tally;
+use super::times::Period;
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{InputRecord, Position};
 use crate::io::atomic::write_atomic;
@@ -53,6 +56,10 @@ const ADDRESS: &str = "listen.addr";
 /// - **429** with `Retry-After`: more than `max_spool` waits to be worked on, or too many requests came at once or
 ///   within a second. Nothing of the body was taken. **503** The disk is full or fails, or the program is stopping.
 /// - **401** The token is missing or wrong. **413** The body is longer than `max_body`. **415** Another encoding.
+/// - **408** The body took longer than `request_timeout` to arrive. A connection over which no whole head of a request came
+///   in that time is closed, also one that is kept open between two requests: send again over a new one.
+/// - **503** with `Retry-After`, and the connection is closed: `max_connections` are open, or kept open, already. While
+///   very many are turned away so, further ones are closed without an answer.
 ///
 /// `GET /healthz` answers 200 without a token.
 ///
@@ -88,6 +95,13 @@ pub struct Config {
     /// Requests that are answered in a second; any number by default.
     #[serde(default)]
     pub max_requests_per_second: Option<u32>,
+    /// Connections that may be open at the same time. A busy one takes a file descriptor and up to 64 KiB beside its body.
+    #[serde(default = "max_connections")]
+    #[schemars(range(min = 1))]
+    pub max_connections: NonZeroU16,
+    /// How long the head of a request, and then its body, may take to arrive; `"30s"` by default.
+    #[serde(default = "half_a_minute")]
+    pub request_timeout: Period,
     /// Whether each write is forced to the disk, so that records also survive the machine.
     #[serde(default)]
     pub sync: bool,
@@ -110,6 +124,14 @@ fn max_body() -> Size {
 
 fn max_spool() -> Size {
     Size(256 << 20)
+}
+
+fn max_connections() -> NonZeroU16 {
+    const { NonZeroU16::new(512).unwrap() }
+}
+
+fn half_a_minute() -> Period {
+    Period(Duration::from_secs(30))
 }
 
 /// A number of bytes, as a number or with a unit: `"8 MiB"`.
@@ -214,6 +236,8 @@ impl Listener {
             max_body: config.max_body.0,
             max_spool: config.max_spool.0,
             max_requests_per_second: config.max_requests_per_second,
+            max_connections: config.max_connections.get().into(),
+            request_timeout: config.request_timeout.0,
             token,
         };
         let server = Server::start(socket, terms, spool.clone()).map_err(|error| refuse(&config.address, &error))?;

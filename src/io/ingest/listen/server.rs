@@ -7,31 +7,25 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::check::{Checked, Unreadable, check, gunzip};
+use super::connections::{Bounds, FAREWELL, Request, Response, serve};
 use super::spool::Spool;
 use crate::domain::Fault;
 use crate::io::decode::Schema;
 use crate::io::ingest::tally;
 
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
-/// How long requests that are being served may take when the server stops.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes of requests that are worked on at the same time, in KiB; at least two of the largest fit in.
 const IN_FLIGHT: usize = 64 << 10;
 /// Requests that wait to be written; each holds a part of the above.
 const WAITING: usize = 1024;
 /// Seconds after which a client that was put off may come again.
-const RETRY_AFTER: &str = "1";
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// Threads that answer.
 const THREADS: usize = 2;
 
@@ -43,6 +37,9 @@ pub struct Terms {
     pub max_body: u64,
     pub max_spool: u64,
     pub max_requests_per_second: Option<u32>,
+    pub max_connections: u32,
+    /// How long the head of a request may take to arrive, and how long its body.
+    pub request_timeout: Duration,
     /// The fingerprint of the token that clients must show.
     pub token: Option<blake3::Hash>,
 }
@@ -76,6 +73,7 @@ impl Server {
         let (entries, waiting) = mpsc::sync_channel(WAITING);
         let rejected = Arc::new(Mutex::new(Rejected::default()));
         let largest = usize::try_from(terms.max_body >> 10).unwrap_or(usize::MAX / 4) + 1;
+        let bounds = Bounds { connections: terms.max_connections, head: terms.request_timeout };
         let desk = Arc::new(Desk {
             in_flight: Semaphore::new((2 * largest).clamp(IN_FLIGHT, Semaphore::MAX_PERMITS)),
             allowance: terms.max_requests_per_second.map(|rate| Mutex::new(Allowance::new(rate))),
@@ -87,7 +85,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let writer = thread::Builder::new().name("agent-spool".into()).spawn(move || write(&waiting, &spool))?;
         let server = thread::Builder::new().name("agent-http".into()).spawn(move || {
-            runtime.block_on(serve(socket, desk, stopped));
+            runtime.block_on(serve(socket, bounds, move |request| answer(desk.clone(), request), stopped));
             runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Server { address, rejected, stop: Some(stop), threads: vec![server, writer] })
@@ -101,29 +99,6 @@ impl Drop for Server {
         for thread in self.threads.drain(..) {
             let _ = thread.join(); // a panic of a thread has been printed
         }
-    }
-}
-
-async fn serve(socket: TcpListener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
-    let listener = match tokio::net::TcpListener::from_std(socket) {
-        Ok(listener) => listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true); // an answer that comes later is as good
-        }),
-        Err(error) => return tracing::error!("cannot listen: {error}"),
-    };
-    let (stop, mut told) = tokio::sync::watch::channel(());
-    let mut late = stop.subscribe();
-    let graceful = axum::serve(listener, Router::new().fallback(answer).with_state(desk))
-        .with_graceful_shutdown(async move { told.changed().await.unwrap_or_default() });
-    let end = async move {
-        let _ = stopped.await; // dropped means the same
-        let _ = stop.send(());
-        let _ = late.changed().await;
-        tokio::time::sleep(FAREWELL).await;
-    };
-    tokio::select! {
-        _ = graceful => {}
-        () = end => {}
     }
 }
 
@@ -189,7 +164,7 @@ impl Allowance {
     }
 }
 
-async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+async fn answer(desk: Arc<Desk>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if head.method == Method::GET && path == "/healthz" {
@@ -200,13 +175,13 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     }
     if head.method != Method::POST {
         let refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "records are sent by POST");
-        return ([(header::ALLOW, "POST")], refused).into_response();
+        return with(header::ALLOW, HeaderValue::from_static("POST"), refused);
     }
     desk.receive(&head.headers, body).await.unwrap_or_else(|refused| refused)
 }
 
 impl Desk {
-    async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
+    async fn receive(&self, headers: &HeaderMap, body: Incoming) -> Result<Response, Response> {
         self.admit(headers)?;
         let packed =
             match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
@@ -232,7 +207,7 @@ impl Desk {
             // Hashes are compared in constant time.
             if !shown.is_some_and(|shown| blake3::hash(shown.trim_ascii()) == *token) {
                 let refused = refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed, and this is not the one");
-                return Err(([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response());
+                return Err(with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"), refused));
             }
         }
         let allowance = self.allowance.as_ref().map(|a| a.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
@@ -253,15 +228,16 @@ impl Desk {
         self.in_flight.try_acquire_many(length).map_err(|_| put_off("too many requests at the same time"))
     }
 
-    async fn read(&self, body: Body, packed: bool) -> Result<Vec<u8>, Response> {
+    async fn read(&self, body: Incoming, packed: bool) -> Result<Vec<u8>, Response> {
         let most = usize::try_from(self.terms.max_body).unwrap_or(usize::MAX);
-        let read = tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await;
+        let read = tokio::time::timeout(self.terms.request_timeout, Limited::new(body, most).collect()).await;
         let read = read.map_err(|_| refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?;
-        let bytes = read.map_err(|error| {
-            // What is no breach of the limit is a connection that broke off, which nobody is left to hear of.
-            let long = std::error::Error::source(&error).is_some_and(|why| why.to_string().contains("limit"));
-            if long { self.too_long() } else { refuse(StatusCode::BAD_REQUEST, "the body broke off") }
+        let bytes = read.map_err(|error| match error.is::<LengthLimitError>() {
+            true => self.too_long(),
+            // Nobody is left to hear of it.
+            false => refuse(StatusCode::BAD_REQUEST, "the body broke off"),
         })?;
+        let bytes = bytes.to_bytes();
         if !packed {
             return Ok(bytes.into());
         }
@@ -300,7 +276,14 @@ impl Desk {
 }
 
 fn reply(status: StatusCode, body: Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+    let mut response = Response::new(format!("{body}\n").into());
+    *response.status_mut() = status;
+    with(header::CONTENT_TYPE, HeaderValue::from_static("application/json"), response)
+}
+
+fn with(name: HeaderName, value: HeaderValue, mut response: Response) -> Response {
+    response.headers_mut().insert(name, value);
+    response
 }
 
 fn refuse(status: StatusCode, why: &str) -> Response {
@@ -308,9 +291,9 @@ fn refuse(status: StatusCode, why: &str) -> Response {
 }
 
 fn put_off(why: &str) -> Response {
-    ([(header::RETRY_AFTER, RETRY_AFTER)], refuse(StatusCode::TOO_MANY_REQUESTS, why)).into_response()
+    with(header::RETRY_AFTER, RETRY_AFTER, refuse(StatusCode::TOO_MANY_REQUESTS, why))
 }
 
 fn unavailable(why: &str) -> Response {
-    ([(header::RETRY_AFTER, RETRY_AFTER)], refuse(StatusCode::SERVICE_UNAVAILABLE, why)).into_response()
+    with(header::RETRY_AFTER, RETRY_AFTER, refuse(StatusCode::SERVICE_UNAVAILABLE, why))
 }

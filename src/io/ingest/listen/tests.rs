@@ -120,6 +120,30 @@ impl Client {
         Answer { status, headers, body: serde_json::from_slice(&body).unwrap() }
     }
 
+    /// Sends bytes and nothing behind them.
+    fn begin(&mut self, text: &str) {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Whether the other side has hung up, after so long at most. What it still says is left out.
+    fn is_closed_within(&mut self, patience: Duration) -> bool {
+        self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
+        // A reset is an end too; only silence is none.
+        match self.stream.read_to_end(&mut Vec::new()) {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+        }
+    }
+
+    /// The status of the answer to a `POST`; none if the other side hangs up without one.
+    fn send_politely(&mut self, body: &str) -> Option<u16> {
+        let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        self.stream.get_mut().write_all((head + body).as_bytes()).ok()?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        line.split(' ').nth(1)?.parse().ok()
+    }
+
     fn post(&mut self, body: impl AsRef<[u8]>) -> Answer {
         self.send("POST / HTTP/1.1\r\n", body.as_ref());
         self.answer()
@@ -243,6 +267,57 @@ fn clients_are_put_off_while_too_much_waits() {
     assert_eq!((&answers[..3], answers.contains(&429)), (&[202, 202, 202][..], true));
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(client.post(lines(1..2)).status, 202);
+}
+
+#[test]
+fn a_request_that_does_not_arrive_in_time_is_given_up() {
+    let mut scene = Scene::new("request_timeout = '600ms'");
+    let since = Instant::now();
+    let (mut silent, mut trickling, mut slow, mut kept) =
+        (scene.client(), scene.client(), scene.client(), scene.client());
+    assert_eq!(kept.post(lines(1..2)).status, 202);
+    slow.begin("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
+    // Bytes that come do not buy a head more time.
+    let mut trickle = trickling.stream.get_ref().try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        let head = "GET /healthz HTTP/1.1\r\nX-Padding: ".bytes().chain(std::iter::repeat(b'x'));
+        head.take(100).for_each(|byte| {
+            let _ = trickle.write_all(&[byte]); // until the other side hangs up
+            std::thread::sleep(Duration::from_millis(50));
+        });
+    });
+    assert_eq!(scene.client().post(lines(2..3)).status, 202, "others are served meanwhile");
+    assert_eq!(slow.answer().status, 408);
+    assert!(since.elapsed() >= Duration::from_millis(500), "{:?}", since.elapsed());
+    for (name, client) in [("silent", &mut silent), ("trickling", &mut trickling), ("kept", &mut kept)] {
+        assert!(client.is_closed_within(Duration::from_secs(3)), "{name}");
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    writer.join().unwrap();
+    assert_eq!(scene.drain(), [1, 2]);
+}
+
+#[test]
+fn connections_beyond_the_most_are_turned_away() {
+    let scene = Scene::new("max_connections = 2\nrequest_timeout = '1m'");
+    let (mut first, mut second) = (scene.client(), scene.client());
+    assert_eq!((first.post(lines(1..2)).status, second.post(lines(2..3)).status), (202, 202));
+    let mut third = scene.client();
+    let answer = third.post(lines(3..4));
+    assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (503, "1"));
+    assert_eq!((answer.headers["connection"].as_str(), answer.body["error"].is_string()), ("close", true));
+    assert!(third.is_closed_within(Duration::from_secs(5)));
+    assert_eq!(first.post(lines(4..5)).status, 202, "those that are open are served");
+    // Very many that say nothing are not kept.
+    let mut silent: Vec<Client> = (0..200).map(|_| scene.client()).collect();
+    assert!(silent.iter_mut().all(|client| client.is_closed_within(Duration::from_secs(20))));
+    drop(second);
+    let since = Instant::now();
+    while scene.client().send_politely(&lines(5..6)) != Some(202) {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(config("max_connections = 0").is_err());
 }
 
 #[test]
