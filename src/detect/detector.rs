@@ -1,9 +1,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::column::Column;
 use super::episodes::{About, Tracked};
 use super::judge::{Judge, Measure, Standing};
-use super::{Entities, Episodes, PerEntity, Reached, Rules, Series, Sustained, Total, lanes, report_order};
+use super::{Entities, Episodes, Pasts, PerEntity, Reached, Rules, Series, Sustained, lanes, report_order};
 use crate::domain::{Anomaly, Batch, ServiceState, Status, Timestamp, WindowSpan};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
@@ -22,21 +25,10 @@ pub struct Detector {
     start: i64,
 }
 
-/// What is gathered of one rule.
-#[derive(Debug, Clone)]
-struct Column {
-    measure: Measure,
-    series: PerEntity<Series>,
-    /// Kept only where the rule says `for`.
-    sustained: PerEntity<Sustained>,
-}
-
 impl Detector {
     /// Of a window that begins at `start`; `None` where it is the whole input.
     pub fn new(rules: Arc<Rules>, start: Option<Timestamp>) -> Detector {
-        let column = |measure| Column { measure, series: PerEntity::default(), sustained: PerEntity::default() };
-        let metrics = rules.metrics().iter().map(|rule| column(Measure::new(rule.bands, rule.lasts, rule.clear)));
-        let metrics = metrics.collect();
+        let metrics = rules.metrics().iter().map(|rule| Column::new(rule, start.is_some())).collect();
         let status = Measure::new(*rules.status(), None, None);
         let (entities, services, service_numbers) = Default::default();
         let start = start.map_or(i64::MIN, Timestamp::micros);
@@ -47,17 +39,8 @@ impl Detector {
     pub fn push(&mut self, batch: &Batch) {
         let mut rows = self.entities.enter(batch);
         for metric in &batch.metrics {
-            let column = self.rules.position(&metric.name).and_then(|at| self.metrics.get_mut(at));
-            if let Some(Column { measure: Measure { levels, lasts, .. }, series, sustained }) = column {
-                rows.metric(metric, |entity, run| {
-                    let total = Total::of(run.values);
-                    if total.count() > 0 {
-                        series.of(entity).take_values(run, &total, levels);
-                        if let Some(lasts) = lasts {
-                            sustained.of(entity).take(run, total.max(), levels, *lasts, self.start);
-                        }
-                    }
-                });
+            for column in self.metrics.get_mut(self.rules.of(&metric.name)).into_iter().flatten() {
+                rows.metric(metric, |entity, run| column.take(entity, run, self.start));
             }
         }
         for service in &batch.services {
@@ -79,7 +62,8 @@ impl Detector {
 
     /// Everything that reached a band, in the order of a report: of an input that is one window. Descriptions are left
     /// empty: words are not the business of detection.
-    pub fn anomalies(&self) -> Vec<Anomaly> {
+    pub fn anomalies(&mut self) -> Vec<Anomaly> {
+        self.metrics.iter_mut().for_each(|column| column.settle(self.start));
         let mut found = Vec::new();
         for Seen { judge, number, series, reached, sustained } in self.reached() {
             let lasted = match judge.measure.lasts.zip(sustained) {
@@ -94,7 +78,13 @@ impl Detector {
 
     /// The same of one window among others: with the episodes that the anomalies are part of, and then those that are
     /// over. Windows come in the order of their time.
-    pub fn anomalies_of_window(&self, episodes: &mut Episodes, span: &WindowSpan) -> Vec<Anomaly> {
+    pub fn anomalies_of_window(&mut self, memory: &mut Memory, span: &WindowSpan) -> Vec<Anomaly> {
+        let Memory { episodes, pasts } = memory;
+        pasts.forget(self.start);
+        for (rule, column) in self.rules.metrics().iter().zip(&mut self.metrics) {
+            let name = |number| self.entities.name(number).map(|name| &**name);
+            column.settle_window(self.start, pasts, rule, name);
+        }
         let mut turn = episodes.turn(span.start);
         let mut found = Vec::new();
         for Seen { judge, number, series, reached, sustained } in self.reached() {
@@ -109,8 +99,8 @@ impl Detector {
     fn judged(&self, tracked: &Tracked) -> Option<(Judge<'_>, Standing)> {
         let number = self.entities.number(tracked.entity.as_deref())?;
         let (judge, series) = match &tracked.about {
-            About::Metric(metric) => {
-                let at = self.rules.position(metric)?;
+            About::Metric(metric, aspect) => {
+                let at = self.rules.position(metric, *aspect)?;
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
                 (Judge::of_metric(rule, &column.measure), column.series.get(number)?)
             }
@@ -176,6 +166,13 @@ impl Detector {
             states.sort_by(|a, b| a.name.cmp(&b.name));
         }
     }
+}
+
+/// What must survive from window to window.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Memory {
+    pub episodes: Episodes,
+    pub pasts: Pasts,
 }
 
 /// A series that reached a band.

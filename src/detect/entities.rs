@@ -156,6 +156,16 @@ impl<T> PerEntity<T> {
     }
 }
 
+impl<T> IntoIterator for PerEntity<T> {
+    type Item = (u32, T);
+    type IntoIter = std::vec::IntoIter<(u32, T)>;
+
+    /// In the order of appearance.
+    fn into_iter(self) -> Self::IntoIter {
+        self.kept.into_iter()
+    }
+}
+
 impl<T: Default> PerEntity<T> {
     /// What is kept of an entity.
     pub fn of(&mut self, entity: u32) -> &mut T {
@@ -181,7 +191,17 @@ pub struct Run<'a, V> {
     order: Option<&'a [u32]>,
 }
 
-impl<V> Run<'_, V> {
+impl<'a, V> Run<'a, V> {
+    /// All records of a batch of one entity, in the order of time.
+    pub fn of(batch: &'a Batch, values: &'a [V]) -> Run<'a, V> {
+        Run { values, batch, order: None }
+    }
+
+    /// The same places with other values.
+    pub fn with<'b, W>(&'b self, values: &'b [W]) -> Run<'b, W> {
+        Run { values, batch: self.batch, order: self.order }
+    }
+
     /// Whether the order of time is that of the input.
     pub fn is_in_order(&self) -> bool {
         self.order.is_none_or(<[u32]>::is_sorted)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::{Judge, Standing};
 use super::{Reached, Reading, Sustained};
-use crate::domain::{Anomaly, Episode, Phase, Severity, Timestamp};
+use crate::domain::{Anomaly, Aspect, Episode, Phase, Severity, Timestamp};
 
 /// How long an episode waits for a reading, in microseconds of the records' time: a day. No data is not healthy, but
 /// what is gone for good must not be kept for ever.
@@ -116,7 +116,7 @@ pub struct Tracked {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum About {
-    Metric(String),
+    Metric(String, Aspect),
     Service(String),
 }
 

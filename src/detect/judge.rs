@@ -3,16 +3,19 @@ use std::time::Duration;
 use super::episodes::{About, Tracked};
 use super::series::least_stated_as;
 use super::{Levels, Reached, Reading, Rule, Series};
-use crate::domain::{Anomaly, Bands, Counts, Figure, Phase};
+use crate::domain::{Anomaly, Aspect, Bands, Counts, Figure, Phase, Sample};
 
 /// The metric of anomalies of services.
 const SERVICE_STATUS: &str = "service_status";
 
-/// How values are judged, made ready for comparing.
+/// How values are judged, made ready for comparing. Where bands fall, values are judged by their negatives, so that worse
+/// is always greater: everything that is gathered is of the judged values, and only an [`Anomaly`] has the stated ones.
 #[derive(Debug, Clone)]
 pub struct Measure {
+    /// As written.
     pub bands: Bands,
     pub levels: Levels,
+    pub falls: bool,
     /// How long values must stay at or above the lowest band, in microseconds; `None`: one is enough.
     pub lasts: Option<i64>,
     /// The least value that an episode goes on with.
@@ -22,9 +25,31 @@ pub struct Measure {
 impl Measure {
     /// `clear` is the lowest band where it is not written.
     pub fn new(bands: Bands, lasts: Option<Duration>, clear: Option<Figure>) -> Measure {
-        let levels = Levels::new(&bands);
+        Measure::towards(bands, lasts, clear, false)
+    }
+
+    /// Of a rule.
+    pub fn of(rule: &Rule) -> Measure {
+        Measure::towards(rule.bands, rule.lasts, rule.clear, rule.aspect == Aspect::Below)
+    }
+
+    fn towards(bands: Bands, lasts: Option<Duration>, clear: Option<Figure>, falls: bool) -> Measure {
+        let judged = |figure: Figure| if falls { figure.negative() } else { figure };
+        let Bands { low, medium, high } = bands;
+        let [low, medium, high] = [low, medium, high].map(|band| band.map(judged));
+        let levels = Levels::new(&Bands { low, medium, high });
         let lasts = lasts.map(|lasts| i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX));
-        Measure { bands, levels, lasts, clear: clear.map_or(levels.start, least_stated_as) }
+        let clear = clear.map(judged).map_or(levels.start, least_stated_as);
+        Measure { bands, levels, falls, lasts, clear }
+    }
+
+    /// A judged value as it is stated, and the other way round.
+    pub fn stated(&self, value: f64) -> f64 {
+        if self.falls { -value } else { value }
+    }
+
+    fn sample(&self, reading: Reading) -> Option<Sample> {
+        Reading { value: self.stated(reading.value), ..reading }.sample()
     }
 }
 
@@ -32,6 +57,8 @@ impl Measure {
 #[derive(Debug, Clone, Copy)]
 pub struct Judge<'a> {
     pub metric: &'a str,
+    pub aspect: Aspect,
+    pub suffix: Option<&'a str>,
     pub service: Option<&'a str>,
     pub unit: Option<&'a str>,
     pub measure: &'a Measure,
@@ -56,27 +83,30 @@ impl Standing {
 
 impl<'a> Judge<'a> {
     pub fn of_metric(rule: &'a Rule, measure: &'a Measure) -> Judge<'a> {
-        Judge { metric: &rule.metric, service: None, unit: rule.unit.as_deref(), measure }
+        let Rule { metric, aspect, suffix, unit, .. } = rule;
+        Judge { metric, aspect: *aspect, suffix: *suffix, service: None, unit: unit.as_deref(), measure }
     }
 
     pub fn of_service(service: &'a str, measure: &'a Measure) -> Judge<'a> {
-        Judge { metric: SERVICE_STATUS, service: Some(service), unit: None, measure }
+        let (metric, aspect) = (SERVICE_STATUS, Aspect::Above);
+        Judge { metric, aspect, suffix: None, service: Some(service), unit: None, measure }
     }
 
     pub fn about(&self) -> About {
         match self.service {
             Some(service) => About::Service(service.to_string()),
-            None => About::Metric(self.metric.to_string()),
+            None => About::Metric(self.metric.to_string(), self.aspect),
         }
     }
 
-    /// The anomaly's name: `cpu_usage@web-1`, `service_status.cache`.
+    /// The anomaly's name: `cpu_usage@web-1`, `cpu_usage@web-1#rate`, `service_status.cache`.
     pub fn name(&self, entity: Option<&str>) -> String {
         let series = match self.service {
             Some(service) => format!("{}.{service}", self.metric),
             None => self.metric.to_string(),
         };
-        entity.map_or(series.clone(), |entity| format!("{series}@{entity}"))
+        let name = entity.map_or(series.clone(), |entity| format!("{series}@{entity}"));
+        self.suffix.map_or(name.clone(), |suffix| format!("{name}#{suffix}"))
     }
 
     /// What a report says of a series that reached a band; its sentence is left empty. `None` only for what no source lets
@@ -85,11 +115,13 @@ impl<'a> Judge<'a> {
         let Reached { counts, first, worst, last } = reached;
         let Measure { bands, levels, .. } = self.measure;
         let severity = levels.severity(worst.value)?;
-        let value = Figure::new(worst.value)?;
+        let sample = |reading| self.measure.sample(reading);
+        let value = sample(*worst)?.value;
         let threshold = if self.service.is_some() { value } else { bands.get(severity)? };
         Some(Anomaly {
             name: self.name(entity),
             metric: self.metric.to_string(),
+            aspect: self.aspect,
             service: self.service.map(str::to_string),
             entity: entity.map(str::to_string),
             value,
@@ -99,11 +131,11 @@ impl<'a> Judge<'a> {
             bands: *bands,
             records: standing.records,
             reached: *counts,
-            first: first.sample()?,
-            worst: worst.sample()?,
-            last: last.sample()?,
-            newest: standing.newest.sample()?,
-            mean: Figure::new(standing.mean)?,
+            first: sample(*first)?,
+            worst: sample(*worst)?,
+            last: sample(*last)?,
+            newest: sample(standing.newest)?,
+            mean: Figure::new(self.measure.stated(standing.mean))?,
             services: Vec::new(),
             description: String::new(),
             episode: None,

@@ -2,12 +2,14 @@
 //! sentences, no graph and no files.
 
 mod arrivals;
+mod column;
 mod detector;
 mod entities;
 mod episodes;
 mod judge;
 mod lanes;
 mod order;
+mod past;
 mod rules;
 mod series;
 mod sustained;
@@ -16,11 +18,12 @@ pub(crate) mod testing;
 mod total;
 
 pub use arrivals::{Arrival, Arrivals, Cadence, Silence, Silences, Tally};
-pub use detector::Detector;
+pub use detector::{Detector, Memory};
 pub use entities::{Entities, PerEntity, Rows, Run};
 pub use episodes::Episodes;
 pub use judge::{Judge, Measure, Standing};
 pub use order::{one_per_series, report_order};
+pub use past::Pasts;
 pub use rules::{Label, Rule, Rules};
 pub use series::{Levels, Reached, Reading, Series};
 pub use sustained::Sustained;

@@ -1,4 +1,6 @@
-//! The rules file: one table of bands per metric, and how bad each status of a service is.
+//! The rules file: one table per metric of what is judged of it, and how bad each status of a service is.
+
+mod written;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,28 +10,65 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
-use crate::domain::{Bands, Figure, Language, Severity, Span, Status};
+use crate::domain::{Aspect, Bands, Figure, Language, Severity, Status};
+use written::WrittenRule;
 
 /// A checked rules file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// By metric.
+    /// By metric, then by aspect.
     metrics: Vec<Rule>,
     status: Bands,
 }
 
-/// The bands of one metric.
+/// What is judged of one metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub metric: String,
+    pub aspect: Aspect,
+    pub quantity: Quantity,
+    /// What follows the series in an anomaly's name: `rate` of `cpu_usage@web-1#rate`.
+    pub suffix: Option<&'static str>,
     pub label: Label,
+    /// Of what is judged: `%`, and `%/min` of its rate.
     pub unit: Option<String>,
-    /// At least one is set, and they rise.
+    /// At least one is set, and they rise; below a value they fall.
     pub bands: Bands,
-    /// How long values must stay at or above the lowest band before there is an anomaly; `None`: one is enough.
+    /// How long values must stay at or beyond the lowest band before there is an anomaly; `None`: one is enough.
     pub lasts: Option<Duration>,
-    /// An episode goes on while a value reaches this; not above the lowest band, which it is where nothing is written.
+    /// An episode goes on while a value reaches this; not beyond the lowest band, which it is where nothing is written.
     pub clear: Option<Figure>,
+}
+
+impl Rule {
+    /// Names the rule within its file: `cpu_usage`, `cpu_usage#rate`.
+    pub fn name(&self) -> String {
+        self.suffix.map_or_else(|| self.metric.clone(), |suffix| format!("{}#{suffix}", self.metric))
+    }
+}
+
+/// What a rule makes of the readings of a series before it judges them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quantity {
+    Value,
+    /// The change from reading to reading, per so many microseconds.
+    Rate {
+        per: i64,
+        direction: Direction,
+    },
+    /// The same of a counter, which only goes down where it is reset.
+    Counter {
+        per: i64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Up,
+    Down,
+    #[default]
+    Both,
 }
 
 /// What sentences call a metric: a noun phrase, in French with its article.
@@ -60,27 +99,8 @@ impl Rules {
             faults.push(refuse(source, 0..0, "the file has no rule", "add a table such as `[metrics.cpu_usage]`"));
         }
         let mut metrics = Vec::new();
-        for (name, rule) in file.metrics {
-            let bands = Bands { low: rule.low, medium: rule.medium, high: rule.high };
-            if let Some((message, help)) = bands_fault(&bands, name.get_ref()) {
-                faults.push(refuse(source, name.span(), message, help));
-            }
-            if let (Some(clear), Some((_, lowest))) = (&rule.clear, bands.lowest())
-                && *clear.get_ref() > lowest
-            {
-                let (written, clear) = (clear.span(), clear.get_ref());
-                let message = format!("`clear` of `{}` is {clear}, above its lowest band {lowest}", name.get_ref());
-                let help = format!("an episode ends below `clear`: make it {lowest} or less");
-                faults.push(refuse(source, written, message, help));
-            }
-            metrics.push(Rule {
-                metric: name.into_inner(),
-                label: rule.label.unwrap_or_default(),
-                unit: rule.unit,
-                bands,
-                lasts: rule.lasts.map(|span| span.0),
-                clear: rule.clear.map(Spanned::into_inner),
-            });
+        for (name, written) in file.metrics {
+            metrics.extend(written.rules(&name, source, &mut faults));
         }
         let status = file.status.unwrap_or_default();
         if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
@@ -92,23 +112,30 @@ impl Rules {
         if !faults.is_empty() {
             return Err(faults);
         }
-        metrics.sort_by(|a, b| a.metric.cmp(&b.metric));
+        metrics.sort_by(|a, b| (&a.metric, a.aspect).cmp(&(&b.metric, b.aspect)));
         Ok(Rules { metrics, status: status.bands() })
     }
 
-    /// The rules of metrics, sorted by metric.
+    /// The rules of metrics, sorted by metric and aspect.
     pub fn metrics(&self) -> &[Rule] {
         &self.metrics
     }
 
-    /// The place of a metric's rule in [`Rules::metrics`].
-    pub fn position(&self, metric: &str) -> Option<usize> {
-        self.metrics.binary_search_by(|rule| rule.metric.as_str().cmp(metric)).ok()
+    /// The places of a metric's rules in [`Rules::metrics`].
+    pub fn of(&self, metric: &str) -> Range<usize> {
+        let begin = self.metrics.partition_point(|rule| rule.metric.as_str() < metric);
+        let rules = self.metrics.get(begin..).unwrap_or_default();
+        begin..begin + rules.iter().take_while(|rule| rule.metric == metric).count()
     }
 
-    /// The rule of a metric.
-    pub fn rule(&self, metric: &str) -> Option<&Rule> {
-        self.metrics.get(self.position(metric)?)
+    /// The place of the rule that judges this aspect of a metric.
+    pub fn position(&self, metric: &str, aspect: Aspect) -> Option<usize> {
+        self.of(metric).find(|at| self.metrics.get(*at).is_some_and(|rule| rule.aspect == aspect))
+    }
+
+    /// The rule that judges this aspect of a metric.
+    pub fn rule(&self, metric: &str, aspect: Aspect) -> Option<&Rule> {
+        self.metrics.get(self.position(metric, aspect)?)
     }
 
     /// The level (1 degraded, 2 offline) from which on a status has each severity. Where both statuses have one
@@ -125,19 +152,6 @@ struct File {
     #[serde(default)]
     metrics: BTreeMap<Spanned<String>, WrittenRule>,
     status: Option<WrittenStatus>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenRule {
-    label: Option<Label>,
-    unit: Option<String>,
-    low: Option<Figure>,
-    medium: Option<Figure>,
-    high: Option<Figure>,
-    #[serde(rename = "for")]
-    lasts: Option<Span>,
-    clear: Option<Spanned<Figure>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,27 +182,12 @@ impl WrittenStatus {
     }
 }
 
-/// Why bands cannot be applied, and what to do.
-fn bands_fault(bands: &Bands, metric: &str) -> Option<(String, String)> {
-    let set: Vec<(Severity, Figure)> = Severity::ALL.into_iter().filter_map(|s| Some((s, bands.get(s)?))).collect();
-    if set.is_empty() {
-        let message = format!("the rule of `{metric}` has no band");
-        return Some((message, "add at least one of `low`, `medium` and `high`".to_string()));
-    }
-    set.windows(2).find_map(|pair| match pair {
-        [(milder, lower), (worse, higher)] if lower >= higher => Some((
-            format!("the bands of `{metric}` do not rise: {} is {lower}, {} is {higher}", milder.word(), worse.word()),
-            format!(
-                "make `{}` greater than `{}`; a value that equals a band has reached it",
-                worse.word(),
-                milder.word()
-            ),
-        )),
-        _ => None,
-    })
-}
-
-fn refuse(source: &SourceFile, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
+pub(super) fn refuse(
+    source: &SourceFile,
+    span: Range<usize>,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Diagnostic {
     Diagnostic::new(codes::graph::RULES, message).at(source, span).help(help)
 }
 
@@ -223,6 +222,20 @@ mod tests {
             "[metrics.cpu]\nlow = 9\nhigh = 3",
             &["r.toml:1:10: AG0014: the bands of `cpu` do not rise: low is 9, high is 3 \
                [make `high` greater than `low`; a value that equals a band has reached it]"],
+        );
+        check(
+            "[metrics.cpu]\nbelow = { low = 10, high = 10 }\n[metrics.mem]\nbelow = { low = 10, clear = 5 }\n\
+             rate = { direction = 'up' }\n[metrics.jobs]\ncounter = { low = 2, medium = 1 }",
+            &[
+                "r.toml:2:9: AG0014: the bands of `below` of `cpu` do not fall: low is 10, high is 10 \
+                 [make `high` less than `low`; a value that equals a band has reached it]",
+                "r.toml:7:11: AG0014: the bands of `counter` of `jobs` do not rise: low is 2, medium is 1 \
+                 [make `medium` greater than `low`; a value that equals a band has reached it]",
+                "r.toml:4:29: AG0014: `clear` of `below` of `mem` is 5, below its lowest band 10 \
+                 [an episode ends above `clear`: make it 10 or more]",
+                "r.toml:5:8: AG0014: the rule of `rate` of `mem` has no band \
+                 [add at least one of `low`, `medium` and `high`]",
+            ],
         );
         check("[metrics.cpu]\nlow = 70\nfor = '2m 30s'\nclear = 65", &[]);
         check("[metrics.cpu]\nmedium = 70\nclear = 70", &[]);

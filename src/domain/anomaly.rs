@@ -48,6 +48,36 @@ impl Bands {
     }
 }
 
+/// What of a metric a rule judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Aspect {
+    /// Its value, from the bands upwards.
+    #[default]
+    Above,
+    /// Its value, from the bands downwards.
+    Below,
+    /// How fast it changes.
+    Rate,
+    /// How fast it counts up.
+    Counter,
+}
+
+impl Aspect {
+    pub fn word(self) -> &'static str {
+        match self {
+            Aspect::Above => "above",
+            Aspect::Below => "below",
+            Aspect::Rate => "rate",
+            Aspect::Counter => "counter",
+        }
+    }
+
+    pub fn is_above(&self) -> bool {
+        *self == Aspect::Above
+    }
+}
+
 /// One reading: when, where in the input (line of NDJSON or CSV, element of an array; from 1), and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -131,15 +161,18 @@ pub struct Episode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Anomaly {
-    /// Names the anomaly everywhere: `cpu_usage`, `cpu_usage@web-1`, `service_status.cache`, `service_status.cache@web-1`.
+    /// Names the anomaly everywhere: `cpu_usage`, `cpu_usage@web-1`, `service_status.cache`, `service_status.cache@web-1`,
+    /// `cpu_usage@web-1#rate` of a rule that judges another aspect than the value.
     pub name: String,
     /// The metric of the rule; `service_status` for a service.
     pub metric: String,
+    #[serde(default, skip_serializing_if = "Aspect::is_above")]
+    pub aspect: Aspect,
     /// The service, where the anomaly is one of a service.
     pub service: Option<String>,
     /// The host, device or sensor, where records name one.
     pub entity: Option<String>,
-    /// The worst value (a service's worst level: 0, 1, 2).
+    /// The worst value (a service's worst level: 0, 1, 2); what is judged, so of a rate it is the fastest.
     pub value: Figure,
     /// The band that `value` reached.
     pub threshold: Figure,
@@ -193,6 +226,7 @@ impl Anomaly {
         Anomaly {
             name: name.to_string(),
             metric: name.split('@').next().unwrap_or(name).to_string(),
+            aspect: Aspect::Above,
             service: None,
             entity: name.split('@').nth(1).map(str::to_string),
             value: figure(value),

@@ -34,6 +34,11 @@ impl Figure {
         self.0
     }
 
+    #[must_use]
+    pub fn negative(self) -> Figure {
+        Figure(0.0 - self.0) // never -0.0
+    }
+
     fn as_integer(self) -> Option<i64> {
         (self.0.fract() == 0.0 && self.0.abs() < 9_007_199_254_740_992.0).then_some(self.0 as i64)
     }

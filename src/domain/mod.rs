@@ -15,7 +15,7 @@ mod summary;
 mod time;
 mod window;
 
-pub use anomaly::{Anomaly, Bands, Counts, Episode, Phase, Sample, Severity};
+pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};

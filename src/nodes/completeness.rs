@@ -11,7 +11,7 @@ use crate::detect::{
     Arrival, Arrivals, Cadence, Entities, Episodes, Judge, Measure, PerEntity, Silence, Sustained, Tally, report_order,
 };
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Anomaly, Batch, Completeness, EntityCompleteness, Gap, Language, Span, Timestamp};
+use crate::domain::{Anomaly, Aspect, Batch, Completeness, EntityCompleteness, Gap, Language, Span, Timestamp};
 use crate::node::{Assets, Fold, Wanted, Window};
 use crate::wording::{Recovery, Shortfall};
 use share::{Share, measure, ratio};
@@ -236,7 +236,14 @@ impl Completing {
     }
 
     fn judge(&self) -> Judge<'_> {
-        Judge { metric: METRIC, service: None, unit: Some("%"), measure: &self.measure }
+        Judge {
+            metric: METRIC,
+            aspect: Aspect::Above,
+            suffix: None,
+            service: None,
+            unit: Some("%"),
+            measure: &self.measure,
+        }
     }
 
     /// `None` where the share reaches no band, or did not so long.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::detect::{Detector, Episodes, Rules};
+use crate::detect::{Detector, Memory, Rules};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Anomaly, Batch, Language, Timestamp};
 use crate::node::{AssetPath, Assets, Fold, Wanted, Window};
@@ -29,6 +29,34 @@ use crate::wording::describe;
 /// degraded = "medium"
 /// offline = "high"
 /// ```
+///
+/// Beside or instead of its own bands a metric has tables for other aspects of it, each with bands, `for` and `clear` of
+/// its own:
+///
+/// ```toml
+/// [metrics.battery]
+/// unit = "%"
+/// below = { low = 30, medium = 20, high = 10, clear = 35 }     # bands fall; `clear` lies above them
+///
+/// [metrics.temperature]
+/// unit = "°C"
+/// high = 40
+/// rate = { medium = 2, high = 5, per = "1m", direction = "up" }  # `up`, `down` or `both`, which is the default
+///
+/// [metrics.requests_total]
+/// counter = { high = 1000, per = "1s" }
+/// ```
+///
+/// `below` judges from the bands downwards; where the metric has both, its anomaly is `battery@x#below`. `rate` judges the
+/// change from one reading of a series to the next in time, per minute where `per` says nothing else, and its anomaly is
+/// `temperature@x#rate`. `counter` judges how fast a counter counts up, per second where nothing else is said: a drop by
+/// more than a tenth is a reset, after which it counts from zero, and a smaller one is a dip that is passed over
+/// (`requests_total@x#counter`). The unit is that of the metric, with `/min` or the like behind it.
+///
+/// Rules that look back remember the last reading of each series from window to window, for four weeks. Within a window
+/// they take the readings in the order of time, and so keep those of their metrics, 24 bytes each, until it closes; one
+/// that is older than the last of the window before says nothing. Without `[window]` they take them as they come, in order
+/// as far as no reading comes after more than 64 newer ones of its series.
 ///
 /// An anomaly states the worst value, the highest band that it reached and how many records reached the lowest one.
 /// `service_status.NAME` stands for a service: its value and threshold are the worst level (online 0, degraded 1,
@@ -69,11 +97,11 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;
-    type State = Episodes;
+    type State = Memory;
 
     fn new(config: Config, assets: &Assets<'_>) -> Result<Detect, Vec<Diagnostic>> {
         let file = assets.read(&config.rules).map_err(|fault| vec![fault])?;
@@ -93,13 +121,13 @@ impl Fold for Detect {
         gathered.push(batch);
     }
 
-    fn close(&self, gathered: Detector, episodes: &mut Episodes, window: &Window) -> Vec<Anomaly> {
+    fn close(&self, mut gathered: Detector, memory: &mut Memory, window: &Window) -> Vec<Anomaly> {
         let mut anomalies = match &window.span {
             None => gathered.anomalies(),
-            Some(span) => gathered.anomalies_of_window(episodes, span),
+            Some(span) => gathered.anomalies_of_window(memory, span),
         };
         for anomaly in &mut anomalies {
-            let label = self.rules.rule(&anomaly.metric).and_then(|rule| rule.label.get(self.language));
+            let label = self.rules.rule(&anomaly.metric, anomaly.aspect).and_then(|rule| rule.label.get(self.language));
             anomaly.description = describe(anomaly, label, self.language);
         }
         anomalies
@@ -152,7 +180,7 @@ mod tests {
         let mut gathered = detect.open(None);
         batches.iter().for_each(|b| detect.push(&mut gathered, b));
         let newest = Timestamp::from_micros(0).unwrap();
-        detect.close(gathered, &mut Episodes::default(), &Window { records: 1, newest, span: None, partial: false })
+        detect.close(gathered, &mut Memory::default(), &Window { records: 1, newest, span: None, partial: false })
     }
 
     #[test]
@@ -205,10 +233,14 @@ mod tests {
 
     /// What is found of the windows, which are ten minutes long; each is `records => anomalies`.
     fn check_windows(windows: &[(&str, &[&str])]) {
-        let detect = build(LASTING, "rules.toml", Language::En).unwrap();
+        check_rules(LASTING, windows);
+    }
+
+    fn check_rules(rules: &'static str, windows: &[(&str, &[&str])]) {
+        let detect = build(rules, "rules.toml", Language::En).unwrap();
         for batch_size in [1, 2, 100] {
             // The state once kept in memory, once written down and read again after every window.
-            let (mut kept, mut state) = (Episodes::default(), Episodes::default());
+            let (mut kept, mut state) = (Memory::default(), Memory::default());
             for (number, (text, expected)) in windows.iter().enumerate() {
                 let records = records(text);
                 let begin = |n: usize| Timestamp::from_micros(minute(n as i64 * 10)).unwrap();
@@ -219,7 +251,7 @@ mod tests {
                     span: Some(WindowSpan { start: begin(number), end: begin(number + 1) }),
                     partial: false,
                 };
-                let close = |state: &mut Episodes| {
+                let close = |state: &mut Memory| {
                     let mut gathered = detect.open(Some(begin(number)));
                     records.chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
                     detect.close(gathered, state, &window)
@@ -292,6 +324,102 @@ mod tests {
     }
 
     #[test]
+    fn values_that_fall_are_judged_as_those_that_rise() {
+        const RULES: &str = "
+            [metrics.charge]
+            below = { low = 30, high = -5, clear = 35 }
+            [metrics.load]
+            high = 9
+            below = { medium = 1, for = '5m' }";
+        check_rules(
+            RULES,
+            &[
+                ("0 a charge=30.1 load=5", &[]),
+                ("11 a charge=30 \n 12 a charge=20", &["opened charge@a 20 low/11..12..12/2 since 11 in 1 worst low"]),
+                (
+                    "21 a charge=-5 \n 22 a charge=90 load=10",
+                    &[
+                        "opened load@a 10 high/22..22..22/1 since 22 in 1 worst high",
+                        "escalated charge@a -5 high/11..21..21/1 since 11 in 2 worst high",
+                    ],
+                ),
+                ("31 a charge=35", &[]),
+                (
+                    "41 a charge=35.1 load=0.5",
+                    &[
+                        "resolved load@a 10 high/22..22..22/0 since 22 in 2 worst high",
+                        "resolved charge@a -5 high/11..21..21/0 since 11 in 4 worst high",
+                    ],
+                ),
+                ("51 a load=1", &["opened load@a#below 1 medium/41..51..51/1 since 41 in 1 worst medium"]),
+                ("61 a load=1.1", &["resolved load@a#below 1 medium/41..51..51/0 since 41 in 2 worst medium"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn rules_that_look_back_know_the_window_before() {
+        const RULES: &str = "
+            [metrics.temp]
+            unit = 'K'
+            rate = { low = 2, high = 5 }
+            [metrics.jobs]
+            counter = { medium = 1, per = '1m' }";
+        check_rules(
+            RULES,
+            &[
+                ("0 a temp=20 jobs=100 \n 1 a temp=21 jobs=100", &[]),
+                // 8 K in 4 minutes; 4 jobs in 9.
+                ("5 a temp=29 \n 10 a jobs=104", &["opened temp@a#rate 2 low/5..5..5/1 since 5 in 1 worst low"]),
+                // What comes late is in its place within the window, and of an earlier one it says nothing.
+                (
+                    "19 a temp=28 jobs=105 \n 18 a temp=33 \n 4 a temp=90",
+                    &["escalated temp@a#rate 5 high/5..19..19/1 since 5 in 2 worst high"],
+                ),
+                // A dip, and a reset that counts from zero.
+                (
+                    "20 a jobs=104 \n 21 a temp=28 jobs=30",
+                    &[
+                        "opened jobs@a#counter 15 medium/21..21..21/1 since 21 in 1 worst medium",
+                        "resolved temp@a#rate 5 high/5..19..19/0 since 5 in 3 worst high",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    proptest! {
+        /// In one window, whatever the batches: the rate of every reading by the one before it in time.
+        #[test]
+        fn rates_do_not_depend_on_batches(values in vec((0u32..3, -9i32..9), 1..300), size in 1usize..80) {
+            let rules = "[metrics.cpu]\nrate = { low = 4, per = '1m' }";
+            let records: Vec<Record> = values.iter().zip(1u64..).map(|((entity, value), row)| Record {
+                row, time: minute(row as i64), entity: Some(format!("h{entity}")),
+                metrics: vec![("cpu".to_string(), f64::from(*value))], services: vec![],
+            }).collect();
+            let mut expected = std::collections::BTreeMap::new();
+            for host in ["h0", "h1", "h2"] {
+                let own: Vec<&Record> = records.iter().filter(|r| r.entity.as_deref() == Some(host)).collect();
+                let rates = own.windows(2).map(|pair| {
+                    (pair[1].metrics[0].1 - pair[0].metrics[0].1).abs() / (pair[1].row - pair[0].row) as f64
+                });
+                let over: Vec<f64> = rates.filter(|rate| *rate >= 4.0).collect();
+                if !over.is_empty() {
+                    expected.insert(format!("cpu@{host}#rate"), over.len() as u64);
+                }
+            }
+            let detect = build(rules, "rules.toml", Language::En).unwrap();
+            let mut gathered = detect.open(None);
+            records.chunks(size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+            let newest = Timestamp::from_micros(minute(0)).unwrap();
+            let window = Window { records: 1, newest, span: None, partial: false };
+            let found = detect.close(gathered, &mut Memory::default(), &window);
+            let found: std::collections::BTreeMap<String, u64> = found.into_iter().map(|a| (a.name, a.reached.total())).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn no_data_is_not_healthy_until_it_is_forgotten() {
         let opened: &[&str] = &["opened cpu@a 75 low/1..1..1/1 since 1 in 1 worst low"];
         check_windows(&[
@@ -356,12 +484,12 @@ mod tests {
                 records(text).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
                 let window =
                     Window { records: 1, newest: Timestamp::from_micros(0).unwrap(), span: None, partial: false };
-                let mut state = Episodes::default();
+                let mut state = Memory::default();
                 let found = detect.close(gathered, &mut state, &window);
                 let lines: Vec<String> = found.iter().map(line).collect();
                 assert_eq!(
                     (lines.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), state),
-                    (expected, Episodes::default()),
+                    (expected, Memory::default()),
                     "{text}"
                 );
             }
@@ -382,7 +510,7 @@ mod tests {
         let batch = |text: &str| batch(&records(text));
         let lines = |language| {
             let detect = build(RULES, "rules.toml", language).unwrap();
-            let mut state = Episodes::default();
+            let mut state = Memory::default();
             let mut lines = Vec::new();
             for (n, text) in
                 ["0 web-1 cpu=93.5 db=offline \n 2 web-1 cpu=80", "12 web-1 cpu=5 db=online"].iter().enumerate()
@@ -486,7 +614,7 @@ mod tests {
         }
         let newest = Timestamp::from_micros(0).unwrap();
         let window = Window { records: 1, newest, span: None, partial: false };
-        detect.close(gathered, &mut Episodes::default(), &window)
+        detect.close(gathered, &mut Memory::default(), &window)
     }
 
     /// As an input has them: rows are places.
@@ -536,7 +664,7 @@ mod tests {
         ) {
             let rules = "[metrics.lag]\nlow = 10\nhigh = 20\nfor = '2m'\nclear = 7";
             let detect = build(rules, "rules.toml", Language::En).unwrap();
-            let (mut state, mut open, mut since) = (Episodes::default(), None::<f64>, None::<usize>);
+            let (mut state, mut open, mut since) = (Memory::default(), None::<f64>, None::<usize>);
             for (number, window) in windows.iter().enumerate() {
                 // The plainest way: value by value.
                 let (mut up, mut all) = (vec![], vec![]);

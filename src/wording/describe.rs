@@ -1,7 +1,7 @@
 //! The sentence that describes an anomaly.
 
 use super::{count, quantity};
-use crate::domain::{Anomaly, Language, Severity, Status};
+use crate::domain::{Anomaly, Aspect, Language, Severity, Status};
 
 /// A full sentence: what was worst, how bad that is, in how many records, since when and until when. `label` is what
 /// the language calls the metric, in French with its article; without one the metric's name stands for it. Of an episode
@@ -35,28 +35,33 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
     }
     let value = quantity(anomaly.value, anomaly.unit.as_deref(), language);
     let threshold = quantity(anomaly.threshold, anomaly.unit.as_deref(), language);
+    let falls = anomaly.aspect == Aspect::Below;
     if anomaly.is_over() {
         return match language {
             Language::En => {
+                let peaked = if falls { "fell to" } else { "peaked at" };
                 format!(
-                    "{subject} has recovered: it peaked at {value} ({severity} severity, threshold {threshold}), {when}."
+                    "{subject} has recovered: it {peaked} {value} ({severity} severity, threshold {threshold}), {when}."
                 )
             }
             Language::Fr => format!(
-                "{subject}\u{a0}: retour à la normale, après un pic de {value} (gravité {severity}, seuil de {threshold}), \
-                 {when}."
+                "{subject}\u{a0}: retour à la normale, après {} {value} (gravité {severity}, seuil de {threshold}), \
+                 {when}.",
+                if falls { "une chute à" } else { "un pic de" }
             ),
         };
     }
     let share = share(anomaly, language);
     match language {
         Language::En => {
-            format!("{subject} peaked at {value} ({severity} severity, threshold {threshold}): {share}, {when}.")
+            let peaked = if falls { "fell to" } else { "peaked at" };
+            format!("{subject} {peaked} {value} ({severity} severity, threshold {threshold}): {share}, {when}.")
         }
         Language::Fr => {
             let verb = if subject.starts_with("Les ") { "ont" } else { "a" };
+            let reached = if falls { "chuté à" } else { "atteint" };
             format!(
-                "{subject} {verb} atteint {value} (gravité {severity}, seuil de {threshold})\u{a0}: {share}, {when}."
+                "{subject} {verb} {reached} {value} (gravité {severity}, seuil de {threshold})\u{a0}: {share}, {when}."
             )
         }
     }
@@ -82,14 +87,31 @@ pub fn status_word(status: Status, language: Language) -> &'static str {
     }
 }
 
+/// What of `series` a rule judges, as a noun phrase: `the rate of change of CPU usage`; in French of a series with its
+/// article or of a name.
+pub fn aspect_of(aspect: Aspect, series: &str, language: Language) -> String {
+    let of = || match series.split_once(' ') {
+        Some(("le", rest)) => format!("du {rest}"),
+        Some(("les", rest)) => format!("des {rest}"),
+        _ => format!("de {series}"),
+    };
+    match (aspect, language) {
+        (Aspect::Above | Aspect::Below, _) => series.to_string(),
+        (Aspect::Rate, Language::En) => format!("the rate of change of {series}"),
+        (Aspect::Rate, Language::Fr) => format!("la vitesse de variation {}", of()),
+        (Aspect::Counter, Language::En) => format!("the increase of {series}"),
+        (Aspect::Counter, Language::Fr) => format!("la progression {}", of()),
+    }
+}
+
 /// `CPU usage on web-1`, with a capital.
 fn subject(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
     let what = match (&anomaly.service, label, language) {
         (Some(service), _, Language::En) => format!("service {service}"),
         (Some(service), _, Language::Fr) => format!("le service {service}"),
-        (None, Some(label), _) => label.to_string(),
-        (None, None, Language::En) => format!("the metric {}", anomaly.metric),
-        (None, None, Language::Fr) => format!("la mesure {}", anomaly.metric),
+        (None, Some(label), language) => aspect_of(anomaly.aspect, label, language),
+        (None, None, Language::En) => aspect_of(anomaly.aspect, &format!("the metric {}", anomaly.metric), language),
+        (None, None, Language::Fr) => aspect_of(anomaly.aspect, &format!("la mesure {}", anomaly.metric), language),
     };
     let mut rest = what.chars();
     let capital: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -111,7 +133,8 @@ fn share(anomaly: &Anomaly, language: Language) -> String {
     match language {
         Language::En => {
             let were = if one { "was" } else { "were" };
-            format!("{reached} of {records} {were} at or above the {lowest} threshold of {band}")
+            let side = if anomaly.aspect == Aspect::Below { "below" } else { "above" };
+            format!("{reached} of {records} {were} at or {side} the {lowest} threshold of {band}")
         }
         Language::Fr => {
             let have = if one { "a" } else { "ont" };
@@ -174,6 +197,7 @@ mod tests {
         Anomaly {
             name: "cpu_usage".into(),
             metric: "cpu_usage".into(),
+            aspect: Default::default(),
             service: None,
             entity: None,
             value: figure(93.5),
@@ -197,6 +221,7 @@ mod tests {
     fn cache() -> Anomaly {
         Anomaly {
             metric: "service_status".into(),
+            aspect: Default::default(),
             service: Some("cache".into()),
             value: figure(2.0),
             threshold: figure(2.0),

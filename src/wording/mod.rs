@@ -12,7 +12,7 @@ mod schema;
 mod shortfall;
 mod slots;
 
-pub use describe::{describe, severity_word, status_word};
+pub use describe::{aspect_of, describe, severity_word, status_word};
 pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
 pub use reply::{Rejection, judge, legible};

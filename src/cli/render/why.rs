@@ -165,6 +165,7 @@ mod tests {
         Anomaly {
             name: "cpu_usage@web-1".into(),
             metric: "cpu_usage".into(),
+            aspect: Default::default(),
             service: None,
             entity: Some("web-1".into()),
             value: figure(99.5),
@@ -241,6 +242,7 @@ mod tests {
         let service = Anomaly {
             name: "service_status.cache".into(),
             metric: "service_status".into(),
+            aspect: Default::default(),
             service: Some("cache".into()),
             entity: None,
             value: figure(2.0),

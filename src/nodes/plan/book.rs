@@ -100,7 +100,10 @@ impl Cause {
     pub fn matches(&self, anomaly: &Anomaly) -> bool {
         match self {
             Cause::Any => true,
-            Cause::Metric(metric) => anomaly.service.is_none() && anomaly.metric == *metric,
+            // What helps against a high value need not help against a low one or a fast change.
+            Cause::Metric(metric) => {
+                anomaly.service.is_none() && anomaly.aspect.is_above() && anomaly.metric == *metric
+            }
             Cause::Service(None) => anomaly.service.is_some(),
             Cause::Service(Some(status)) => {
                 anomaly.service.is_some() && anomaly.value.get() == f64::from(status.level())

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::domain::{
-    Anomaly, Fact, FactValue, Figure, Language, Parameter, Recommendation, ServiceState, Severity, WordingSource, Words,
+    Anomaly, Aspect, Fact, FactValue, Figure, Language, Parameter, Recommendation, ServiceState, Severity,
+    WordingSource, Words,
 };
 use crate::wording::fill;
 
@@ -203,7 +204,7 @@ impl<'a> Host<'a> {
     fn situation(&self, service: Option<&Anomaly>) -> Variables {
         let mut variables = Variables::new();
         self.assume(&mut variables);
-        for anomaly in self.metrics.iter().rev() {
+        for anomaly in self.metrics.iter().rev().filter(|anomaly| anomaly.aspect.is_above()) {
             facts::add_numbers(&mut variables, &anomaly.metric, anomaly);
         }
         let worst = || self.anomalies.iter().find(|a| a.service.is_some()).copied();
@@ -318,7 +319,10 @@ fn figure_fact(name: &str, figure: Figure, unit: Option<&String>, subject: &str,
 fn id(action: &Action, target: &str, host: Option<&str>, covered: &[&Anomaly]) -> String {
     let mut id = action.id.clone();
     if let (true, Some(anomaly)) = (action.is_catch_all(), covered.first()) {
-        id = format!("{id}.{}", anomaly.metric);
+        id = match anomaly.aspect {
+            Aspect::Above => format!("{id}.{}", anomaly.metric),
+            other => format!("{id}.{}.{}", anomaly.metric, other.word()),
+        };
     }
     id = format!("{id}:{target}");
     host.map_or(id.clone(), |host| format!("{id}@{host}"))

@@ -2,6 +2,8 @@
 
 use crate::domain::{Anomaly, Fact, FactValue, Figure, Language, Status, Timestamp};
 
+use crate::wording::aspect_of;
+
 use super::book::Cause;
 use super::formula::Variables;
 
@@ -46,7 +48,7 @@ pub fn add_numbers(variables: &mut Variables, prefix: &str, anomaly: &Anomaly) {
 /// Everything that sentences may say of `anomaly`.
 pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Language) -> Vec<Fact> {
     let series = match (&anomaly.service, language) {
-        (None, _) => anomaly.metric.clone(),
+        (None, language) => aspect_of(anomaly.aspect, &anomaly.metric, language),
         (Some(service), Language::En) => format!("the status of {service}"),
         (Some(service), Language::Fr) => format!("l'état de {service}"),
     };

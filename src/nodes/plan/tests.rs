@@ -67,6 +67,7 @@ fn anomaly(text: &str) -> Anomaly {
     Anomaly {
         name,
         metric: metric.to_string(),
+        aspect: Default::default(),
         service,
         entity: entity.clone(),
         value: figure(value),

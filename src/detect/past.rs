@@ -1,0 +1,191 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::Reading;
+use super::rules::{Direction, Quantity};
+
+/// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
+pub const HELD: usize = 64;
+
+/// How long what a rule remembers of a series is kept without a reading, in microseconds of the records' time: four weeks.
+const FORGOTTEN_AFTER: i64 = 28 * 24 * 3_600 * 1_000_000;
+
+/// A drop by more than this share of a counter's value is a reset; a smaller one is a dip.
+const RESET: f64 = 0.1;
+
+/// Puts the readings of one series into the order of time: exactly, as long as no reading comes after more than [`HELD`]
+/// newer ones. One that comes later than that is left out.
+#[derive(Debug, Clone, Default)]
+pub struct InOrder {
+    /// In the order of time and then of the input.
+    held: VecDeque<Reading>,
+    /// The newest that was given.
+    newest: Option<Reading>,
+}
+
+impl InOrder {
+    /// Takes a reading and gives the one that is next, if that is known by now.
+    pub fn take(&mut self, reading: Reading) -> Option<Reading> {
+        if self.newest.is_some_and(|newest| reading.is_before(&newest)) {
+            return None;
+        }
+        // Mostly the newest.
+        let at = self.held.iter().rposition(|held| !reading.is_before(held)).map_or(0, |place| place + 1);
+        self.held.insert(at, reading);
+        if self.held.len() <= HELD {
+            return None;
+        }
+        self.newest = self.held.pop_front();
+        self.newest
+    }
+
+    /// The rest, when nothing more comes.
+    pub fn rest(self) -> impl Iterator<Item = Reading> {
+        self.held.into_iter()
+    }
+}
+
+/// What a rule that looks back remembers of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Past {
+    /// The newest reading that counted.
+    last: Option<Reading>,
+}
+
+impl Past {
+    /// Takes the next reading in the order of time. What the rule judges of it; `None` where nothing can be said: of the
+    /// first reading, of one at the very time of the last, of a counter's dip.
+    ///
+    /// A counter whose value drops by more than a tenth was reset and counts from zero; a smaller drop is a dip that is
+    /// passed over, as in the energy sums of Home Assistant: 10, 15, 20, 10, 30 is 10 and then 30; 20, 19, 30 is 10.
+    pub fn step(&mut self, quantity: &Quantity, reading: Reading) -> Option<f64> {
+        let Some(last) = self.last else {
+            self.last = Some(reading);
+            return None;
+        };
+        if reading.time <= last.time {
+            return None;
+        }
+        let per = |change: f64, per: i64| change / (reading.time as f64 - last.time as f64) * per as f64;
+        let judged = match quantity {
+            Quantity::Value => reading.value,
+            Quantity::Rate { per: unit, direction } => {
+                let rate = per(reading.value - last.value, *unit);
+                match direction {
+                    Direction::Up => rate,
+                    Direction::Down => -rate,
+                    Direction::Both => rate.abs(),
+                }
+            }
+            Quantity::Counter { per: unit } => {
+                let drop = last.value - reading.value;
+                if drop > 0.0 && drop <= RESET * last.value.abs() {
+                    return None;
+                }
+                per(if drop > 0.0 { reading.value } else { -drop }, *unit)
+            }
+        };
+        self.last = Some(reading);
+        judged.is_finite().then_some(judged)
+    }
+
+    fn is_forgotten(&self, start: i64) -> bool {
+        self.last.is_none_or(|last| start.saturating_sub(last.time) > FORGOTTEN_AFTER)
+    }
+}
+
+/// What rules that look back remember from window to window.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Pasts {
+    /// By the rule's name, then by entity.
+    kept: BTreeMap<String, BTreeMap<Option<String>, Past>>,
+}
+
+impl Pasts {
+    /// What the rule of this name remembers of an entity.
+    pub fn of(&mut self, rule: &str, entity: Option<&str>) -> &mut Past {
+        if !self.kept.contains_key(rule) {
+            self.kept.insert(rule.to_string(), BTreeMap::new());
+        }
+        let series = self.kept.entry(rule.to_string()).or_default();
+        series.entry(entity.map(str::to_string)).or_default()
+    }
+
+    /// Forgets what had no reading for very long before `start`, microseconds.
+    pub fn forget(&mut self, start: i64) {
+        for series in self.kept.values_mut() {
+            series.retain(|_, past| !past.is_forgotten(start));
+        }
+        self.kept.retain(|_, series| !series.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn judged(quantity: &Quantity, values: &[f64]) -> Vec<Option<f64>> {
+        let mut past = Past::default();
+        let reading =
+            |(at, value): (usize, &f64)| Reading { time: at as i64 * 10 * SECOND, row: at as u64, value: *value };
+        values.iter().enumerate().map(reading).map(|reading| past.step(quantity, reading)).collect()
+    }
+
+    #[test]
+    fn rates_go_by_time_and_direction() {
+        let rate = |direction| judged(&Quantity::Rate { per: 60 * SECOND, direction }, &[1.0, 3.0, 0.0, 0.0]);
+        assert_eq!(rate(Direction::Both), [None, Some(12.0), Some(18.0), Some(0.0)]);
+        assert_eq!(rate(Direction::Up), [None, Some(12.0), Some(-18.0), Some(0.0)]);
+        assert_eq!(rate(Direction::Down), [None, Some(-12.0), Some(18.0), Some(-0.0)]);
+    }
+
+    #[test]
+    fn a_counter_is_reset_by_a_great_drop_and_passes_over_a_small_one() {
+        let sum = |values: &[f64]| {
+            let steps = judged(&Quantity::Counter { per: 10 * SECOND }, values);
+            (steps.iter().flatten().sum::<f64>(), steps.iter().filter(|step| step.is_none()).count())
+        };
+        // Over 20 seconds where a dip lies between.
+        assert_eq!(sum(&[10.0, 15.0, 20.0, 10.0, 30.0, 40.0, 50.0, 60.0, 70.0]), (80.0, 1));
+        assert_eq!(
+            sum(&[10.0, 15.0, 20.0, 19.0, 30.0, 40.0, 39.0, 60.0, 70.0]),
+            (5.0 + 5.0 + 5.0 + 10.0 + 10.0 + 10.0, 3)
+        );
+        assert_eq!(sum(&[0.0, 0.0, 5.0]), (5.0, 1));
+    }
+
+    #[test]
+    fn equal_times_and_overflows_say_nothing() {
+        let mut past = Past::default();
+        let rate = Quantity::Rate { per: SECOND, direction: Direction::Both };
+        let reading = |time, value| Reading { time, row: 0, value };
+        let steps = [(0, 1.0), (0, 9.0), (1, f64::MAX), (2, -f64::MAX), (i64::MAX, 1.0)];
+        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value)).is_some());
+        assert_eq!(steps, [false, false, false, false, true]);
+    }
+
+    proptest! {
+        #[test]
+        fn readings_come_in_order_whatever_the_disorder_within_what_is_held(times in vec(0i64..1000, 0..200), jumps in vec(0usize..HELD, 0..200)) {
+            let mut sorted = times.clone();
+            sorted.sort_unstable();
+            let mut readings: Vec<Reading> = sorted.iter().zip(0..).map(|(time, row)| Reading { time: *time, row, value: 0.0 }).collect();
+            let expected = readings.clone();
+            for (at, jump) in jumps.iter().enumerate().take(readings.len() / HELD) {
+                let at = at * HELD;
+                let end = (at + jump).min(readings.len() - 1);
+                readings[at..=end].rotate_left(1);
+            }
+            let mut order = InOrder::default();
+            let mut got: Vec<Reading> = readings.into_iter().filter_map(|reading| order.take(reading)).collect();
+            got.extend(order.rest());
+            prop_assert_eq!(got, expected);
+        }
+    }
+}
