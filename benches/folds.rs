@@ -62,7 +62,7 @@ fn blocks(entities: usize) -> Vec<Batch> {
         let entity = rows.iter().map(|row| if entities == 0 { NO_ENTITY } else { (*row % entities as u64) as u32 });
         let entity = entity.collect();
         let times = rows.iter().map(|row| 1_700_000_000_000_000 + *row as i64 * 1_000_000).collect();
-        Batch { rows, times, entities: names.clone(), entity, metrics, services }
+        Batch { rows, times, entities: names.clone(), entity, lanes: vec![], metrics, services }
     };
     (0..BLOCKS).map(block).collect()
 }

@@ -63,6 +63,8 @@ pub struct Pass<'a> {
     pub wanted: &'a Wanted,
     /// Where an earlier process stopped; `None` from the beginning, or from now on where there is none.
     pub from: Option<&'a Position>,
+    /// Where an earlier process had got to beyond that: records up to there will be known again.
+    pub seen: Option<&'a Position>,
     /// A folder of the source's own that outlives the process, for what it must keep; it exists. `None` where the run
     /// keeps no state.
     pub folder: Option<&'a Path>,
@@ -71,7 +73,7 @@ pub struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// From the beginning, with nothing kept.
     pub fn anew(node: &'a str, wanted: &'a Wanted) -> Pass<'a> {
-        Pass { node, wanted, from: None, folder: None }
+        Pass { node, wanted, from: None, seen: None, folder: None }
     }
 }
 

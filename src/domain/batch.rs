@@ -19,6 +19,9 @@ pub struct Batch {
     pub entities: Vec<Arc<str>>,
     /// Index into `entities`, or [`NO_ENTITY`].
     pub entity: Vec<u32>,
+    /// Which of the inputs that a source reads beside each other each record is from; empty where all are from 0. Records of
+    /// one lane come in the same order whenever they are read again; those of several may mix otherwise.
+    pub lanes: Vec<u32>,
     pub metrics: Vec<MetricColumn>,
     pub services: Vec<StatusColumn>,
 }
@@ -50,6 +53,11 @@ impl Batch {
         self.times.is_empty()
     }
 
+    /// The lane of the record at this place.
+    pub fn lane(&self, place: usize) -> u32 {
+        self.lanes.get(place).copied().unwrap_or(0)
+    }
+
     /// The records at these places, in this order. Places beyond the end are left out.
     pub fn select(&self, places: &[u32]) -> Batch {
         fn pick<T: Copy>(column: &[T], places: &[u32]) -> Vec<T> {
@@ -62,6 +70,7 @@ impl Batch {
             times: pick(&self.times, places),
             entities: self.entities.clone(),
             entity: pick(&self.entity, places),
+            lanes: pick(&self.lanes, places),
             metrics: self.metrics.iter().map(metric).collect(),
             services: self.services.iter().map(service).collect(),
         }

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Run;
 use super::windows::{Assigned, Known};
-use crate::domain::{Note, Position};
+use crate::domain::{Batch, Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
+/// Lanes of a source that are counted in any case.
+const LANES: usize = 64;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -62,34 +64,43 @@ pub struct SourceMark {
     pub fingerprint: String,
     /// `None`: from the beginning.
     pub position: Option<Position>,
-    /// This many records from there on were taken already. They are read again since some of them are of windows that
-    /// are still open.
-    pub taken: u64,
-    /// Those of them, by number from 0, that are in a later window than their own, and its start.
-    pub carried: BTreeMap<u64, i64>,
-    /// Those of them that are in no window, being late.
-    pub left: BTreeSet<u64>,
+    /// Where reading had got to.
+    pub seen: Option<Position>,
+    /// This many records of each lane from `position` on were taken already; lanes without any are left out. They are read
+    /// again since some of them are of windows that are still open.
+    pub taken: Counts,
+    /// Those of them that are in a later window than their own, and its start.
+    pub carried: BTreeMap<Number, i64>,
+    /// Those of them that are in no window, being late or too far ahead.
+    pub left: BTreeSet<Number>,
     pub newest: Option<i64>,
     /// See [`super::windows::SourceClock`].
     pub lag: Option<i64>,
     pub ended: bool,
 }
 
+/// Records by lane.
+pub type Counts = BTreeMap<u32, u64>;
+
+/// A record's lane and its number in there, from 0. Records of one lane are read again in the same order, those of several
+/// may mix otherwise: so a record is known by both.
+pub type Number = (u32, u64);
+
 /// Keeps account of what one source has given, so that a [`SourceMark`] can be had at any time.
 #[derive(Debug, Default)]
 pub struct Account {
     /// Records so far.
-    records: u64,
+    records: Counts,
     /// Where reading would go on.
     position: Option<Position>,
-    /// Where a batch began, its first record, and the end of the latest window that it is in. Oldest first, as far as
+    /// Where a batch began, the records before it, and the end of the latest window that it is in. Oldest first, as far as
     /// windows are open; only batches that reach into a later window than all before them, since the others are never
     /// where reading goes on. So there are no more than open windows, however small batches are and long positions.
-    marks: VecDeque<(Option<Position>, u64, i64)>,
+    marks: VecDeque<(Option<Position>, Counts, i64)>,
     /// Records in a later window than their own, and that window's start.
-    carried: Vec<(u64, i64)>,
-    /// Records in no window, and the time from which on they can be forgotten.
-    left: Vec<(u64, i64)>,
+    carried: Vec<(Number, i64)>,
+    /// Records in no window.
+    left: Vec<Number>,
     /// What an earlier process knew of the records that come first.
     known: SourceMark,
 }
@@ -104,10 +115,17 @@ impl Account {
         self.position = self.position.take().or(position);
     }
 
-    /// How an earlier process took the record that stands at `row` of the next batch.
-    pub fn known(&self, row: usize) -> Option<Known> {
-        let number = self.records + row as u64;
-        if number >= self.known.taken {
+    /// How an earlier process took the records of the next batch; empty where it had none of them.
+    pub fn known(&self, batch: &Batch) -> Vec<Option<Known>> {
+        if !self.is_replaying() {
+            return Vec::new();
+        }
+        let known: Vec<Option<Known>> = self.numbers(batch).into_iter().map(|number| self.known_as(number)).collect();
+        if known.iter().all(Option::is_none) { Vec::new() } else { known }
+    }
+
+    fn known_as(&self, number: Number) -> Option<Known> {
+        if self.known.taken.get(&number.0).is_none_or(|taken| number.1 >= *taken) {
             return None;
         }
         Some(match self.known.carried.get(&number) {
@@ -117,15 +135,27 @@ impl Account {
         })
     }
 
+    /// Of the records of the next batch.
+    fn numbers(&self, batch: &Batch) -> Vec<Number> {
+        let mut next = self.records.clone();
+        let mut number = |place| {
+            let lane = batch.lane(place);
+            let next = next.entry(lane).or_default();
+            *next += 1;
+            (lane, *next - 1)
+        };
+        (0..batch.len()).map(&mut number).collect()
+    }
+
     /// Whether records are still to come that an earlier process had.
     pub fn is_replaying(&self) -> bool {
-        self.records < self.known.taken
+        self.known.taken.iter().any(|(lane, taken)| count(&self.records, *lane) < *taken)
     }
 
     /// Takes note of a batch. `end_of` tells the end of a window by its start.
     pub fn take(
         &mut self,
-        times: &[i64],
+        batch: &Batch,
         assigned: &Assigned,
         position: Option<Position>,
         end_of: impl Fn(i64) -> i64,
@@ -133,16 +163,23 @@ impl Account {
         let latest = assigned.parts.iter().map(|(start, _)| end_of(*start)).max().unwrap_or(i64::MIN);
         let before = std::mem::replace(&mut self.position, position);
         if self.marks.back().is_none_or(|(_, _, known)| *known < latest) {
-            self.marks.push_back((before, self.records, latest));
+            self.marks.push_back((before, self.records.clone(), latest));
         }
-        for (start, rows) in &assigned.parts {
-            let Some(rows) = rows else { continue };
-            let carried = rows.iter().filter(|row| assigned.carried.binary_search(row).is_ok());
-            self.carried.extend(carried.map(|row| (self.records + u64::from(*row), *start)));
+        if !(assigned.carried.is_empty() && assigned.left.is_empty()) {
+            let numbers = self.numbers(batch);
+            let number = |row: &u32| numbers.get(*row as usize).copied();
+            for (start, rows) in &assigned.parts {
+                let rows = rows.iter().flatten().filter(|row| assigned.carried.binary_search(row).is_ok());
+                self.carried.extend(rows.filter_map(|row| Some((number(row)?, *start))));
+            }
+            self.left.extend(assigned.left.iter().filter_map(number));
         }
-        let end = |row: &u32| times.get(*row as usize).map(|time| (self.records + u64::from(*row), end_of(*time)));
-        self.left.extend(assigned.left.iter().filter_map(end));
-        self.records += times.len() as u64;
+        if batch.lanes.is_empty() {
+            *self.records.entry(0).or_default() += batch.len() as u64;
+        }
+        for lane in &batch.lanes {
+            *self.records.entry(*lane).or_default() += 1;
+        }
     }
 
     /// Everything before `boundary` is closed.
@@ -150,23 +187,52 @@ impl Account {
         while self.marks.front().is_some_and(|(_, _, latest)| *latest <= boundary) {
             self.marks.pop_front();
         }
-        self.carried.retain(|(_, start)| *start >= boundary);
-        self.left.retain(|(_, end)| *end > boundary);
+        let first = self.marks.front().map_or(&self.records, |(_, first, _)| first);
+        self.carried.retain(|((lane, number), start)| *start >= boundary && *number >= count(first, *lane));
+        self.left.retain(|(lane, number)| *number >= count(first, *lane));
+        self.forget();
+    }
+
+    /// Forgets lanes of which nothing came since the place where reading would go on: most of them are of files that were
+    /// rotated away. Should one go on it is counted from 0 again, which is right since only differences count.
+    fn forget(&mut self) {
+        if self.records.len() <= LANES {
+            return;
+        }
+        let first = self.marks.front().map_or(&self.records, |(_, first, _)| first);
+        let is_read_again = |lane: &u32, records: u64| self.known.taken.get(lane).is_none_or(|taken| records >= *taken);
+        let quiet = |(lane, records): (&u32, &u64)| {
+            (count(first, *lane) == *records && is_read_again(lane, *records)).then_some(*lane)
+        };
+        let quiet: Vec<u32> = self.records.iter().filter_map(quiet).collect();
+        for lane in quiet {
+            self.records.remove(&lane);
+            self.known.taken.remove(&lane);
+            for (_, records, _) in &mut self.marks {
+                records.remove(&lane);
+            }
+        }
     }
 
     /// Where a later process has to go on; the rest of the mark is the caller's.
     pub fn mark(&self) -> SourceMark {
+        let nothing = Counts::new();
         let (position, first) = match self.marks.front() {
-            Some((before, first, _)) => (before.clone(), *first),
-            None => (self.position.clone(), self.records),
+            Some((before, first, _)) => (before.clone(), first),
+            None => (self.position.clone(), &self.records),
         };
-        let first = if position.is_some() { first } else { 0 }; // what has no positions is read from its beginning
-        let since = |list: &[(u64, i64)]| -> BTreeMap<u64, i64> {
-            list.iter().filter(|(number, _)| *number >= first).map(|(number, at)| (number - first, *at)).collect()
-        };
-        let (carried, left) = (since(&self.carried), since(&self.left).into_keys().collect());
-        SourceMark { position, taken: self.records - first, carried, left, ..SourceMark::default() }
+        let first = if position.is_some() { first } else { &nothing }; // what has no positions is read from its beginning
+        let since = |(lane, number): Number| Some((lane, number.checked_sub(count(first, lane))?));
+        let carried = self.carried.iter().filter_map(|(number, start)| Some((since(*number)?, *start))).collect();
+        let left = self.left.iter().filter_map(|number| since(*number)).collect();
+        let taken = self.records.iter().filter_map(|(lane, records)| since((*lane, *records)));
+        let taken = taken.filter(|(_, taken)| *taken > 0).collect();
+        SourceMark { position, seen: self.position.clone(), taken, carried, left, ..SourceMark::default() }
     }
+}
+
+fn count(counts: &Counts, lane: u32) -> u64 {
+    counts.get(&lane).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -178,7 +244,8 @@ mod tests {
     /// A batch of one record in the window that ends then.
     fn batch(account: &mut Account, number: u64, end: i64) {
         let assigned = Assigned { parts: vec![(end, None)], ..Assigned::default() };
-        account.take(&[end], &assigned, Some(Position((number + 1).to_string())), |start| start);
+        let batch = Batch { times: vec![end], ..Batch::default() };
+        account.take(&batch, &assigned, Some(Position((number + 1).to_string())), |start| start);
     }
 
     proptest! {
@@ -199,7 +266,7 @@ mod tests {
                     let open = batches.iter().position(|end| *end > closed).unwrap_or(batches.len());
                     let mark = account.mark();
                     prop_assert_eq!(mark.position, Some(Position(open.to_string())));
-                    prop_assert_eq!(mark.taken, (batches.len() - open) as u64);
+                    prop_assert_eq!(count(&mark.taken, 0), (batches.len() - open) as u64);
                 }
             }
         }

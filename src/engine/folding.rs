@@ -207,9 +207,10 @@ impl Folding {
         let now = self.around.clock.now().micros();
         self.heard = now;
         let limit = input.live.then(|| now.saturating_add(self.max_ahead));
-        let assigned = windows.assign(source, &batch.times, limit, &|row| input.account.known(row));
+        let known = input.account.known(batch);
+        let assigned = windows.assign(source, &batch.times, limit, &known);
         // What an earlier process had says nothing of how far behind the source is.
-        if input.live && input.account.known(batch.len().saturating_sub(1)).is_none() {
+        if input.live && (known.is_empty() || known.iter().any(Option::is_none)) {
             windows.heard(source, now);
         }
         for (start, rows) in &assigned.parts {
@@ -226,7 +227,7 @@ impl Folding {
                 }
             }
         }
-        input.account.take(&batch.times, &assigned, position, |start| windows.end_of(start));
+        input.account.take(batch, &assigned, position, |start| windows.end_of(start));
         input.ahead += assigned.ahead;
         assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
     }

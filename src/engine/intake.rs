@@ -80,14 +80,15 @@ pub fn open(
     if mark.is_none() && checkpoint.sources.contains_key(&name) {
         tracing::warn!("source `{name}` has changed since the graph last ran; it is read from its beginning");
     }
-    let ended = mark.is_some_and(|mark| mark.ended && mark.taken == 0);
+    let ended = mark.is_some_and(|mark| mark.ended && mark.taken.is_empty());
     let mut account = match mark.filter(|_| source.source.can_be_reread()) {
         Some(mark) => Account::resume(mark),
         None => Account::default(),
     };
     let folder = around.shelf.folder(&name);
     let from = mark.and_then(|mark| mark.position.as_ref());
-    let pass = Pass { node: &name, wanted, from, folder: folder.as_deref() };
+    let seen = mark.and_then(|mark| mark.seen.as_ref());
+    let pass = Pass { node: &name, wanted, from, seen, folder: folder.as_deref() };
     let reader = if ended { None } else { Some(source.source.open(&pass).map_err(Box::new)?) };
     account.begin(reader.as_ref().and_then(|reader| reader.position()));
     let record = InputRecord { node: name.clone(), ..InputRecord::default() };

@@ -135,15 +135,9 @@ impl Windows {
         self.open.len()
     }
 
-    /// Takes the times of a batch. Times beyond `limit` are too far ahead to be believed. `known(row)` says of rows that
-    /// an earlier process had seen already how it took them; the others are placed by the rules.
-    pub fn assign(
-        &mut self,
-        source: usize,
-        times: &[i64],
-        limit: Option<i64>,
-        known: &dyn Fn(usize) -> Option<Known>,
-    ) -> Assigned {
+    /// Takes the times of a batch. Times beyond `limit` are too far ahead to be believed. `known` says of rows that
+    /// an earlier process had seen already how it took them; the others, all where it is empty, are placed by the rules.
+    pub fn assign(&mut self, source: usize, times: &[i64], limit: Option<i64>, known: &[Option<Known>]) -> Assigned {
         let others = self.watermark_without(source);
         let mut newest = self.newest(source);
         let assigned = match self.whole(times, limit, newest, others, known) {
@@ -167,12 +161,12 @@ impl Windows {
         limit: Option<i64>,
         newest: Option<i64>,
         others: Option<i64>,
-        known: &dyn Fn(usize) -> Option<Known>,
+        known: &[Option<Known>],
     ) -> Option<i64> {
         let (first, last) = (*times.first()?, *times.last()?);
         let believed = limit.is_none_or(|limit| last <= limit);
         let rises = times.is_sorted() && newest.is_none_or(|newest| newest <= first);
-        if !(believed && rises) || known(0).is_some() {
+        if !(believed && rises && known.is_empty()) {
             return None;
         }
         let closed = self.closed_at(newest.unwrap_or(first), others);
@@ -186,12 +180,13 @@ impl Windows {
         limit: Option<i64>,
         newest: &mut Option<i64>,
         others: Option<i64>,
-        known: &dyn Fn(usize) -> Option<Known>,
+        known: &[Option<Known>],
     ) -> Assigned {
         let mut assigned = Assigned::default();
         for (row, &time) in times.iter().enumerate() {
+            let known = known.get(row).copied().flatten();
             if limit.is_some_and(|limit| time > limit) {
-                assigned.ahead += u64::from(known(row).is_none());
+                assigned.ahead += u64::from(known.is_none());
                 assigned.left.push(row as u32);
                 continue;
             }
@@ -199,7 +194,7 @@ impl Windows {
             let cut_off = self.is_cut_off(time, newest.unwrap_or(time), others);
             *newest = (*newest).max(Some(time));
             let too_late = closed.filter(|closed| time < *closed);
-            let start = match (known(row), too_late) {
+            let start = match (known, too_late) {
                 (Some(Known::Left), _) => continue,
                 (Some(Known::Carried(start)), _) => start,
                 (Some(Known::Taken), _) if self.boundary.is_some_and(|boundary| time < boundary) => continue,

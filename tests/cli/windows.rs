@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -156,7 +157,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -339,7 +340,7 @@ fn a_killed_run_goes_on_and_every_record_is_in_one_report() {
 
     let live = start();
     append(&sandbox, INPUT, &records(13..17));
-    std::thread::sleep(Duration::from_millis(150));
+    thread::sleep(Duration::from_millis(150));
     live.kill(); // in the middle of a window
 
     let live = start();
@@ -355,7 +356,7 @@ fn a_killed_run_goes_on_and_every_record_is_in_one_report() {
     append(&sandbox, INPUT, &(half[20..].to_string() + &records(27..45)));
     for pause in [0, 20, 40, 60, 80] {
         let live = start();
-        std::thread::sleep(Duration::from_millis(pause));
+        thread::sleep(Duration::from_millis(pause));
         live.kill();
     }
     let live = start();
@@ -463,6 +464,49 @@ fn files_that_are_caught_up_with_make_each_others_records_no_stragglers() {
     holds(&sandbox, 0..45);
 }
 
+/// Read again, the lines of several files mix otherwise than at first, and those that came since lie between.
+#[test]
+fn records_of_several_files_are_in_one_report_each_whatever_came_while_nobody_read() {
+    let sandbox = sandbox("follow = true");
+    let graph = graph("follow = true").replace("path = \"telemetry.ndjson\"", "path = \"logs/*.ndjson\"");
+    sandbox.write(LIVE, &graph);
+    fs::create_dir(sandbox.at("logs")).unwrap();
+    let put = |file: &str, seconds: &[u64]| {
+        append(&sandbox, &format!("logs/{file}.ndjson"), &records(seconds.iter().copied()));
+    };
+    let taken = |window: &str| {
+        wait_for(&sandbox, window);
+        thread::sleep(Duration::from_millis(400)); // what is behind the window's end is read too
+    };
+    put("a", &[1]);
+    put("b", &[2, 3, 12, 13]);
+    let run = Following::start(&sandbox, &[]);
+    taken("000000");
+    run.kill();
+    put("a", &[11]);
+    put("c", &[14]);
+    let run = Following::start(&sandbox, &[]);
+    put("b", &[15]);
+    thread::sleep(Duration::from_secs(1));
+    run.stop();
+    put("a", &[16, 21]);
+    put("c", &[17, 22]);
+    let run = Following::start(&sandbox, &[]);
+    put("b", &[23, 31, 33]);
+    taken("000020");
+    // Renamed, and written on under its new name, while nobody reads.
+    run.kill();
+    fs::rename(sandbox.at("logs/b.ndjson"), sandbox.at("logs/z.ndjson")).unwrap();
+    put("z", &[34]);
+    put("b", &[35]);
+    put("a", &[32]);
+    let run = Following::start(&sandbox, &[]);
+    put("c", &[41]);
+    taken("000030");
+    run.stop();
+    holds(&sandbox, [1, 2, 3, 11, 12, 13, 14, 15, 16, 17, 21, 22, 23, 31, 32, 33, 34, 35, 41]);
+}
+
 #[test]
 fn a_run_that_was_killed_before_its_first_report_finds_what_was_there() {
     let sandbox = sandbox("follow = true");
@@ -560,7 +604,7 @@ fn standard_input_is_reported_on_as_it_comes_and_to_its_end() {
     for second in 0..12 {
         pipe.write_all(record(second).as_bytes()).unwrap();
         pipe.flush().unwrap();
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     wait_for(&sandbox, "000000"); // while the writer is still there
     pipe.write_all(records(12..24).as_bytes()).unwrap();
@@ -650,7 +694,7 @@ impl Hook {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (keys, count) = (Arc::new(Mutex::new(Vec::new())), AtomicUsize::new(0));
         let log: Arc<Mutex<Vec<(String, Value)>>> = keys.clone();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let mut kept = Vec::new();
             for stream in listener.incoming().flatten() {
                 let Some((head, body)) = request(&stream) else { continue };
@@ -704,7 +748,7 @@ fn send_for(sandbox: &Sandbox, length: Duration) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let time = agent::domain::Timestamp::from_micros(now.as_micros() as i64).unwrap();
         append(sandbox, INPUT, &format!("{{\"timestamp\":\"{time}\",\"host\":\"web-1\",\"value\":1}}\n"));
-        std::thread::sleep(Duration::from_millis(250));
+        thread::sleep(Duration::from_millis(250));
     }
 }
 
@@ -732,7 +776,7 @@ fn a_source_that_falls_silent_for_good_is_one_episode_until_it_is_heard_again() 
     wait_until("no data is no anomaly", || phases().len() >= 2);
     live.kill();
     let before = phases().len();
-    std::thread::sleep(Duration::from_millis(1500)); // windows pass while nobody looks
+    thread::sleep(Duration::from_millis(1500)); // windows pass while nobody looks
     let live = Following::start(&sandbox, &["--offline", "-q"]);
     wait_until("it does not go on", || phases().len() >= before + 3);
     send_for(&sandbox, Duration::from_millis(3500));

@@ -78,6 +78,7 @@ impl Reader for NumbersReader {
                 times: (0..values.len() as i64).collect(),
                 entities: vec![],
                 entity: vec![NO_ENTITY; values.len()],
+                lanes: vec![],
                 metrics: vec![MetricColumn { name: "v".into(), values }],
                 services: vec![],
             })

@@ -72,6 +72,7 @@ impl Reader for ScriptReader {
             times: times[from..to].iter().map(|second| second * 1_000_000).collect(),
             entities: vec![],
             entity: vec![NO_ENTITY; to - from],
+            lanes: vec![],
             metrics: vec![MetricColumn { name: "v".into(), values: (from..to).map(|n| base + n as f64).collect() }],
             services: vec![],
         }))

@@ -271,6 +271,7 @@ impl Table {
             times: take_column(&mut self.times),
             entities: self.entities.take_dictionary(),
             entity: take_column(&mut self.entity),
+            lanes: Vec::new(),
             metrics: Vec::new(),
             services: Vec::new(),
         };

@@ -69,6 +69,7 @@ fn gather(one: &Batch, other: &Batch, order: &[usize]) -> Batch {
         rows: pick(Some(&one.rows), Some(&other.rows), length, order, 0),
         times: pick(Some(&one.times), Some(&other.times), length, order, 0),
         entity: pick(Some(&one.entity), Some(&others_entity), length, order, NO_ENTITY),
+        lanes: Vec::new(), // one input is decoded
         entities,
         metrics: names(one.metrics.iter().chain(&other.metrics).map(|column| &column.name))
             .map(|name| {

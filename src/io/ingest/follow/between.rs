@@ -11,22 +11,23 @@ use super::identity::{HEAD, Head, Identity, Saved};
 const REMEMBERED: usize = 16;
 
 /// As a [`crate::domain::Position`] writes it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Saves {
     pub files: Vec<Saved>,
-    #[serde(default)]
     pub done: Done,
+    /// Lanes so far.
+    pub lanes: u32,
 }
 
 /// Files that were read to their end and let go, so that they are not taken for new ones.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Done(VecDeque<(Identity, Head)>);
+pub struct Done(VecDeque<(Identity, Head, u32)>);
 
 impl Done {
-    pub fn add(&mut self, identity: Identity, file: &File) {
+    pub fn add(&mut self, identity: Identity, file: &File, lane: u32) {
         if let Ok(head) = Head::of(file, HEAD) {
-            self.0.push_back((identity, head));
+            self.0.push_back((identity, head, lane));
         }
         if self.0.len() > REMEMBERED {
             self.0.pop_front();
@@ -35,7 +36,12 @@ impl Done {
 
     /// The system gives the number of a deleted file to another one, so the beginning counts too.
     fn has(&self, identity: Identity, file: &File) -> bool {
-        self.0.iter().any(|(known, head)| *known == identity && head.fits(file))
+        self.lane(identity, file).is_some()
+    }
+
+    /// The lane that a file had.
+    pub fn lane(&self, identity: Identity, file: &File) -> Option<u32> {
+        self.0.iter().find(|(known, head, _)| *known == identity && head.fits(file)).map(|(_, _, lane)| *lane)
     }
 }
 

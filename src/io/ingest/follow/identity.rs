@@ -79,6 +79,8 @@ pub struct Saved {
     pub mark: Mark,
     /// Records behind the mark that were handed on too.
     pub skip: u64,
+    /// Of its records, wherever the file is moved or copied to.
+    pub lane: u32,
 }
 
 impl Saved {

@@ -17,11 +17,12 @@ impl Joined {
         self.batch.len()
     }
 
-    /// Adds a range of the records of `from`.
-    pub fn append(&mut self, from: &Batch, range: Range<usize>) {
+    /// Adds a range of the records of `from`, which is this lane.
+    pub fn append(&mut self, from: &Batch, range: Range<usize>, lane: u32) {
         let Joined { batch, entities } = self;
         let before = batch.len();
         batch.rows.extend_from_slice(from.rows.get(range.clone()).unwrap_or_default());
+        batch.lanes.resize(before + range.len(), lane);
         batch.times.extend_from_slice(from.times.get(range.clone()).unwrap_or_default());
         for code in from.entity.get(range.clone()).unwrap_or_default() {
             let name = usize::try_from(*code).ok().and_then(|code| from.entities.get(code));
@@ -76,6 +77,7 @@ mod tests {
             times: vec![first as i64, first as i64 + 1],
             entities: vec!["unused".into(), host.into()],
             entity: vec![1, NO_ENTITY],
+            lanes: vec![],
             metrics: vec![MetricColumn { name: metric.into(), values: vec![1.0, 2.0] }],
             services: vec![StatusColumn { name: service.into(), levels: vec![0, NO_STATUS] }],
         }
@@ -85,11 +87,12 @@ mod tests {
     fn parts_keep_what_they_say() {
         let (a, b) = (batch("a", "cpu", "db", 1), batch("b", "mem", "db", 5));
         let mut joined = Joined::default();
-        for (part, range) in [(&a, 0..1), (&b, 0..2), (&a, 1..2), (&a, 0..1)] {
-            joined.append(part, range);
+        for (part, range, lane) in [(&a, 0..1, 3), (&b, 0..2, 5), (&a, 1..2, 3), (&a, 0..1, 3)] {
+            joined.append(part, range, lane);
         }
         assert_eq!(joined.len(), 5);
         let joined = joined.finish().unwrap();
+        assert_eq!(joined.lanes, [3, 5, 5, 3, 3]);
         assert_eq!((&joined.rows[..], &joined.times[..]), (&[1, 5, 6, 2, 1][..], &[1, 5, 6, 2, 1][..]));
         assert_eq!(
             (joined.entities, joined.entity),

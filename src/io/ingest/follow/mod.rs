@@ -4,6 +4,7 @@ mod between;
 mod identity;
 mod merge;
 mod pace;
+mod resume;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,10 @@ pub struct Follower {
     feed: Feed,
     tails: Vec<Tail>,
     done: Done,
+    /// What an earlier process had come to: its lanes are those of the same files, in whatever order they are found now.
+    seen: Saves,
+    /// The next lane.
+    lanes: u32,
     /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
     missing: Vec<Saved>,
     opened: Instant,
@@ -67,6 +72,8 @@ impl Follower {
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
             done: Done::default(),
+            seen: Saves::default(),
+            lanes: 0,
             missing: Vec::new(),
             opened: Instant::now(),
             pace,
@@ -75,13 +82,11 @@ impl Follower {
             again: 0,
             warned: BTreeSet::new(),
         };
-        if let Some(from) = pass.from {
-            match serde_json::from_str::<Saves>(&from.0) {
-                Ok(saves) => {
-                    follower.done = saves.done;
-                    follower.resume(&saves.files);
-                }
-                Err(error) => follower.lost(&format!("where reading stopped is not readable ({error})")),
+        let saves = |position: &Position| serde_json::from_str::<Saves>(&position.0);
+        match (pass.from.map(saves).transpose(), pass.seen.map(saves).transpose()) {
+            (Ok(from), Ok(seen)) => follower.resume(from.unwrap_or_default(), seen.unwrap_or_default()),
+            (Err(error), _) | (_, Err(error)) => {
+                follower.lost(&format!("where reading stopped is not readable ({error})"));
             }
         }
         follower.scan()?;
@@ -89,51 +94,6 @@ impl Follower {
             tracing::warn!("waiting for `{}`, which is not there yet", follower.path);
         }
         Ok(follower)
-    }
-
-    /// Goes on where an earlier process stopped.
-    fn resume(&mut self, files: &[Saved]) {
-        let known = files.iter().map(|saved| saved.identity).collect();
-        for saved in files {
-            match saved.find(&known) {
-                Some((_, file)) => self.go_on(saved, file),
-                None => self.missing.push(saved.clone()),
-            }
-        }
-    }
-
-    /// Goes on in a file that has come back; says so where it is another one.
-    fn come_back(&mut self, path: &Path, file: &File) -> Option<Saved> {
-        let name = path.to_string_lossy();
-        let index = self.missing.iter().position(|saved| saved.path == name)?;
-        let saved = self.missing.remove(index);
-        if saved.is(file) {
-            return Some(saved);
-        }
-        self.give_up(&saved);
-        None
-    }
-
-    fn give_up(&mut self, saved: &Saved) {
-        if saved.mark.offset > 0 {
-            self.lost(&format!("`{}`, of which {} bytes were read, is gone or another", saved.path, saved.mark.offset));
-        }
-    }
-
-    fn go_on(&mut self, saved: &Saved, file: File) {
-        let path = Path::new(&saved.path);
-        let opened = Tail::header(&file).map_err(Failure::from).and_then(|header| {
-            let strand = self.feed.resume(&saved.path, self.is_pattern(), saved.mark, &header)?;
-            Ok(Tail::open(path, file, strand, saved.skip)?)
-        });
-        match opened {
-            Ok(tail) => {
-                self.again += saved.skip;
-                self.tails.push(tail);
-            }
-            Err(Failure::System(error)) => self.lost(&format!("`{}` cannot be read any more: {error}", saved.path)),
-            Err(Failure::Content(fault)) => self.lost(&fault.message),
-        }
     }
 
     fn lost(&mut self, what: &str) {
@@ -225,7 +185,8 @@ impl Follower {
         }
         let name = path.to_string_lossy();
         let strand = self.feed.strand(&name, self.is_pattern());
-        self.tails.push(Tail::open(path, file, strand, 0)?);
+        let lane = self.lane(identity, &file);
+        self.tails.push(Tail::open(path, file, strand, 0, lane)?);
         tracing::info!("following `{name}`");
         Ok(identity)
     }
@@ -320,7 +281,8 @@ impl Follower {
         let Some(tail) = self.tails.get_mut(index) else { return };
         let (saved, read) = (tail.saved(), tail.strand.arrived());
         let was_usable = !tail.unusable;
-        tail.restart(self.feed.strand(&saved.path, named));
+        self.lanes += 1;
+        tail.restart(self.feed.strand(&saved.path, named), self.lanes - 1);
         let copy = if was_usable { saved.find_copy(&known) } else { None };
         let what = format!("`{}` was truncated after {read} bytes were read", saved.path);
         let rest = match &copy {
@@ -378,7 +340,7 @@ impl Reader for Follower {
 
     fn position(&self) -> Option<Position> {
         let files = self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect();
-        let saves = Saves { files, done: self.done.clone() };
+        let saves = Saves { files, done: self.done.clone(), lanes: self.lanes };
         serde_json::to_string(&saves).ok().map(Position)
     }
 

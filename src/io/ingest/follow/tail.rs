@@ -22,6 +22,7 @@ pub struct Tail {
     pub path: PathBuf,
     pub identity: Identity,
     pub strand: Strand,
+    lane: u32,
     file: File,
     head: Head,
     /// Size and time of change when it was last read to its end.
@@ -63,7 +64,7 @@ pub enum Look {
 impl Tail {
     /// # Errors
     /// What the system says of the file.
-    pub fn open(path: &Path, file: File, strand: Strand, skip: u64) -> io::Result<Tail> {
+    pub fn open(path: &Path, file: File, strand: Strand, skip: u64, lane: u32) -> io::Result<Tail> {
         let about = file.metadata()?;
         if !about.is_file() {
             return Err(io::Error::other("it is no regular file"));
@@ -74,6 +75,7 @@ impl Tail {
             path: path.to_path_buf(),
             identity: Identity::of(&about),
             strand,
+            lane,
             file,
             head,
             quiet: None,
@@ -177,7 +179,8 @@ impl Tail {
         }
         let pending = self.pending.take()?;
         (self.sent, self.skip) = (pending.mark, 0);
-        Some(pending.batch)
+        let lanes = vec![self.lane; pending.batch.len()];
+        Some(Batch { lanes, ..pending.batch })
     }
 
     /// Hands records on until one is later than `limit`, the first one in any case.
@@ -185,7 +188,7 @@ impl Tail {
         let Some(pending) = &mut self.pending else { return };
         let later = pending.batch.times.iter().skip(pending.sent + 1).position(|time| *time > limit);
         let end = later.map_or(pending.batch.len(), |more| pending.sent + 1 + more);
-        joined.append(&pending.batch, pending.sent..end);
+        joined.append(&pending.batch, pending.sent..end, self.lane);
         self.skip += (end - pending.sent) as u64;
         pending.sent = end;
         if end == pending.batch.len() {
@@ -194,8 +197,9 @@ impl Tail {
         }
     }
 
-    /// Starts again at the beginning, since that is another text now.
-    pub fn restart(&mut self, strand: Strand) {
+    /// Starts again at the beginning, since that is another text now, with a lane of its own.
+    pub fn restart(&mut self, strand: Strand, lane: u32) {
+        self.lane = lane;
         (self.sent, self.skip, self.again) = (Mark::default(), 0, 0);
         self.strand = strand;
         self.head = Head::default();
@@ -215,7 +219,7 @@ impl Tail {
 
     /// Is let go.
     pub fn remember(&self, done: &mut Done) {
-        done.add(self.identity, &self.file);
+        done.add(self.identity, &self.file, self.lane);
     }
 
     /// Whether nothing refers to it any more but this process.
@@ -225,7 +229,8 @@ impl Tail {
 
     pub fn saved(&self) -> Saved {
         let path = self.path.to_string_lossy().into_owned();
-        Saved { path, identity: self.identity, head: self.head.clone(), mark: self.sent, skip: self.skip }
+        let Tail { identity, sent, skip, lane, .. } = *self;
+        Saved { path, identity, head: self.head.clone(), mark: sent, skip, lane }
     }
 }
 
