@@ -40,6 +40,8 @@ pub struct Kind {
     pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The Rust type of the output; `None` for sources.
     pub output_type: Option<fn() -> TypeId>,
+    /// Reads a JSON text as an output, and says why it is none; `None` for sources.
+    pub reads: Option<fn(&str) -> Result<(), serde_json::Error>>,
     pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
 }
 
@@ -56,6 +58,7 @@ impl Kind {
             input: None,
             output: None,
             output_type: None,
+            reads: None,
             build: |setup| Ok(Body::Source(Box::new(S::new(setup.config()?, setup.assets)?))),
         }
     }
@@ -72,6 +75,7 @@ impl Kind {
             input: None,
             output: Some(|g| g.subschema_for::<F::Output>()),
             output_type: Some(TypeId::of::<F::Output>),
+            reads: Some(|text| serde_json::from_str::<F::Output>(text).map(drop)),
             build: |setup| {
                 Ok(Body::Fold(Box::new(Stateful {
                     fold: F::new(setup.config()?, setup.assets)?,
@@ -93,6 +97,7 @@ impl Kind {
             input: Some(T::Input::json_schema),
             output: Some(|g| g.subschema_for::<T::Output>()),
             output_type: Some(TypeId::of::<T::Output>),
+            reads: Some(|text| serde_json::from_str::<T::Output>(text).map(drop)),
             build: |setup| Ok(Body::Task(Arc::new(T::new(setup.config()?, setup.assets)?))),
         }
     }
