@@ -40,11 +40,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn of(plan: &Plan, run: &Run, outcome: Outcome) -> Seen {
+    fn of(plan: &Plan, run: &Run, outcome: Outcome, model: Option<&Arc<dyn Model>>) -> Seen {
         let begun = Timestamp::nearest(0);
         let mut record = run_record(run, begun, Some(begun));
         record.coverage = outputs::<Summary>(plan, run).into_iter().flat_map(|s| s.coverage).collect();
         record.completeness = outputs::<Completeness>(plan, run);
+        record.model = model.map(|model| model.identity());
         let value = |node: usize| run.value(node).and_then(|value| serde_json::from_str(value.get()).ok());
         Seen {
             start: record.window.as_ref().map(|window| window.span.start),
@@ -154,7 +155,7 @@ impl Shelf for Desk {
         self.model.clone()
     }
     fn ended(&self, run: &Run, outcome: Outcome) {
-        let seen = Seen::of(&self.plan, run, outcome);
+        let seen = Seen::of(&self.plan, run, outcome, self.model.as_ref());
         self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(seen);
     }
 }
