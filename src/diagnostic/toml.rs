@@ -143,15 +143,19 @@ fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
             Some(key.get_ref().to_string())
         }
         // Without the entry inside, else the table above removes the whole array.
-        DeValue::Array(items) => {
-            items.iter_mut().find(|item| inside(item.span())).and_then(|item| remove(item.get_mut(), span))
-        }
+        DeValue::Array(items) => match items.iter_mut().find(|item| inside(item.span())) {
+            Some(item) => remove(item.get_mut(), span),
+            // As above: of `[[header]]` tables.
+            None => items.iter_mut().find_map(|item| remove(item.get_mut(), span)),
+        },
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
 
     use super::*;
@@ -213,6 +217,19 @@ mod tests {
                 "t.toml:5:9: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
                 "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
             ]
+        );
+    }
+
+    #[test]
+    fn faults_of_several_tables_of_a_list_are_reported_together() {
+        let source = SourceFile::new(
+            "t.toml",
+            "[[list]]\npath = 1\n[[list]]\npath = 'x'\nratio = 'high'\n[list.nested]\ndepth = -1",
+        );
+        let found = decode_file::<BTreeMap<String, Vec<Config>>>(&source).unwrap_err();
+        assert_eq!(
+            found.iter().map(|f| line_and_column(&source.text, f.place.clone().unwrap().1.start)).collect::<Vec<_>>(),
+            [(2, 8), (5, 9), (7, 9)]
         );
     }
 

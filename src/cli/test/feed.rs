@@ -15,12 +15,14 @@ use crate::node::{AnySource, Next, Pass, Reader};
 /// The records of one source.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    /// By time, then by entity in the order in which they are first named.
-    rows: BTreeMap<(i64, usize), Row>,
+    rows: BTreeMap<Place, Row>,
     entities: Vec<Option<String>>,
     metrics: Vec<Arc<str>>,
     services: Vec<Arc<str>>,
 }
+
+/// When a record comes, its time, and its entity in the order in which they are first named.
+type Place = (i64, i64, usize);
 
 /// What a record says, by column.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,7 @@ struct Row {
 impl Records {
     /// One record at this time that says nothing.
     pub fn blank(time: Timestamp) -> Records {
-        let rows = BTreeMap::from([((time.micros(), 0), Row::default())]);
+        let rows = BTreeMap::from([((time.micros(), time.micros(), 0), Row::default())]);
         Records { rows, entities: vec![None], ..Records::default() }
     }
 
@@ -45,7 +47,7 @@ impl Records {
     /// # Errors
     /// AG0502: what is wrong with them.
     pub fn add(&mut self, series: &Spanned<Series>, test: &Test, source: &SourceFile) -> Result<(), Diagnostic> {
-        let Series { entity, metric, service, values, start, every, .. } = series.get_ref();
+        let Series { entity, metric, service, values, start, every, delay, .. } = series.get_ref();
         let (of, name) = match (metric, service) {
             (Some(metric), None) => (Of::Metric, metric),
             (None, Some(service)) => (Of::Service, service),
@@ -71,7 +73,7 @@ impl Records {
             let Some(moment) = Timestamp::from_micros(time) else {
                 return Err(fault(values.span(), "it goes on beyond the year 9999".to_string()));
             };
-            let row = self.rows.entry((time, entity)).or_default();
+            let row = self.rows.entry((time.saturating_add(delay.micros()), time, entity)).or_default();
             let before = match of {
                 Of::Metric => row.metrics.insert(column, value).is_some(),
                 Of::Service => row.services.insert(column, value as u8).is_some(), // a level, 0 to 2
@@ -86,7 +88,7 @@ impl Records {
     fn batches(&self) -> Vec<Batch> {
         let mut batches: Vec<Batch> = Vec::new();
         let mut places: Vec<usize> = Vec::new(); // of the batch's entities in `self.entities`
-        for (number, ((time, entity), row)) in (1..).zip(&self.rows) {
+        for (number, ((_, time, entity), row)) in (1..).zip(&self.rows) {
             if batches.last().is_none_or(|batch| batch.times.first() != Some(time)) {
                 batches.push(self.empty());
                 places.clear();
@@ -152,14 +154,14 @@ impl AnySource for Feed {
             What::File(file) => return file.open(pass),
             What::Records(records) => records,
         };
-        let moment = |key: Option<(&(i64, usize), &Row)>| key.map(|((time, _), _)| Timestamp::nearest(*time));
+        let times = || records.rows.keys().map(|(_, time, _)| *time);
         let record = InputRecord {
             node: pass.node.to_string(),
             path: "test".to_string(),
             format: "series".to_string(),
             records: records.rows.len() as u64,
-            first: moment(records.rows.first_key_value()),
-            last: moment(records.rows.last_key_value()),
+            first: times().min().map(Timestamp::nearest),
+            last: times().max().map(Timestamp::nearest),
             entities: records.entities.iter().flatten().count() as u64,
             ..InputRecord::default()
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::json::{Json, Moment, Time};
-use crate::domain::{Severity, Span, Timestamp};
+use crate::domain::{Severity, Span, Timestamp, Wait};
 
 /// `NAME.test.toml`.
 #[derive(Debug, Deserialize)]
@@ -80,6 +80,9 @@ pub struct Series {
     pub start: Option<Time>,
     #[serde(default)]
     pub every: Option<Span>,
+    /// How long after their time its records come.
+    #[serde(default)]
+    pub delay: Wait,
 }
 
 /// A file for the one source, or files by source.
