@@ -23,6 +23,9 @@ pub enum Role {
     Task,
 }
 
+/// Reads a JSON text as an output of a kind, and says why it is none.
+pub type Reads = fn(&str) -> Result<(), serde_json::Error>;
+
 /// One registered kind.
 pub struct Kind {
     pub name: &'static str,
@@ -40,8 +43,8 @@ pub struct Kind {
     pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The Rust type of the output; `None` for sources.
     pub output_type: Option<fn() -> TypeId>,
-    /// Reads a JSON text as an output, and says why it is none; `None` for sources.
-    pub reads: Option<fn(&str) -> Result<(), serde_json::Error>>,
+    /// `None` for sources.
+    pub reads: Option<Reads>,
     pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
 }
 

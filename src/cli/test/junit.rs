@@ -93,6 +93,22 @@ mod tests {
         let (failed, broken) = (verdict(vec![failed]), verdict(vec![Diagnostic::new(codes::test::TEST, "no graph")]));
         let results =
             [("a.test.toml", "one", &passed), ("a.test.toml", "two \"2\"", &failed), ("b.test.toml", "three", &broken)];
-        insta::assert_snapshot!(document(&results), @r#""#);
+        insta::assert_snapshot!(document(&results), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites tests="3" failures="1" errors="1" time="0.036">
+          <testsuite name="a.test.toml" tests="2" failures="1" errors="0" time="0.024">
+            <testcase classname="a.test.toml" name="one" time="0.012"/>
+            <testcase classname="a.test.toml" name="two &quot;2&quot;" time="0.012">
+              <failure type="AG0501" message="is 2 &amp; &quot;not&quot; &lt;3&gt;�">a.test.toml:2:9: AG0501: is 2 &amp; &quot;not&quot; &lt;3&gt;�
+          help: look</failure>
+            </testcase>
+          </testsuite>
+          <testsuite name="b.test.toml" tests="1" failures="0" errors="1" time="0.012">
+            <testcase classname="b.test.toml" name="three" time="0.012">
+              <error type="AG0503" message="no graph">AG0503: no graph</error>
+            </testcase>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 }

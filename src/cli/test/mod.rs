@@ -108,7 +108,10 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
         });
         match read.and_then(|source| decode_file(&source).map(|file| (source, file))) {
             Ok((source, file)) => files.push(Loaded { path: path.clone(), source, file }),
-            Err(found) => faults.extend(found.into_iter().map(with_help)),
+            Err(mut found) => {
+                found.sort_by_key(|fault| fault.place.as_ref().map(|(_, span)| span.start));
+                faults.extend(found.into_iter().map(with_help));
+            }
         }
     }
     if faults.is_empty() { Ok(files) } else { Err(Failure::config(faults)) }

@@ -33,9 +33,10 @@ impl Clock for SetClock {
 }
 
 impl Folding {
-    /// As [`Folding::run`], in step. A record comes at its time, so a live source brings the past as if it were now. When
-    /// the records of all live sources are through, these fall silent, and the clock goes on to `until`; as far as it takes
-    /// for the last window with records to close, where that is `None`. What is open then is drained.
+    /// As [`Folding::run`], in step, of sources that come to their end though they may be live. A record comes at its time,
+    /// so a live source brings the past as if it were now. When its records are through it falls silent; once all are, the
+    /// clock goes on to `until`, or as far as it takes for the last window with records to close. What is open then is
+    /// drained.
     ///
     /// # Errors
     /// A source that has become unusable, or a fold whose value cannot be written.
