@@ -252,6 +252,26 @@ fn tests_are_found_and_chosen() {
     insta::assert_snapshot!(told);
 }
 
+/// Whatever the help tells is tried here, or in the tests of the shipped graphs.
+#[test]
+fn the_help_describes_every_key() {
+    let help = Sandbox::new().agent(&["test", "--help"]).exits(0).stdout;
+    for key in "name graph set env cassette series input start every until given expect entity metric service node delay \
+                no_anomalies anomalies more_anomalies severity value tolerance since opened escalated resolved report record \
+                values windows no_report fails contains about within length absent"
+        .split_whitespace()
+    {
+        assert!(help.contains(key), "{key}");
+    }
+    let manual = include_str!("../../src/cli/test/manual.txt");
+    assert!(help.contains(manual.trim_end()), "no line is wrapped: {help}");
+    // Its example passes.
+    let example: Vec<&str> =
+        manual.lines().skip_while(|l| *l != "  [[test]]").take_while(|l| l.is_empty() || l.starts_with("  ")).collect();
+    let (code, told) = run(&example.join("\n"));
+    assert!(code == 0 && told.contains("a busy processor"), "{told}");
+}
+
 #[test]
 fn results_are_written_as_junit() {
     let sandbox = Sandbox::new();
