@@ -172,6 +172,13 @@ given = { insights = { timestamp = 2024-01-01T00:00:00Z }, telemetry = [], anoma
 expect = { no_anomalies = true }
 
 [[test]]
+name = "no windows"
+graph = "default.toml"
+until = 2024-01-01T00:02:00Z
+series = [{ metric = "cpu_usage", values = "80" }]
+expect = { anomalies = [{ name = "cpu_usage", opened = 2024-01-01T00:00:00Z, resolved = "never" }] }
+
+[[test]]
 name = "no such node"
 series = [{ metric = "cpu_usage", values = "20" }]
 expect = { values = { "rport.insights" = {} } }

@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use toml::Spanned;
 
 use super::feed::{Feed, Records, What};
-use super::file::Test;
+use super::file::{ExpectedAnomaly, Test};
 use super::stand_in::{Echo, Given};
 use super::{Case, inputs};
 use crate::cli::load;
@@ -29,6 +29,7 @@ pub type Faults = Vec<Diagnostic>;
 pub fn stage(case: &Case<'_>) -> Result<Compiled, Faults> {
     let graph = Graph::of(case)?;
     let mut compiled = graph.compiled(&[])?;
+    check_windows(case, &compiled)?;
     let given = given(case, &compiled.plan)?;
     let needed = needed(case, &compiled.plan, &given)?;
     feed(case, &graph, &mut compiled, &needed, &given)?;
@@ -47,6 +48,26 @@ pub fn stage(case: &Case<'_>) -> Result<Compiled, Faults> {
         }
     }
     Ok(compiled)
+}
+
+/// Refuses what only has a meaning where there are windows, or a source that falls silent.
+fn check_windows(case: &Case<'_>, compiled: &Compiled) -> Result<(), Faults> {
+    let mut faults = Vec::new();
+    let has_windows = compiled.plan.window.is_some();
+    let is_live = has_windows && compiled.stream.sources.iter().any(|source| source.source.is_live());
+    if let Some(until) = case.test().until.as_ref().filter(|_| !is_live) {
+        faults.push(case.fault(until.span(), "the graph has no live source: it ends with its last record".to_string()));
+    }
+    for anomaly in case.test().expect.get_ref().anomalies.iter().filter(|_| !has_windows) {
+        let ExpectedAnomaly { opened, escalated, resolved, .. } = anomaly.get_ref();
+        let changes = opened.iter().map(Spanned::span);
+        let changes = changes.chain(escalated.iter().chain(resolved).map(Spanned::span));
+        faults.extend(changes.map(|span| {
+            let message = "the graph has no windows in which an anomaly could open, escalate or resolve".to_string();
+            case.fault(span, message).help("`since` is the time of its first record")
+        }));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// The graph file of a test.
