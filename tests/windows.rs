@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use agent::domain::Timestamp;
 use agent::engine::{
-    Begun, Cancel, Checkpoint, Closed, Entry, Event, Outcome, Run, Shelf, Surroundings, live, read_checkpoint,
+    Begun, Cancel, Checkpoint, Closed, Entry, Event, Outcome, Run, Shelf, Surroundings, live, read_checkpoint, rehearse,
 };
 use agent::graph::{Compiled, Plan};
 use agent::port::{Clock, Model};
@@ -148,6 +148,14 @@ async fn run_by(times: i64, graph: &str, disk: &Disk, drain_after: Option<usize>
     let desk = Arc::new(desk);
     let around = Surroundings { clock, watcher: Arc::new(Nobody), shelf: desk.clone(), drain: drain.clone() };
     live(plan.clone(), stream, header(&plan), around, checkpoint, earlier).await.unwrap();
+    desk
+}
+
+/// The same in step.
+async fn rehearsed(graph: &str) -> Arc<Desk> {
+    let Compiled { plan, stream } = compiled(graph);
+    let (plan, desk) = (Arc::new(plan), Arc::new(Desk::default()));
+    rehearse(plan.clone(), stream, header(&plan), Arc::new(Nobody), desk.clone(), None).await.unwrap();
     desk
 }
 
@@ -428,6 +436,8 @@ proptest! {
         let whole = block_on(run(&text(batch), &Disk::default(), None));
         let expected = reports(&whole, "end");
         prop_assert!(counts(&whole).values().all(|count| *count == 1));
+        let rehearsed = block_on(rehearsed(&text(batch)));
+        prop_assert_eq!(&reports(&rehearsed, "end"), &expected);
         let pictures = whole.pictures.lock().unwrap().clone();
         for disk in pictures {
             let after = block_on(run(&text(batch), &disk, None));

@@ -17,6 +17,7 @@ mod runs;
 mod schema;
 mod signals;
 mod terminal;
+mod test;
 mod why;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ struct Arguments {
 enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
+    Test(test::TestArguments),
     Draw(draw::DrawArguments),
     Kinds(kinds::KindsArguments),
     Schema(schema::SchemaArguments),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Draw(arguments) => draw::draw(&arguments),
         Command::Kinds(arguments) => kinds::kinds(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),

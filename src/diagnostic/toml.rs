@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 
 use super::{Diagnostic, SourceFile, codes, did_you_mean};
 
@@ -136,7 +136,11 @@ fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
                 // The span of a `[header]` table is its header: what lies below it must be looked for.
                 return table.iter_mut().find_map(|(_, entry)| remove(entry.get_mut(), span));
             };
-            if !exact && let Some(deeper) = table.get_mut(&key).and_then(|entry| remove(entry.get_mut(), span)) {
+            // The span of a list of `[[header]]` tables is that of its first.
+            let is_list = table.get(&key).is_some_and(|entry| entry.get_ref().is_array());
+            if (!exact || is_list)
+                && let Some(deeper) = table.get_mut(&key).and_then(|entry| remove(entry.get_mut(), span))
+            {
                 return Some(deeper);
             }
             table.remove(&key);
@@ -144,7 +148,18 @@ fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
         }
         // Without the entry inside, else the table above removes the whole array.
         DeValue::Array(items) => {
-            items.iter_mut().find(|item| inside(item.span())).and_then(|item| remove(item.get_mut(), span))
+            // A table that lacks something says nothing of the others.
+            let is_it = |item: &Spanned<DeValue<'_>>| item.get_ref().is_table() && item.span() == *span;
+            if items.iter().any(is_it) {
+                let others = std::mem::replace(items, DeArray::new()).into_iter().filter(|item| !is_it(item));
+                others.for_each(|item| items.push(item));
+                return Some(String::new()); // it has no key
+            }
+            match items.iter_mut().find(|item| inside(item.span())) {
+                Some(item) => remove(item.get_mut(), span),
+                // As above: of `[[header]]` tables.
+                None => items.iter_mut().find_map(|item| remove(item.get_mut(), span)),
+            }
         }
         _ => None,
     }
@@ -152,6 +167,8 @@ fn remove(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
 
     use super::*;
@@ -213,6 +230,19 @@ mod tests {
                 "t.toml:5:9: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
                 "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
             ]
+        );
+    }
+
+    #[test]
+    fn faults_of_several_tables_of_a_list_are_reported_together() {
+        let source = SourceFile::new(
+            "t.toml",
+            "[[list]]\npath = 1\n[[list]]\npath = 'x'\nratio = 'high'\n[list.nested]\ndepth = -1",
+        );
+        let found = decode_file::<BTreeMap<String, Vec<Config>>>(&source).unwrap_err();
+        assert_eq!(
+            found.iter().map(|f| line_and_column(&source.text, f.place.clone().unwrap().1.start)).collect::<Vec<_>>(),
+            [(2, 8), (7, 9), (5, 9)]
         );
     }
 

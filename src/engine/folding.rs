@@ -2,6 +2,8 @@
 //! A window that closes is journaled as a run that has reached its cut; then the checkpoint is written; then the run is
 //! handed on.
 
+mod rehearse;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,9 @@ use super::windows::{Closing, SourceClock, Windows};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Batch, ClosedBy, InputRecord, Position, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold};
-use crate::node::{PATIENCE, Wanted};
+use crate::node::{PATIENCE, Reader, Wanted};
+
+pub use rehearse::SetClock;
 
 /// After this long without a record a live source is not waited for, where `[window] idle` says nothing.
 const IDLE: Duration = Duration::from_secs(10);
@@ -37,6 +41,8 @@ pub struct Folding {
     around: Surroundings,
     shared: Shared,
     sources: Vec<Intake>,
+    /// By the place of their source; gone once they read.
+    readers: Vec<(usize, Box<dyn Reader>)>,
     folds: Vec<StreamFold>,
     windows: Windows,
     open: BTreeMap<i64, Open>,
@@ -96,15 +102,9 @@ impl Folding {
         let mailbox = Mailbox::new(inputs.len());
         let mut windows = Windows::new(&windowing, inputs.len());
         windows.resume(checkpoint.boundary, clocks);
-        for (at, reader) in readers.into_iter().enumerate() {
-            let Some(reader) = reader else {
-                windows.end(at);
-                continue;
-            };
-            let (mailbox, watcher) = (mailbox.clone(), around.watcher.clone());
-            let name = inputs.get(at).map(|input| input.name.clone()).unwrap_or_default();
-            std::thread::spawn(move || pump(&mailbox, at, reader, |read, total| watcher.on_read(&name, read, total)));
-        }
+        let ended = readers.iter().enumerate().filter(|(_, reader)| reader.is_none());
+        ended.for_each(|(at, _)| windows.end(at));
+        let readers = readers.into_iter().enumerate().filter_map(|(at, reader)| Some((at, reader?))).collect();
         let begun = around.clock.now();
         let micros = |span: Option<Duration>, default| span.unwrap_or(default).as_micros().min(1 << 60) as i64;
         let expects = folds.iter().any(|fold| fold.fold.expects_records());
@@ -112,6 +112,7 @@ impl Folding {
             header,
             shared,
             sources: inputs,
+            readers,
             folds,
             windows,
             open: BTreeMap::new(),
@@ -134,6 +135,7 @@ impl Folding {
     /// # Errors
     /// A source that has become unusable, or a fold whose value cannot be written.
     pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<Checkpoint> {
+        self.read_apart();
         if self.is_first {
             // So that what is there now is found again, should it be moved before the first window closes.
             save(&self.checkpoint(), &self.around);
@@ -144,6 +146,15 @@ impl Folding {
             self.close(window, closed)?;
         }
         ending.map(|()| self.checkpoint())
+    }
+
+    /// Starts a thread for each source.
+    fn read_apart(&mut self) {
+        for (at, reader) in std::mem::take(&mut self.readers) {
+            let (mailbox, watcher) = (self.mailbox.clone(), self.around.watcher.clone());
+            let name = self.sources.get(at).map(|input| input.name.clone()).unwrap_or_default();
+            std::thread::spawn(move || pump(&mailbox, at, reader, |read, total| watcher.on_read(&name, read, total)));
+        }
     }
 
     fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {

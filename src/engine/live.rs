@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use indexmap::IndexMap;
+use tokio::sync::mpsc::Sender;
 
 use super::checkpoint::{Checkpoint, VERSION, learn};
 use super::drive::{Outcome, World, drive};
 use super::event::{Event, Header};
-use super::folding::Folding;
+use super::folding::{Folding, SetClock};
+use super::intake::Faulty;
 use super::state::Run;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
@@ -149,6 +151,40 @@ pub async fn live(
     checkpoint: Checkpoint,
     earlier: Vec<Closed>,
 ) -> Result<(), Box<Diagnostic>> {
+    in_windows(plan, stream, header, around, checkpoint, earlier, |folding, closed| folding.run(closed)).await
+}
+
+/// The same of a stream that is there already, in step and by a clock that goes with the records, from the beginning: the
+/// same every time. After the last record of live sources, which then are silent, the clock goes on to `until`, or as far as
+/// it takes to close the last window with records.
+///
+/// # Errors
+/// As of [`live`].
+pub async fn rehearse(
+    plan: Arc<Plan>,
+    stream: Stream,
+    header: Header,
+    watcher: Arc<dyn Watcher>,
+    shelf: Arc<dyn Shelf>,
+    until: Option<Timestamp>,
+) -> Result<(), Box<Diagnostic>> {
+    let clock = Arc::new(SetClock::default());
+    let around = Surroundings { clock: clock.clone(), watcher, shelf, drain: Cancel::default() };
+    in_windows(plan, stream, header, around, Checkpoint::default(), Vec::new(), move |folding, closed| {
+        folding.rehearse(closed, &clock, until)
+    })
+    .await
+}
+
+async fn in_windows(
+    plan: Arc<Plan>,
+    stream: Stream,
+    header: Header,
+    around: Surroundings,
+    checkpoint: Checkpoint,
+    earlier: Vec<Closed>,
+    how: impl FnOnce(&mut Folding, &Sender<Closed>) -> Faulty<Checkpoint> + Send + 'static,
+) -> Result<(), Box<Diagnostic>> {
     let shared = Shared::default();
     shared.lock().memory.clone_from(&checkpoint.memory);
     let folding = Folding::new(plan.clone(), stream, header, around.clone(), shared.clone(), &checkpoint);
@@ -158,7 +194,7 @@ pub async fn live(
     for run in &earlier {
         shared.begin(run.run.header.as_ref().map_or("", |header| header.run.as_str()));
     }
-    let fold = tokio::task::spawn_blocking(move || folding.run(&closed));
+    let fold = tokio::task::spawn_blocking(move || how(&mut folding, &closed));
     for run in earlier {
         finish(&plan, run, &around, &shared).await;
     }

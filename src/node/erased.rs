@@ -23,6 +23,9 @@ pub enum Role {
     Task,
 }
 
+/// Reads a JSON text as an output of a kind, and says why it is none.
+pub type Reads = fn(&str) -> Result<(), serde_json::Error>;
+
 /// One registered kind.
 pub struct Kind {
     pub name: &'static str,
@@ -40,6 +43,8 @@ pub struct Kind {
     pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The Rust type of the output; `None` for sources.
     pub output_type: Option<fn() -> TypeId>,
+    /// `None` for sources.
+    pub reads: Option<Reads>,
     pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
 }
 
@@ -56,6 +61,7 @@ impl Kind {
             input: None,
             output: None,
             output_type: None,
+            reads: None,
             build: |setup| Ok(Body::Source(Box::new(S::new(setup.config()?, setup.assets)?))),
         }
     }
@@ -72,6 +78,7 @@ impl Kind {
             input: None,
             output: Some(|g| g.subschema_for::<F::Output>()),
             output_type: Some(TypeId::of::<F::Output>),
+            reads: Some(|text| serde_json::from_str::<F::Output>(text).map(drop)),
             build: |setup| {
                 Ok(Body::Fold(Box::new(Stateful {
                     fold: F::new(setup.config()?, setup.assets)?,
@@ -93,6 +100,7 @@ impl Kind {
             input: Some(T::Input::json_schema),
             output: Some(|g| g.subschema_for::<T::Output>()),
             output_type: Some(TypeId::of::<T::Output>),
+            reads: Some(|text| serde_json::from_str::<T::Output>(text).map(drop)),
             build: |setup| Ok(Body::Task(Arc::new(T::new(setup.config()?, setup.assets)?))),
         }
     }

@@ -13,4 +13,5 @@ mod sandbox;
 mod schemas;
 mod shapes;
 mod streams;
+mod testing;
 mod windows;

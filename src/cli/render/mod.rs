@@ -10,6 +10,7 @@ pub mod explain;
 pub mod kinds;
 pub mod runs;
 pub mod summary;
+pub mod test;
 mod text;
 pub mod why;
 pub mod window;

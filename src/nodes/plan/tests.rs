@@ -361,7 +361,7 @@ fn broken_playbooks_are_explained() {
         ("service_status.reached / service_status", "service_status.reched / service_status"),
         ("parameter.affected_share * (1", "parameter.affected_shares * (1"),
         ("parameter.affected_share * (1", "queue_depth.value * (1"),
-        ("assumed.target_utilisation))\"", "assumed.target_utilization))\""),
+        ("assumed.target_utilisation, 6)))\"", "assumed.target_utilization, 6)))\""),
         ("{parameter.replicas} replicas behind", "{parameter.replica} replicas behind"),
         ("{parameter.replicas} réplicas derrière", "{parameter replicas} réplicas derrière"),
         ("CPU usage peaked at {cpu_usage.value}", "CPU usage peaked at {latency_ms.value}"),

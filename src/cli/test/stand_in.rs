@@ -1,0 +1,61 @@
+//! What stands in for nodes that a test does not let run.
+
+use std::any::Any;
+
+use serde_json::value::RawValue;
+
+use crate::domain::{Batch, Timestamp};
+use crate::node::{AnyFold, AnyTask, Cx, FoldValue, Gathered, TaskError, Wanted, Window};
+use crate::port::BoxFuture;
+
+/// Gives one value, whatever comes in.
+pub struct Given(pub Box<RawValue>);
+
+impl AnyFold for Given {
+    fn wants(&self) -> Wanted {
+        Wanted::default()
+    }
+    fn open(&self, _: Option<Timestamp>) -> Gathered {
+        Box::new(()) as Box<dyn Any + Send>
+    }
+    fn push(&self, _: &mut Gathered, _: &Batch) {}
+    fn close(&mut self, _: Gathered, _: &Window) -> Result<FoldValue, serde_json::Error> {
+        Ok(FoldValue { json: self.0.clone(), is_alarm: false })
+    }
+    fn expects_records(&self) -> bool {
+        false
+    }
+    fn save(&self) -> Result<Vec<u8>, postcard::Error> {
+        Ok(Vec::new())
+    }
+    fn load(&mut self, _: &[u8]) -> Result<(), postcard::Error> {
+        Ok(())
+    }
+}
+
+impl AnyTask for Given {
+    fn run<'a>(&'a self, _: &'a RawValue, _: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
+    fn fallback(&self, _: &RawValue) -> Option<Box<RawValue>> {
+        None
+    }
+    fn writes(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Gives what it is given: stands for an output node, which would tell the world of it.
+pub struct Echo;
+
+impl AnyTask for Echo {
+    fn run<'a>(&'a self, input: &'a RawValue, _: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>> {
+        Box::pin(std::future::ready(Ok(input.to_owned())))
+    }
+    fn fallback(&self, _: &RawValue) -> Option<Box<RawValue>> {
+        None
+    }
+    fn writes(&self) -> Option<&str> {
+        None
+    }
+}
