@@ -37,9 +37,15 @@ impl Detector {
 
     /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
+        let mut derived = Vec::new();
+        for column in self.rules.derived() {
+            derived.extend(column.column(batch, &derived));
+        }
         let mut rows = self.entities.enter(batch);
-        for metric in &batch.metrics {
+        let own = batch.metrics.iter().filter(|metric| !self.rules.is_derived(&metric.name));
+        for metric in own.chain(&derived) {
             for column in self.metrics.get_mut(self.rules.of(&metric.name)).into_iter().flatten() {
+                column.meet(rows.names());
                 rows.metric(metric, |entity, run| column.take(entity, run, self.start));
             }
         }
@@ -102,7 +108,7 @@ impl Detector {
             About::Metric(metric, aspect) => {
                 let at = self.rules.position(metric, *aspect)?;
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
-                (Judge::of_metric(rule, &column.measure), column.series.get(number)?)
+                (Judge::of_metric(rule, column.measure(number)?), column.series.get(number)?)
             }
             About::Service(service) => {
                 let (name, series) = self.services.get(*self.service_numbers.get(service.as_str())?)?;
@@ -115,9 +121,9 @@ impl Detector {
     /// Every series that reached a band.
     fn reached(&self) -> impl Iterator<Item = Seen<'_>> {
         let metrics = self.rules.metrics().iter().zip(&self.metrics).flat_map(|(rule, column)| {
-            let judge = Judge::of_metric(rule, &column.measure);
             column.series.iter().filter_map(move |(number, series)| {
                 let reached = series.reached.as_ref()?;
+                let judge = Judge::of_metric(rule, column.measure(number)?);
                 Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number) })
             })
         });
