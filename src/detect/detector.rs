@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::column::Column;
 use super::episodes::{About, Tracked};
 use super::judge::{Judge, Measure, Standing};
+use super::rules::Maintenance;
 use super::{Entities, Episodes, Pasts, PerEntity, Reached, Rules, Series, Sustained, lanes, report_order};
-use crate::domain::{Anomaly, Batch, ServiceState, Status, Timestamp, WindowSpan};
+use crate::domain::{Anomaly, Batch, MetricColumn, ServiceState, Status, Timestamp, WindowSpan};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
 /// for its figures, and a second one only where something reached a band.
@@ -37,6 +38,8 @@ impl Detector {
 
     /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
+        let outside = Maintenance::outside(self.rules.maintenance(), batch);
+        let batch = outside.as_ref().unwrap_or(batch);
         let mut derived = Vec::new();
         for column in self.rules.derived() {
             derived.extend(column.column(batch, &derived));
@@ -44,8 +47,15 @@ impl Detector {
         let mut rows = self.entities.enter(batch);
         let own = batch.metrics.iter().filter(|metric| !self.rules.is_derived(&metric.name));
         for metric in own.chain(&derived) {
-            for column in self.metrics.get_mut(self.rules.of(&metric.name)).into_iter().flatten() {
+            let places = self.rules.of(&metric.name);
+            let rules = self.rules.metrics().get(places.clone()).unwrap_or_default();
+            for (rule, column) in rules.iter().zip(self.metrics.get_mut(places).unwrap_or_default()) {
                 column.meet(rows.names());
+                let within = rule.hours.as_ref().map(|hours| MetricColumn {
+                    name: metric.name.clone(),
+                    values: hours.within(&batch.times, &metric.values),
+                });
+                let metric = within.as_ref().unwrap_or(metric);
                 rows.metric(metric, |entity, run| column.take(entity, run, self.start));
             }
         }

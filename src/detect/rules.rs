@@ -2,6 +2,7 @@
 
 mod combined;
 mod condition;
+mod hours;
 mod units;
 mod written;
 
@@ -16,6 +17,8 @@ use toml::Spanned;
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
 use crate::domain::{Aspect, Bands, Figure, Language, Severity, Status};
 use combined::{Combined, WrittenCondition, WrittenRatio};
+pub use hours::{Hours, Maintenance};
+use hours::{WrittenMaintenance, hours};
 use written::WrittenRule;
 
 use super::derived::Derived;
@@ -28,6 +31,7 @@ pub struct Rules {
     /// Each may be made of those before it.
     derived: Vec<Derived>,
     status: Bands,
+    maintenance: Vec<Maintenance>,
 }
 
 /// What is judged of one metric, or of a column that is derived from several.
@@ -46,6 +50,8 @@ pub struct Rule {
     pub limits: Limits,
     /// What holds for some entities instead: for each the first that names it.
     pub overrides: Vec<Override>,
+    /// When it judges; `None`: always.
+    pub hours: Option<Hours>,
 }
 
 /// From where on what is judged is an anomaly, and until where.
@@ -126,14 +132,19 @@ impl Rules {
         if is_empty && file.status.as_ref().is_none_or(|s| s.is_empty()) {
             faults.push(refuse(source, 0..0, "the file has no rule", "add a table such as `[metrics.cpu_usage]`"));
         }
+        let zone = hours::zone(file.zone.as_ref(), source, &mut faults);
         let names: Vec<String> = file.metrics.keys().map(|name| name.get_ref().clone()).collect();
         let combined = Combined { conditions: file.conditions, ratios: file.ratios };
         let mut metrics = Vec::new();
         for (name, written) in file.metrics {
-            metrics.extend(written.rules(&name, source, &mut faults));
+            let hours = hours(written.hours.as_ref(), &zone, source, &mut faults);
+            let rules = written.rules(&name, source, &mut faults);
+            metrics.extend(rules.into_iter().map(|rule| Rule { hours: hours.clone(), ..rule }));
         }
-        let (rules, derived) = combined.rules(&names, source, &mut faults);
+        let (rules, derived) = combined.rules(&names, &zone, source, &mut faults);
         metrics.extend(rules);
+        let windows = file.maintenance.into_iter();
+        let maintenance = windows.filter_map(|window| window.check(&zone, source, &mut faults)).collect();
         let status = file.status.unwrap_or_default();
         if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
             && offline.get_ref() < degraded.get_ref()
@@ -145,7 +156,7 @@ impl Rules {
             return Err(faults);
         }
         metrics.sort_by(|a, b| (&a.metric, a.aspect).cmp(&(&b.metric, b.aspect)));
-        Ok(Rules { metrics, derived, status: status.bands() })
+        Ok(Rules { metrics, derived, status: status.bands(), maintenance })
     }
 
     /// The rules of metrics, sorted by metric and aspect.
@@ -156,6 +167,11 @@ impl Rules {
     /// The columns that are made of others before rules judge them, in the order in which they are made.
     pub fn derived(&self) -> &[Derived] {
         &self.derived
+    }
+
+    /// When some entities are not judged.
+    pub fn maintenance(&self) -> &[Maintenance] {
+        &self.maintenance
     }
 
     /// Whether a name is that of a derived column: then no field of a record is meant.
@@ -206,6 +222,10 @@ struct File {
     #[serde(default)]
     ratios: BTreeMap<Spanned<String>, WrittenRatio>,
     status: Option<WrittenStatus>,
+    /// Of all hours, and of times without an offset.
+    zone: Option<Spanned<String>>,
+    #[serde(default)]
+    maintenance: Vec<WrittenMaintenance>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -234,6 +254,17 @@ impl WrittenStatus {
         }
         bands
     }
+}
+
+/// A pattern of entities' names.
+fn pattern(text: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Option<Pattern> {
+    let found = Pattern::new(text.get_ref());
+    if let Err(error) = &found {
+        let message = format!("`{}` is no pattern: {}", text.get_ref(), error.msg);
+        let help = "`*` stands for any characters, `?` for one, `[ab]` for one of those";
+        faults.push(refuse(source, text.span(), message, help));
+    }
+    found.ok()
 }
 
 pub(super) fn refuse(
@@ -401,6 +432,31 @@ mod tests {
                 "r.toml:14:9: AG0014: `m` has no `below` to override [write for all entities first, then the override]",
                 "r.toml:16:10: AG0014: an override that is off has limits \
                  [give it bands, or `off = true` where nothing is judged]",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_hours_and_maintenance_have_their_places() {
+        check(
+            "zone = 'Asia/Tokyo'\n[metrics.m]\nlow = 1\nhours = 'Mon-Fri 08:00-18:00, Sat'\n[[maintenance]]\n\
+             from = 2026-11-21T22:00:00Z\nto = '2026-11-22 09:00'\nentities = ['db-*']",
+            &[],
+        );
+        check(
+            "zone = 'Europe/Pariss'\n[metrics.m]\nlow = 1\nhours = 'Mon 8h'\n[[maintenance]]\n\
+             from = 2026-11-21T22:00:00Z\nto = 2026-11-21T23:00:00+01:00\nentities = ['a[']\n[[maintenance]]\n\
+             from = 22:00:00\nto = 'noon'",
+            &[
+                "r.toml:1:8: AG0014: there is no time zone `Europe/Pariss` \
+                 [name one of the IANA database, such as `Europe/Paris`]",
+                "r.toml:4:9: AG0014: `Mon 8h` is not understood as hours [write days, times or both, several with commas: \
+                 \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\"]",
+                "r.toml:7:6: AG0014: the maintenance ends before it begins [give `to` a time after `from`]",
+                "r.toml:8:13: AG0014: `a[` is no pattern: invalid range pattern \
+                 [`*` stands for any characters, `?` for one, `[ab]` for one of those]",
+                "r.toml:10:8: AG0014: `22:00:00` is not a time [write it as `2026-11-21T22:00:00Z`]",
+                "r.toml:11:6: AG0014: `noon` is not a time [write it as `2026-11-21T22:00:00Z`]",
             ],
         );
     }

@@ -94,6 +94,25 @@ use crate::wording::describe;
 /// a metric which decides it, it says nothing: neither that it holds nor that it does not. So does a ratio whose divisor
 /// is 0 or absent. A field of a record that has the name of a condition or ratio is not looked at.
 ///
+/// Any of these tables may say when it judges, and the file when some entities are left alone:
+///
+/// ```toml
+/// zone = "Europe/Paris"              # of hours and of times without an offset; UTC where nothing is said
+///
+/// [metrics.queue_length]
+/// high = 100
+/// hours = "Mon-Fri 08:00-18:00, Sat 09:00-12:00"     # days, times or both; 22:00-06:00 ends the next day
+///
+/// [[maintenance]]
+/// from = 2026-11-21T22:00:00Z
+/// to = 2026-11-22T04:00:00Z          # the first moment that is judged again
+/// entities = ["db-*"]                # all where nothing is said
+/// ```
+///
+/// What is read outside the hours or during maintenance is neither judged nor counted, services included: for an episode
+/// it is as if the series had sent nothing. The completeness of records is not the business of these rules. Where clocks
+/// are put forward over a time of `hours`, the time that is as much later stands for it.
+///
 /// Rules that look back remember the last reading of each series from window to window, for four weeks. Within a window
 /// they take the readings in the order of time, and so keep those of their metrics, 24 bytes each, until it closes; one
 /// that is older than the last of the window before says nothing. Without `[window]` they take them as they come, in order
@@ -579,6 +598,46 @@ mod tests {
                         "resolved cpu 91 high/1..1..1/0 since 1 in 2 worst high",
                     ],
                 ),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_outside_the_hours_or_in_maintenance_is_not_judged() {
+        // The windows begin on a Tuesday at 22:13 UTC, which is 23:13 in Paris.
+        const RULES: &str = "
+            zone = 'Europe/Paris'
+            [metrics.cpu]
+            low = 70
+            hours = 'Tue 23:00-23:30'
+            [conditions.both]
+            when = 'cpu > 70 && lag > 1'
+            severity = 'low'
+            hours = 'Tue 23:30-24:00'
+            [status]
+            offline = 'high'
+            [[maintenance]]
+            from = '2023-11-14 23:15'
+            to = 2023-11-14T22:18:00Z
+            entities = ['x', 'db-*']";
+        check_rules(
+            RULES,
+            &[
+                (
+                    "0 a cpu=75 lag=2 \n 2 db-1 cpu=99 s=offline \n 4 db-1 cpu=98 \n 3 a cpu=7 \n 5 db-1 cpu=80",
+                    &[
+                        "opened cpu@db-1 80 low/5..5..5/1 since 5 in 1 worst low",
+                        "opened cpu@a 75 low/0..0..0/1 since 0 in 1 worst low",
+                    ],
+                ),
+                (
+                    "11 a cpu=76 lag=0 \n 17 a cpu=99 lag=2 \n 17 - cpu=99",
+                    &[
+                        "ongoing cpu@a 76 low/0..11..11/1 since 0 in 2 worst low",
+                        "opened both@a 1 low/17..17..17/1 since 17 in 1 worst low",
+                    ],
+                ),
+                ("21 a cpu=1 \n 22 db-1 cpu=99", &["resolved both@a 1 low/17..17..17/0 since 17 in 2 worst low"]),
             ],
         );
     }

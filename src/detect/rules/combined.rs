@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::derived::{Derived, Node, Operator};
+use super::hours::hours;
 use super::units::Band;
 use super::written::{Table, WrittenLimits};
 use super::{Label, Limits, Quantity, Rule, condition, refuse};
@@ -20,6 +22,7 @@ pub struct WrittenCondition {
     label: Option<Label>,
     #[serde(rename = "for")]
     lasts: Option<Span>,
+    hours: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,6 +39,7 @@ pub struct WrittenRatio {
     lasts: Option<Span>,
     clear: Option<Spanned<Band>>,
     below: Option<Spanned<WrittenLimits>>,
+    hours: Option<Spanned<String>>,
 }
 
 /// The conditions and ratios of a file.
@@ -50,6 +54,7 @@ impl Combined {
     pub fn rules(
         self,
         metrics: &[String],
+        zone: &TimeZone,
         source: &SourceFile,
         faults: &mut Vec<Diagnostic>,
     ) -> (Vec<Rule>, Vec<Derived>) {
@@ -66,7 +71,9 @@ impl Combined {
                 }
             }
             derived.push(Derived { name: name.get_ref().clone(), node: ratio.node() });
-            rules.extend(ratio.rules(&name, source, faults));
+            let hours = hours(ratio.hours.as_ref(), zone, source, faults);
+            let of_ratio = ratio.rules(&name, source, faults);
+            rules.extend(of_ratio.into_iter().map(|rule| Rule { hours: hours.clone(), ..rule }));
         }
         for (name, written) in self.conditions {
             let text = written.when.get_ref();
@@ -80,7 +87,8 @@ impl Combined {
                     faults.push(refuse(source, at, flaw.message, flaw.help));
                 }
             }
-            rules.push(written.rule(name.into_inner()));
+            let hours = hours(written.hours.as_ref(), zone, source, faults);
+            rules.push(Rule { hours, ..written.rule(name.into_inner()) });
         }
         (rules, derived)
     }
@@ -126,6 +134,7 @@ impl WrittenCondition {
             unit: None,
             limits: Limits { bands, lasts: self.lasts.map(|span| span.0), clear: None },
             overrides: Vec::new(),
+            hours: None,
         }
     }
 }

@@ -3,12 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use glob::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::units::Band;
-use super::{Direction, Label, Limits, Override, Quantity, Rule, refuse};
+use super::{Direction, Label, Limits, Override, Quantity, Rule, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
@@ -29,6 +28,7 @@ pub struct WrittenRule {
     counter: Option<Spanned<WrittenCounter>>,
     #[serde(default, rename = "override")]
     overrides: Vec<WrittenOverride>,
+    pub hours: Option<Spanned<String>>,
 }
 
 /// From where on what is judged is an anomaly.
@@ -198,6 +198,7 @@ impl<'a> Table<'a> {
             unit,
             limits,
             overrides: Vec::new(),
+            hours: None,
         });
     }
 
@@ -231,15 +232,7 @@ impl<'a> Table<'a> {
     /// What holds for some entities instead: of each rule that the override has a table for, else what holds for all.
     fn instead(&mut self, written: WrittenOverride) {
         let span = written.entity.span();
-        let entity = match Pattern::new(written.entity.get_ref()) {
-            Ok(pattern) => pattern,
-            Err(error) => {
-                let message = format!("`{}` is no pattern: {}", written.entity.get_ref(), error.msg);
-                let help = "`*` stands for any characters, `?` for one, `[ab]` for one of those";
-                self.faults.push(refuse(self.source, span, message, help));
-                return;
-            }
-        };
+        let Some(entity) = pattern(&written.entity, self.source, self.faults) else { return };
         let plain = limits!(written);
         let own = (!plain.is_empty()).then(|| Spanned::new(span.clone(), plain));
         let mut tables = [
