@@ -124,7 +124,7 @@ fn holds(a: f64, b: f64, wanted: fn(Ordering) -> bool) -> f64 {
     if !a.is_finite() || !b.is_finite() {
         return f64::NAN;
     }
-    // What lies further apart than that is stated apart, or as the same only where the order does not change.
+    // Further apart than this they differ within nine digits, and rounding would not change their order.
     let apart = (a - b).abs() > 1e-8 * a.abs().max(b.abs());
     let ordering = match (Figure::new(a), Figure::new(b)) {
         _ if apart => a.total_cmp(&b),

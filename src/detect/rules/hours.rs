@@ -169,6 +169,9 @@ pub struct Maintenance {
 impl Maintenance {
     /// The records of a batch that are judged; `None` where all of them are.
     pub fn outside(all: &[Maintenance], batch: &Batch) -> Option<Batch> {
+        if all.is_empty() {
+            return None;
+        }
         let (first, last) = (batch.times.iter().min()?, batch.times.iter().max()?);
         let here: Vec<&Maintenance> = all.iter().filter(|one| one.from <= *last && *first < one.to).collect();
         // Once per name, not once per record; the last is that of the records without one.
