@@ -1,17 +1,26 @@
+use std::iter;
+use std::sync::Arc;
+
 use super::judge::Measure;
 use super::past::{InOrder, Past, Pasts};
-use super::rules::Quantity;
+use super::rules::{Override, Quantity};
 use super::{PerEntity, Reading, Rule, Run, Series, Sustained, Total};
-use crate::domain::Batch;
+use crate::domain::{Aspect, Batch};
 
 /// What is gathered of one rule.
 #[derive(Debug, Clone)]
 pub struct Column {
-    pub measure: Measure,
+    /// What holds for all entities, then of each override; `None` where it is off.
+    measures: Vec<Option<Measure>>,
+    overrides: Vec<Override>,
+    /// Places in `measures` by entity, where there are overrides.
+    chosen: Vec<u32>,
     pub series: PerEntity<Series>,
     /// Kept only where the rule says `for`.
     pub sustained: PerEntity<Sustained>,
     quantity: Quantity,
+    /// Whether values are judged by their negatives.
+    falls: bool,
     lookback: Lookback,
     /// Room for values that are judged by their negatives.
     room: Vec<f64>,
@@ -36,14 +45,35 @@ impl Column {
             _ if of_window => Lookback::Kept(PerEntity::default()),
             _ => Lookback::AsTheyCome(PerEntity::default()),
         };
-        let (series, sustained, room) = Default::default();
-        Column { measure: Measure::of(rule), series, sustained, quantity: rule.quantity, lookback, room }
+        let limits = iter::once(Some(&rule.limits)).chain(rule.overrides.iter().map(|other| other.limits.as_ref()));
+        let measures = limits.map(|limits| limits.map(|limits| Measure::of(rule, limits))).collect();
+        let (chosen, series, sustained, room) = Default::default();
+        let (overrides, quantity, falls) = (rule.overrides.clone(), rule.quantity, rule.aspect == Aspect::Below);
+        Column { measures, overrides, chosen, series, sustained, quantity, falls, lookback, room }
+    }
+
+    /// Chooses what holds for entities that are new, once for each; `names` are those of all so far, by number.
+    pub fn meet(&mut self, names: &[Option<Arc<str>>]) {
+        if self.overrides.is_empty() {
+            return;
+        }
+        for name in names.iter().skip(self.chosen.len()) {
+            let matches = |name: &Arc<str>| self.overrides.iter().position(|other| other.entity.matches(name));
+            let place = name.as_ref().and_then(matches).map_or(0, |at| at + 1);
+            self.chosen.push(u32::try_from(place).unwrap_or(0)); // no file has so many
+        }
+    }
+
+    /// How an entity is judged; `None` where the rule is off for it.
+    pub fn measure(&self, entity: u32) -> Option<&Measure> {
+        let place = self.chosen.get(entity as usize).map_or(0, |place| *place as usize);
+        self.measures.get(place)?.as_ref()
     }
 
     /// Takes the values of an entity in a batch. What is older than `start`, in microseconds, has come late.
     pub fn take(&mut self, entity: u32, run: &Run<'_, f64>, start: i64) {
         match &mut self.lookback {
-            Lookback::No if !self.measure.falls => self.judge(entity, run, start),
+            Lookback::No if !self.falls => self.judge(entity, run, start),
             Lookback::No => {
                 let mut room = std::mem::take(&mut self.room);
                 room.clear();
@@ -88,12 +118,14 @@ impl Column {
             }
         }
     }
+
     fn judge(&mut self, entity: u32, run: &Run<'_, f64>, start: i64) {
+        let place = self.chosen.get(entity as usize).map_or(0, |place| *place as usize);
+        let Some(Measure { levels, lasts, .. }) = self.measures.get(place).and_then(Option::as_ref) else { return };
         let total = Total::of(run.values);
         if total.count() == 0 {
             return;
         }
-        let Measure { levels, lasts, .. } = &self.measure;
         self.series.of(entity).take_values(run, &total, levels);
         if let Some(lasts) = lasts {
             self.sustained.of(entity).take(run, total.max(), levels, *lasts, start);

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::column::Column;
 use super::episodes::{About, Tracked};
 use super::judge::{Judge, Measure, Standing};
+use super::rules::Maintenance;
 use super::{Entities, Episodes, Pasts, PerEntity, Reached, Rules, Series, Sustained, lanes, report_order};
-use crate::domain::{Anomaly, Batch, ServiceState, Status, Timestamp, WindowSpan};
+use crate::domain::{Anomaly, Batch, MetricColumn, ServiceState, Status, Timestamp, WindowSpan};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
 /// for its figures, and a second one only where something reached a band.
@@ -37,9 +38,24 @@ impl Detector {
 
     /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
+        let outside = Maintenance::outside(self.rules.maintenance(), batch);
+        let batch = outside.as_ref().unwrap_or(batch);
+        let mut derived = Vec::new();
+        for column in self.rules.derived() {
+            derived.extend(column.column(batch, &derived));
+        }
         let mut rows = self.entities.enter(batch);
-        for metric in &batch.metrics {
-            for column in self.metrics.get_mut(self.rules.of(&metric.name)).into_iter().flatten() {
+        let own = batch.metrics.iter().filter(|metric| !self.rules.is_derived(&metric.name));
+        for metric in own.chain(&derived) {
+            let places = self.rules.of(&metric.name);
+            let rules = self.rules.metrics().get(places.clone()).unwrap_or_default();
+            for (rule, column) in rules.iter().zip(self.metrics.get_mut(places).unwrap_or_default()) {
+                column.meet(rows.names());
+                let within = rule.hours.as_ref().map(|hours| MetricColumn {
+                    name: metric.name.clone(),
+                    values: hours.within(&batch.times, &metric.values),
+                });
+                let metric = within.as_ref().unwrap_or(metric);
                 rows.metric(metric, |entity, run| column.take(entity, run, self.start));
             }
         }
@@ -102,7 +118,7 @@ impl Detector {
             About::Metric(metric, aspect) => {
                 let at = self.rules.position(metric, *aspect)?;
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
-                (Judge::of_metric(rule, &column.measure), column.series.get(number)?)
+                (Judge::of_metric(rule, column.measure(number)?), column.series.get(number)?)
             }
             About::Service(service) => {
                 let (name, series) = self.services.get(*self.service_numbers.get(service.as_str())?)?;
@@ -115,9 +131,9 @@ impl Detector {
     /// Every series that reached a band.
     fn reached(&self) -> impl Iterator<Item = Seen<'_>> {
         let metrics = self.rules.metrics().iter().zip(&self.metrics).flat_map(|(rule, column)| {
-            let judge = Judge::of_metric(rule, &column.measure);
             column.series.iter().filter_map(move |(number, series)| {
                 let reached = series.reached.as_ref()?;
+                let judge = Judge::of_metric(rule, column.measure(number)?);
                 Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number) })
             })
         });

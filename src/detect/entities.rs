@@ -55,7 +55,7 @@ impl Entities {
         }
         self.local.push(0);
         self.arranged.arrange(batch, &self.local);
-        Rows { batch, arranged: &self.arranged, values: &mut self.values, levels: &mut self.levels }
+        Rows { batch, names: &self.names, arranged: &self.arranged, values: &mut self.values, levels: &mut self.levels }
     }
 }
 
@@ -230,12 +230,18 @@ impl<'a, V> Run<'a, V> {
 #[derive(Debug)]
 pub struct Rows<'a> {
     batch: &'a Batch,
+    names: &'a [Option<Arc<str>>],
     arranged: &'a Arranged,
     values: &'a mut Vec<f64>,
     levels: &'a mut Vec<u8>,
 }
 
 impl Rows<'_> {
+    /// The names of all entities so far, by number.
+    pub fn names(&self) -> &[Option<Arc<str>>] {
+        self.names
+    }
+
     /// Shows `take` the values of a metric, entity by entity.
     pub fn metric(&mut self, column: &MetricColumn, take: impl FnMut(u32, &Run<'_, f64>)) {
         runs(self.batch, self.arranged, &column.values, self.values, f64::NAN, take);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::episodes::{About, Tracked};
+use super::rules::Limits;
 use super::series::least_stated_as;
 use super::{Levels, Reached, Reading, Rule, Series};
 use crate::domain::{Anomaly, Aspect, Bands, Counts, Figure, Phase, Sample};
@@ -28,9 +29,9 @@ impl Measure {
         Measure::towards(bands, lasts, clear, false)
     }
 
-    /// Of a rule.
-    pub fn of(rule: &Rule) -> Measure {
-        Measure::towards(rule.bands, rule.lasts, rule.clear, rule.aspect == Aspect::Below)
+    /// Of limits of a rule.
+    pub fn of(rule: &Rule, limits: &Limits) -> Measure {
+        Measure::towards(limits.bands, limits.lasts, limits.clear, rule.aspect == Aspect::Below)
     }
 
     fn towards(bands: Bands, lasts: Option<Duration>, clear: Option<Figure>, falls: bool) -> Measure {
@@ -61,6 +62,8 @@ pub struct Judge<'a> {
     pub suffix: Option<&'a str>,
     pub service: Option<&'a str>,
     pub unit: Option<&'a str>,
+    /// What must hold, where values are a condition's.
+    pub condition: Option<&'a str>,
     pub measure: &'a Measure,
 }
 
@@ -83,13 +86,14 @@ impl Standing {
 
 impl<'a> Judge<'a> {
     pub fn of_metric(rule: &'a Rule, measure: &'a Measure) -> Judge<'a> {
-        let Rule { metric, aspect, suffix, unit, .. } = rule;
-        Judge { metric, aspect: *aspect, suffix: *suffix, service: None, unit: unit.as_deref(), measure }
+        let Rule { metric, aspect, suffix, unit, condition, .. } = rule;
+        let (unit, condition) = (unit.as_deref(), condition.as_deref());
+        Judge { metric, aspect: *aspect, suffix: *suffix, service: None, unit, condition, measure }
     }
 
     pub fn of_service(service: &'a str, measure: &'a Measure) -> Judge<'a> {
         let (metric, aspect) = (SERVICE_STATUS, Aspect::Above);
-        Judge { metric, aspect, suffix: None, service: Some(service), unit: None, measure }
+        Judge { metric, aspect, suffix: None, service: Some(service), unit: None, condition: None, measure }
     }
 
     pub fn about(&self) -> About {
@@ -122,6 +126,7 @@ impl<'a> Judge<'a> {
             name: self.name(entity),
             metric: self.metric.to_string(),
             aspect: self.aspect,
+            condition: self.condition.map(str::to_string),
             service: self.service.map(str::to_string),
             entity: entity.map(str::to_string),
             value,

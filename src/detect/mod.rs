@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod column;
+mod derived;
 mod detector;
 mod entities;
 mod episodes;

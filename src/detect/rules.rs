@@ -1,27 +1,40 @@
 //! The rules file: one table per metric of what is judged of it, and how bad each status of a service is.
 
+mod combined;
+mod condition;
+mod hours;
+mod units;
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
+use glob::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
 use crate::domain::{Aspect, Bands, Figure, Language, Severity, Status};
+use combined::{Combined, WrittenCondition, WrittenRatio};
+pub use hours::{Hours, Maintenance};
+use hours::{WrittenMaintenance, hours};
 use written::WrittenRule;
+
+use super::derived::Derived;
 
 /// A checked rules file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
     /// By metric, then by aspect.
     metrics: Vec<Rule>,
+    /// Each may be made of those before it.
+    derived: Vec<Derived>,
     status: Bands,
+    maintenance: Vec<Maintenance>,
 }
 
-/// What is judged of one metric.
+/// What is judged of one metric, or of a column that is derived from several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub metric: String,
@@ -29,15 +42,35 @@ pub struct Rule {
     pub quantity: Quantity,
     /// What follows the series in an anomaly's name: `rate` of `cpu_usage@web-1#rate`.
     pub suffix: Option<&'static str>,
+    /// What must hold, where it is a condition over several metrics; then `metric` is its name.
+    pub condition: Option<String>,
     pub label: Label,
     /// Of what is judged: `%`, and `%/min` of its rate.
     pub unit: Option<String>,
+    pub limits: Limits,
+    /// What holds for some entities instead: for each the first that names it.
+    pub overrides: Vec<Override>,
+    /// When it judges; `None`: always.
+    pub hours: Option<Hours>,
+}
+
+/// From where on what is judged is an anomaly, and until where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
     /// At least one is set, and they rise; below a value they fall.
     pub bands: Bands,
     /// How long values must stay at or beyond the lowest band before there is an anomaly; `None`: one is enough.
     pub lasts: Option<Duration>,
     /// An episode goes on while a value reaches this; not beyond the lowest band, which it is where nothing is written.
     pub clear: Option<Figure>,
+}
+
+/// What holds for the entities that a pattern names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    pub entity: Pattern,
+    /// `None`: they are not judged.
+    pub limits: Option<Limits>,
 }
 
 impl Rule {
@@ -95,13 +128,23 @@ impl Rules {
     pub fn parse(source: &SourceFile) -> Result<Rules, Vec<Diagnostic>> {
         let file: File = decode_file(source)?;
         let mut faults = Vec::new();
-        if file.metrics.is_empty() && file.status.as_ref().is_none_or(|s| s.is_empty()) {
+        let is_empty = file.metrics.is_empty() && file.conditions.is_empty() && file.ratios.is_empty();
+        if is_empty && file.status.as_ref().is_none_or(|s| s.is_empty()) {
             faults.push(refuse(source, 0..0, "the file has no rule", "add a table such as `[metrics.cpu_usage]`"));
         }
+        let zone = hours::zone(file.zone.as_ref(), source, &mut faults);
+        let names: Vec<String> = file.metrics.keys().map(|name| name.get_ref().clone()).collect();
+        let combined = Combined { conditions: file.conditions, ratios: file.ratios };
         let mut metrics = Vec::new();
         for (name, written) in file.metrics {
-            metrics.extend(written.rules(&name, source, &mut faults));
+            let hours = hours(written.hours.as_ref(), &zone, source, &mut faults);
+            let rules = written.rules(&name, source, &mut faults);
+            metrics.extend(rules.into_iter().map(|rule| Rule { hours: hours.clone(), ..rule }));
         }
+        let (rules, derived) = combined.rules(&names, &zone, source, &mut faults);
+        metrics.extend(rules);
+        let windows = file.maintenance.into_iter();
+        let maintenance = windows.filter_map(|window| window.check(&zone, source, &mut faults)).collect();
         let status = file.status.unwrap_or_default();
         if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
             && offline.get_ref() < degraded.get_ref()
@@ -113,12 +156,35 @@ impl Rules {
             return Err(faults);
         }
         metrics.sort_by(|a, b| (&a.metric, a.aspect).cmp(&(&b.metric, b.aspect)));
-        Ok(Rules { metrics, status: status.bands() })
+        Ok(Rules { metrics, derived, status: status.bands(), maintenance })
     }
 
     /// The rules of metrics, sorted by metric and aspect.
     pub fn metrics(&self) -> &[Rule] {
         &self.metrics
+    }
+
+    /// The columns that are made of others before rules judge them, in the order in which they are made.
+    pub fn derived(&self) -> &[Derived] {
+        &self.derived
+    }
+
+    /// When some entities are not judged.
+    pub fn maintenance(&self) -> &[Maintenance] {
+        &self.maintenance
+    }
+
+    /// Whether a name is that of a derived column: then no field of a record is meant.
+    pub fn is_derived(&self, name: &str) -> bool {
+        self.derived.iter().any(|derived| derived.name == name)
+    }
+
+    /// The metrics of records that the rules need.
+    pub fn wanted(&self) -> BTreeSet<String> {
+        let mut wanted: BTreeSet<String> = self.metrics.iter().map(|rule| rule.metric.clone()).collect();
+        self.derived.iter().for_each(|derived| derived.node.gather(&mut wanted));
+        wanted.retain(|name| !self.is_derived(name));
+        wanted
     }
 
     /// The places of a metric's rules in [`Rules::metrics`].
@@ -151,7 +217,15 @@ impl Rules {
 struct File {
     #[serde(default)]
     metrics: BTreeMap<Spanned<String>, WrittenRule>,
+    #[serde(default)]
+    conditions: BTreeMap<Spanned<String>, WrittenCondition>,
+    #[serde(default)]
+    ratios: BTreeMap<Spanned<String>, WrittenRatio>,
     status: Option<WrittenStatus>,
+    /// Of all hours, and of times without an offset.
+    zone: Option<Spanned<String>>,
+    #[serde(default)]
+    maintenance: Vec<WrittenMaintenance>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -180,6 +254,17 @@ impl WrittenStatus {
         }
         bands
     }
+}
+
+/// A pattern of entities' names.
+fn pattern(text: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Option<Pattern> {
+    let found = Pattern::new(text.get_ref());
+    if let Err(error) = &found {
+        let message = format!("`{}` is no pattern: {}", text.get_ref(), error.msg);
+        let help = "`*` stands for any characters, `?` for one, `[ab]` for one of those";
+        faults.push(refuse(source, text.span(), message, help));
+    }
+    found.ok()
 }
 
 pub(super) fn refuse(
@@ -264,7 +349,7 @@ mod tests {
             &[
                 "r.toml:8:2: AG0003: unknown key `metric` [did you mean `metrics`?]",
                 "r.toml:3:1: AG0003: unknown key `hihg` [did you mean `high`?]",
-                "r.toml:2:7: AG0005: invalid type: string \"x\", expected a number []",
+                "r.toml:2:7: AG0005: `x` is neither a number nor one with a unit such as \"250 ms\" []",
                 "r.toml:5:7: AG0005: a figure must be a finite number []",
                 "r.toml:7:11: AG0005: `awful` is not known here [it is one of: low, medium, high]",
             ],
@@ -273,6 +358,105 @@ mod tests {
             "[metrics.cpu\nlow = 1",
             &[
                 "r.toml:1:13: AG0001: unclosed table, expected `]` [mend the TOML here; the other checks run once the file parses]",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_conditions_and_ratios_have_their_places() {
+        check("[conditions.a]\nwhen = 'cpu > 80 && !(load.one * 2 <= -1e-3 || x == y)'\nseverity = 'low'", &[]);
+        check("[ratios.a]\nof = 'x'\nto = 'y'\nlow = 1", &[]);
+        let allowed = "a condition compares metrics and numbers, with + - * /, && || ! and parentheses";
+        let number = "a condition stands by itself or between && and ||";
+        let compare = "compare it with something: `cpu_usage > 80`";
+        for (when, column, message, help) in [
+            ("cpu >", 6, "the condition does not parse: mismatched input the end, expecting expression", allowed),
+            ("cpu > 80 && ceil(load) > 2", 13, "`ceil` has no place in a condition", allowed),
+            ("cpu > 80 && cpu % 2 == 0", 17, "`%` has no place in a condition", allowed),
+            ("cpu > 1e-5 && cpu > true", 21, "`true` has no place in a condition", allowed),
+            ("cpu in [1, 2]", 5, "`in` has no place in a condition", allowed),
+            ("host == \"a\"", 10, "`a` has no place in a condition", allowed),
+            ("a > 1 ? b > 1 : c > 1", 1, "`a` has no place in a condition", allowed),
+            ("cpu > (load > 3)", 8, "a number is wanted here, not a condition", number),
+            ("cpu > 80 && load", 13, "a condition is wanted here, not a number", compare),
+            ("cpu > 80 && cpu && cpu > 1", 13, "a condition is wanted here, not a number", compare),
+            ("cpu + 1", 1, "this is a number, not a condition", compare),
+            ("1 > 2", 1, "the condition names no metric", "compare a metric with something: `cpu_usage > 80`"),
+        ] {
+            let expected = format!("r.toml:2:{}: AG0014: {message} [{help}]", column + 8);
+            check(&format!("[conditions.a]\nwhen = '{when}'\nseverity = 'low'"), &[&expected]);
+        }
+        for when in ["(", "-", "!", "1+", "a.", "f(", "1*"] {
+            for when in [when.repeat(10_000), when.repeat(400 / when.len()), format!("a > 1{}", "+1".repeat(190))] {
+                let text = format!("[conditions.a]\nwhen = '{when}'\nseverity = 'low'");
+                assert!(Rules::parse(&SourceFile::new("r.toml", text)).is_err(), "{when}");
+            }
+        }
+        check(
+            "[metrics.a]\nlow = 1\n[ratios.a]\nof = 'x'\nto = 'y'\nlow = 1\n[ratios.b]\nof = 'a'\nto = 'z'\nlow = 1\n\
+             [conditions.c]\nwhen = 'd > 1 && b > 1'\nseverity = 'low'\n[conditions.d]\nwhen = 'a > 1'\nseverity = 'low'",
+            &[
+                "r.toml:3:9: AG0014: there is another rule of the name `a` \
+                 [give it a name of its own: anomalies go by it]",
+                "r.toml:8:6: AG0014: `a` is no metric of a record [name two metrics that records have]",
+                "r.toml:12:9: AG0014: `d` is a condition, not a metric [write out what it says, in parentheses]",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_units_and_overrides_have_their_places() {
+        check("[metrics.m]\nunit = 'ms'\nlow = '0.25 s'\nhigh = 1000\nclear = '249 ms'\nrate = { low = '1 s/h' }", &[]);
+        check(
+            "[metrics.m]\nunit = 'ms'\nlow = '1 s'\nhigh = '999 ms'\n[metrics.n]\nlow = '3 %'\nhigh = '2 MB'\nbelow = { low = '1 x' }",
+            &[
+                "r.toml:1:10: AG0014: the bands of `m` do not rise: low is 1000, high is 999 \
+                 [make `high` greater than `low`; a value that equals a band has reached it]",
+                "r.toml:7:8: AG0014: `2 MB` has a unit, and the rule has none \
+                 [add `unit = \"MB\"` if records state it in that]",
+                "r.toml:8:17: AG0014: the unit of `1 x` is not known \
+                 [ns, µs, ms, s, min, h and day convert, B to PB, KiB to PiB and %, each also per time as in `MB/s`; \
+                 any other unit must be that of the rule]",
+            ],
+        );
+        check(
+            "[metrics.m]\nhigh = 9\n[[metrics.m.override]]\nentity = 'db-*'\n[[metrics.m.override]]\nentity = 'a[b'\noff = true\n\
+             [[metrics.m.override]]\nentity = '*'\nlow = 3\nhigh = 2\n[[metrics.m.override]]\nentity = 'x'\nbelow = { low = 2 }\n\
+             [[metrics.m.override]]\nentity = 'y'\noff = true\nlow = 2",
+            &[
+                "r.toml:4:10: AG0014: the override says nothing [give it bands, or `off = true` where nothing is judged]",
+                "r.toml:6:10: AG0014: `a[b` is no pattern: invalid range pattern \
+                 [`*` stands for any characters, `?` for one, `[ab]` for one of those]",
+                "r.toml:9:10: AG0014: the bands of `m` do not rise: low is 3, high is 2 \
+                 [make `high` greater than `low`; a value that equals a band has reached it]",
+                "r.toml:14:9: AG0014: `m` has no `below` to override [write for all entities first, then the override]",
+                "r.toml:16:10: AG0014: an override that is off has limits \
+                 [give it bands, or `off = true` where nothing is judged]",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_hours_and_maintenance_have_their_places() {
+        check(
+            "zone = 'Asia/Tokyo'\n[metrics.m]\nlow = 1\nhours = 'Mon-Fri 08:00-18:00, Sat'\n[[maintenance]]\n\
+             from = 2026-11-21T22:00:00Z\nto = '2026-11-22 09:00'\nentities = ['db-*']",
+            &[],
+        );
+        check(
+            "zone = 'Europe/Pariss'\n[metrics.m]\nlow = 1\nhours = 'Mon 8h'\n[[maintenance]]\n\
+             from = 2026-11-21T22:00:00Z\nto = 2026-11-21T23:00:00+01:00\nentities = ['a[']\n[[maintenance]]\n\
+             from = 22:00:00\nto = 'noon'",
+            &[
+                "r.toml:1:8: AG0014: there is no time zone `Europe/Pariss` \
+                 [name one of the IANA database, such as `Europe/Paris`]",
+                "r.toml:4:9: AG0014: `Mon 8h` is not understood as hours [write days, times or both, several with commas: \
+                 \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\"]",
+                "r.toml:7:6: AG0014: the maintenance ends before it begins [give `to` a time after `from`]",
+                "r.toml:8:13: AG0014: `a[` is no pattern: invalid range pattern \
+                 [`*` stands for any characters, `?` for one, `[ab]` for one of those]",
+                "r.toml:10:8: AG0014: `22:00:00` is not a time [write it as `2026-11-21T22:00:00Z`]",
+                "r.toml:11:6: AG0014: `noon` is not a time [write it as `2026-11-21T22:00:00Z`]",
             ],
         );
     }
@@ -297,7 +481,8 @@ mod tests {
         let text = include_str!("../../graphs/rules/infrastructure.toml");
         let rules = Rules::parse(&SourceFile::new("infrastructure.toml", text)).unwrap();
         let bands = |b: &Bands| [b.low, b.medium, b.high].map(|f| f.map_or(f64::NAN, |f| f.get()));
-        let got: Vec<(&str, [f64; 3])> = rules.metrics().iter().map(|r| (r.metric.as_str(), bands(&r.bands))).collect();
+        let got: Vec<(&str, [f64; 3])> =
+            rules.metrics().iter().map(|r| (r.metric.as_str(), bands(&r.limits.bands))).collect();
         assert_eq!(
             got,
             [

@@ -1,6 +1,7 @@
 //! What a person is told when something is wrong: what, where, why, and what to do. Pure: knows no files and no
 //! terminal; `cli` renders.
 
+mod cel;
 pub mod codes;
 mod source;
 mod suggest;
@@ -9,10 +10,11 @@ mod toml;
 use std::fmt;
 use std::ops::Range;
 
+pub use cel::cel_fault;
 pub use codes::Code;
 pub use source::SourceFile;
 pub use suggest::did_you_mean;
-pub use toml::{decode, decode_file, line_and_column, parse_toml};
+pub use toml::{decode, decode_file, inside, line_and_column, parse_toml};
 
 /// One thing that is wrong, with its code, its place and its remedy.
 #[derive(Debug, Clone, PartialEq)]

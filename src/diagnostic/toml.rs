@@ -15,6 +15,16 @@ pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1) // rfind gave a char boundary
 }
 
+/// Bytes of the file for bytes of a string in it; the whole string where escapes keep the two apart.
+pub fn inside(source: &SourceFile, text: &Spanned<String>, at: &Range<usize>) -> Range<usize> {
+    let span = text.span();
+    let raw = source.text.get(span.clone()).unwrap_or_default();
+    match raw.find(text.get_ref().as_str()) {
+        Some(start) => span.start + start + at.start..span.start + start + at.end,
+        None => span,
+    }
+}
+
 /// The file as a table with spans.
 ///
 /// # Errors

@@ -168,6 +168,9 @@ pub struct Anomaly {
     pub metric: String,
     #[serde(default, skip_serializing_if = "Aspect::is_above")]
     pub aspect: Aspect,
+    /// What had to hold, where the rule is a condition over several metrics: then `metric` is its name, and `value` is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// The service, where the anomaly is one of a service.
     pub service: Option<String>,
     /// The host, device or sensor, where records name one.
@@ -227,6 +230,7 @@ impl Anomaly {
             name: name.to_string(),
             metric: name.split('@').next().unwrap_or(name).to_string(),
             aspect: Aspect::Above,
+            condition: None,
             service: None,
             entity: name.split('@').nth(1).map(str::to_string),
             value: figure(value),

@@ -239,6 +239,7 @@ impl Completing {
         Judge {
             metric: METRIC,
             aspect: Aspect::Above,
+            condition: None,
             suffix: None,
             service: None,
             unit: Some("%"),

@@ -53,6 +53,66 @@ use crate::wording::describe;
 /// more than a tenth is a reset, after which it counts from zero, and a smaller one is a dip that is passed over
 /// (`requests_total@x#counter`). The unit is that of the metric, with `/min` or the like behind it.
 ///
+/// A band may have a unit of its own, in quotes: `high = "1.5 GiB"`, `"250 ms"`, `"90 %"`. It is converted to the unit of the
+/// rule: time (ns, µs, ms, s, min, h, day), bytes (B, kB to PB, KiB to PiB), both also per time (`MB/s`), and `%`, which is
+/// a share of 1 where the rule has no unit.
+///
+/// What holds for some entities instead is said by their names, where `*` stands for any characters, `?` for one and
+/// `[ab]` for one of those; the first override that names an entity holds for it:
+///
+/// ```toml
+/// [[metrics.cpu_usage.override]]
+/// entity = "db-*"
+/// high = 95                          # bands, `for` and `clear` are replaced as a whole
+///
+/// [[metrics.cpu_usage.override]]
+/// entity = "batch-*"
+/// off = true                         # not judged, not counted
+/// ```
+///
+/// An override of `below`, `rate` or `counter` has a table of that name with bands, `for` and `clear`; of what it has no
+/// table for, that of all entities holds. Records without an entity have no override.
+///
+/// Rules may judge several metrics of one record:
+///
+/// ```toml
+/// [conditions.overload]
+/// when = "cpu_usage > 80 && latency_ms > 200"
+/// severity = "high"
+/// label = { en = "overload", fr = "la surcharge" }   # optional
+/// for = "2m"                                         # optional
+///
+/// [ratios.error_share]               # bands, `below`, `for`, `clear` and `label` as for a metric
+/// of = "errors"
+/// to = "requests"
+/// unit = "%"                         # times 100 where it is this
+/// high = 5
+/// ```
+///
+/// A condition is of [CEL](https://cel.dev) what compares metrics, ratios and numbers (`< <= > >= == !=`, nine significant
+/// digits count), with `+ - * /`, `&& || !` and parentheses. Its anomaly is `overload@x`, of the value 1. Of a record that lacks
+/// a metric which decides it, it says nothing: neither that it holds nor that it does not. So does a ratio whose divisor
+/// is 0 or absent. A field of a record that has the name of a condition or ratio is not looked at.
+///
+/// Any of these tables may say when it judges, and the file when some entities are left alone:
+///
+/// ```toml
+/// zone = "Europe/Paris"              # of hours and of times without an offset; UTC where nothing is said
+///
+/// [metrics.queue_length]
+/// high = 100
+/// hours = "Mon-Fri 08:00-18:00, Sat 09:00-12:00"     # days, times or both; 22:00-06:00 ends the next day
+///
+/// [[maintenance]]
+/// from = 2026-11-21T22:00:00Z
+/// to = 2026-11-22T04:00:00Z          # the first moment that is judged again
+/// entities = ["db-*"]                # all where nothing is said
+/// ```
+///
+/// What is read outside the hours or during maintenance is neither judged nor counted, services included: for an episode
+/// it is as if the series had sent nothing. The completeness of records is not the business of these rules. Where clocks
+/// are put forward over a time of `hours`, the time that is as much later stands for it.
+///
 /// Rules that look back remember the last reading of each series from window to window, for four weeks. Within a window
 /// they take the readings in the order of time, and so keep those of their metrics, 24 bytes each, until it closes; one
 /// that is older than the last of the window before says nothing. Without `[window]` they take them as they come, in order
@@ -97,7 +157,7 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;
@@ -110,7 +170,7 @@ impl Fold for Detect {
     }
 
     fn wants(&self) -> Wanted {
-        Wanted { metrics: self.rules.metrics().iter().map(|rule| rule.metric.clone()).collect() }
+        Wanted { metrics: self.rules.wanted() }
     }
 
     fn open(&self, start: Option<Timestamp>) -> Detector {
@@ -415,6 +475,209 @@ mod tests {
             let window = Window { records: 1, newest, span: None, partial: false };
             let found = detect.close(gathered, &mut Memory::default(), &window);
             let found: std::collections::BTreeMap<String, u64> = found.into_iter().map(|a| (a.name, a.reached.total())).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    const COMBINED: &str = "
+        [conditions.overload]
+        label = { en = 'overload' }
+        when = 'cpu > 80 && (lat > 200 || errors >= 9)'
+        severity = 'high'
+        for = '1m'
+        [ratios.errors]
+        of = 'bad'
+        to = 'all'
+        unit = '%'
+        low = 5
+        high = 50
+        clear = 2
+        below = { low = 0.5 }";
+
+    #[test]
+    fn rules_may_judge_several_metrics_of_a_record() {
+        check_rules(
+            COMBINED,
+            &[
+                (
+                    "0 a cpu=90 lat=300 bad=1 all=0 \n 1 a cpu=80.00001 lat=250 bad=7 all=100 \n 1 b errors=99 overload=1",
+                    &[
+                        "opened overload@a 1 high/0..0..1/2 since 0 in 1 worst high",
+                        "opened errors@a 7 low/1..1..1/1 since 1 in 1 worst low",
+                    ],
+                ),
+                // What decides it is absent; the ratio is above `clear`.
+                ("11 a cpu=90 bad=3 all=100 \n 12 b cpu=80.000000001 lat=300", &[]),
+                (
+                    "21 a lat=100 bad=9 all=100 \n 22 a lat=100 bad=1 all=50",
+                    &[
+                        "ongoing errors@a 9 low/1..21..21/1 since 1 in 3 worst low",
+                        // One that is false decides it.
+                        "resolved overload@a 1 high/0..0..1/0 since 0 in 2 worst high",
+                    ],
+                ),
+                (
+                    "31 a cpu=10 bad=0 all=7 \n 32 b cpu=90 bad=1 all=10 \n 33 b cpu=90 lat=1000",
+                    &[
+                        "opened overload@b 1 high/32..32..33/2 since 32 in 1 worst high",
+                        "opened errors@a#below 0 low/31..31..31/1 since 31 in 1 worst low",
+                        "opened errors@b 10 low/32..32..32/1 since 32 in 1 worst low",
+                        "resolved errors@a 9 low/1..21..21/0 since 1 in 4 worst low",
+                    ],
+                ),
+            ],
+        );
+        let wanted = build(COMBINED, "rules.toml", Language::En).unwrap().wants().metrics;
+        assert_eq!(wanted.into_iter().collect::<Vec<_>>(), ["all", "bad", "cpu", "lat"]);
+    }
+
+    #[test]
+    fn a_condition_is_told_in_a_sentence() {
+        let lines = |language| {
+            let detect = build(COMBINED, "rules.toml", language).unwrap();
+            let mut state = Memory::default();
+            let mut lines = Vec::new();
+            for (n, text) in ["0 web cpu=93 lat=300 \n 2 web cpu=80.5 lat=201", "12 web cpu=5"].iter().enumerate() {
+                let mut gathered = detect.open(None);
+                detect.push(&mut gathered, &batch(&records(text)));
+                let [start, end] = [n as i64, n as i64 + 1].map(|n| Timestamp::from_micros(minute(n * 10)).unwrap());
+                let window =
+                    Window { records: 1, newest: start, span: Some(WindowSpan { start, end }), partial: false };
+                let found = detect.close(gathered, &mut state, &window);
+                lines.extend(found.into_iter().map(|a| a.description.replace('\u{a0}', "_")));
+            }
+            lines.join("\n")
+        };
+        insta::assert_snapshot!(lines(Language::En), @r"
+        Overload on web: `cpu > 80 && (lat > 200 || errors >= 9)` held in 2 of 2 records (high severity), first at 2023-11-14T22:13:00Z, last at 2023-11-14T22:15:00Z.
+        Overload on web is over: `cpu > 80 && (lat > 200 || errors >= 9)` held (high severity), first at 2023-11-14T22:13:00Z, last at 2023-11-14T22:15:00Z.
+        ");
+        insta::assert_snapshot!(lines(Language::Fr), @r"
+        La condition overload sur web_: `cpu > 80 && (lat > 200 || errors >= 9)` était vrai dans 2 relevés sur 2 (gravité élevée), la première fois le 2023-11-14T22:13:00Z, la dernière le 2023-11-14T22:15:00Z.
+        La condition overload sur web_: retour à la normale, `cpu > 80 && (lat > 200 || errors >= 9)` a été vrai (gravité élevée), la première fois le 2023-11-14T22:13:00Z, la dernière le 2023-11-14T22:15:00Z.
+        ");
+    }
+
+    #[test]
+    fn what_holds_for_some_entities_instead_is_chosen_by_their_names() {
+        const RULES: &str = "
+            [metrics.cpu]
+            high = 90
+            rate = { high = 1000 }
+            [[metrics.cpu.override]]
+            entity = 'db-*'
+            high = 50
+            for = '1m'
+            [[metrics.cpu.override]]
+            entity = 'db-1'
+            off = true
+            [[metrics.cpu.override]]
+            entity = 'x?'
+            off = true
+            [[metrics.cpu.override]]
+            entity = 'r*'
+            rate = { low = 1 }";
+        check_rules(
+            RULES,
+            &[
+                (
+                    "0 db-1 cpu=60 \n 1 db-1 cpu=60 \n 0 x1 cpu=99 \n 1 x1 cpu=1 \n 1 web cpu=60 \n 1 - cpu=91 \n 1 x12 cpu=92",
+                    &[
+                        "opened cpu@db-1 60 high/0..0..1/2 since 0 in 1 worst high",
+                        "opened cpu@x12 92 high/1..1..1/1 since 1 in 1 worst high",
+                        "opened cpu 91 high/1..1..1/1 since 1 in 1 worst high",
+                    ],
+                ),
+                (
+                    "11 r1 cpu=89 \n 12 r1 cpu=99 \n 13 db-1 cpu=49 \n 13 - cpu=89 \n 13 x12 cpu=3",
+                    &[
+                        "opened cpu@r1 99 high/12..12..12/1 since 12 in 1 worst high",
+                        "opened cpu@r1#rate 10 low/12..12..12/1 since 12 in 1 worst low",
+                        "resolved cpu@db-1 60 high/0..0..1/0 since 0 in 2 worst high",
+                        "resolved cpu@x12 92 high/1..1..1/0 since 1 in 2 worst high",
+                        "resolved cpu 91 high/1..1..1/0 since 1 in 2 worst high",
+                    ],
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_outside_the_hours_or_in_maintenance_is_not_judged() {
+        // The windows begin on a Tuesday at 22:13 UTC, which is 23:13 in Paris.
+        const RULES: &str = "
+            zone = 'Europe/Paris'
+            [metrics.cpu]
+            low = 70
+            hours = 'Tue 23:00-23:30'
+            [conditions.both]
+            when = 'cpu > 70 && lag > 1'
+            severity = 'low'
+            hours = 'Tue 23:30-24:00'
+            [status]
+            offline = 'high'
+            [[maintenance]]
+            from = '2023-11-14 23:15'
+            to = 2023-11-14T22:18:00Z
+            entities = ['x', 'db-*']";
+        check_rules(
+            RULES,
+            &[
+                (
+                    "0 a cpu=75 lag=2 \n 2 db-1 cpu=99 s=offline \n 4 db-1 cpu=98 \n 3 a cpu=7 \n 5 db-1 cpu=80",
+                    &[
+                        "opened cpu@db-1 80 low/5..5..5/1 since 5 in 1 worst low",
+                        "opened cpu@a 75 low/0..0..0/1 since 0 in 1 worst low",
+                    ],
+                ),
+                (
+                    "11 a cpu=76 lag=0 \n 17 a cpu=99 lag=2 \n 17 - cpu=99",
+                    &[
+                        "ongoing cpu@a 76 low/0..11..11/1 since 0 in 2 worst low",
+                        "opened both@a 1 low/17..17..17/1 since 17 in 1 worst low",
+                    ],
+                ),
+                ("21 a cpu=1 \n 22 db-1 cpu=99", &["resolved both@a 1 low/17..17..17/0 since 17 in 2 worst low"]),
+            ],
+        );
+    }
+
+    proptest! {
+        /// In one window, whatever the batches: a condition holds where its parts decide it, absent ones included.
+        #[test]
+        fn conditions_do_not_depend_on_batches(
+            values in vec((0u32..3, option::of(0i32..4), option::of(0i32..4)), 1..100), size in 1usize..40,
+        ) {
+            let rules = "[conditions.c]\nwhen = 'a > 1 && (b < 2 || !(a - b == 0)) || a / b > 1'\nseverity = 'low'";
+            let records: Vec<Record> = values.iter().zip(1u64..).map(|((entity, a, b), row)| Record {
+                row, time: minute(row as i64), entity: Some(format!("h{entity}")),
+                metrics: [("a", a), ("b", b)].into_iter().filter_map(|(n, v)| Some((n.to_string(), f64::from((*v)?)))).collect(),
+                services: vec![],
+            }).collect();
+            let and = |x: Option<bool>, y: Option<bool>| match (x, y) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            };
+            let or = |x: Option<bool>, y: Option<bool>| and(x.map(|x| !x), y.map(|y| !y)).map(|z| !z);
+            let mut expected = std::collections::BTreeMap::<String, (u64, u64)>::new();
+            for (entity, a, b) in &values {
+                let both = a.zip(*b);
+                let first = and(a.map(|a| a > 1), or(b.map(|b| b < 2), both.map(|(a, b)| a != b)));
+                let held = or(first, both.filter(|(_, b)| *b != 0).map(|(a, b)| f64::from(a) / f64::from(b) > 1.0));
+                if let Some(held) = held {
+                    let (reached, known) = expected.entry(format!("c@h{entity}")).or_default();
+                    (*reached, *known) = (*reached + u64::from(held), *known + 1);
+                }
+            }
+            expected.retain(|_, (reached, _)| *reached > 0);
+            let detect = build(rules, "rules.toml", Language::En).unwrap();
+            let mut gathered = detect.open(None);
+            records.chunks(size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+            let newest = Timestamp::from_micros(minute(0)).unwrap();
+            let window = Window { records: 1, newest, span: None, partial: false };
+            let found = detect.close(gathered, &mut Memory::default(), &window);
+            let found: std::collections::BTreeMap<_, _> = found.into_iter().map(|a| (a.name, (a.reached.total(), a.records))).collect();
             prop_assert_eq!(found, expected);
         }
     }

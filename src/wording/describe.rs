@@ -33,6 +33,9 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
             }
         };
     }
+    if let Some(condition) = &anomaly.condition {
+        return held(anomaly, &subject, condition, language);
+    }
     let value = quantity(anomaly.value, anomaly.unit.as_deref(), language);
     let threshold = quantity(anomaly.threshold, anomaly.unit.as_deref(), language);
     let falls = anomaly.aspect == Aspect::Below;
@@ -63,6 +66,25 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
             format!(
                 "{subject} {verb} {reached} {value} (gravité {severity}, seuil de {threshold})\u{a0}: {share}, {when}."
             )
+        }
+    }
+}
+
+/// The sentence of a condition over several metrics: how often it held.
+fn held(anomaly: &Anomaly, subject: &str, condition: &str, language: Language) -> String {
+    let severity = severity_word(anomaly.severity, language);
+    let when = spell(anomaly, language);
+    let (reached, records) = counts(anomaly, language);
+    match (language, anomaly.is_over()) {
+        (Language::En, false) => {
+            format!("{subject}: `{condition}` held in {reached} of {records} ({severity} severity), {when}.")
+        }
+        (Language::En, true) => format!("{subject} is over: `{condition}` held ({severity} severity), {when}."),
+        (Language::Fr, false) => format!(
+            "{subject}\u{a0}: `{condition}` était vrai dans {reached} sur {records} (gravité {severity}), {when}."
+        ),
+        (Language::Fr, true) => {
+            format!("{subject}\u{a0}: retour à la normale, `{condition}` a été vrai (gravité {severity}), {when}.")
         }
     }
 }
@@ -110,6 +132,8 @@ fn subject(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String
         (Some(service), _, Language::En) => format!("service {service}"),
         (Some(service), _, Language::Fr) => format!("le service {service}"),
         (None, Some(label), language) => aspect_of(anomaly.aspect, label, language),
+        (None, None, Language::En) if anomaly.condition.is_some() => format!("the condition {}", anomaly.metric),
+        (None, None, Language::Fr) if anomaly.condition.is_some() => format!("la condition {}", anomaly.metric),
         (None, None, Language::En) => aspect_of(anomaly.aspect, &format!("the metric {}", anomaly.metric), language),
         (None, None, Language::Fr) => aspect_of(anomaly.aspect, &format!("la mesure {}", anomaly.metric), language),
     };
@@ -168,14 +192,24 @@ fn counts(anomaly: &Anomaly, language: Language) -> (String, String) {
     }
 }
 
-/// First, last and worst moment; only one where they are the same.
-fn moments(anomaly: &Anomaly, language: Language) -> String {
-    let (first, last, worst) = (anomaly.first.time, anomaly.last.time, anomaly.worst.time);
+/// First and last moment; only one where they are the same.
+fn spell(anomaly: &Anomaly, language: Language) -> String {
+    let (first, last) = (anomaly.first.time, anomaly.last.time);
     match (language, first == last) {
         (Language::En, true) => format!("at {first}"),
-        (Language::En, false) => format!("first at {first}, last at {last}, worst at {worst}"),
+        (Language::En, false) => format!("first at {first}, last at {last}"),
         (Language::Fr, true) => format!("le {first}"),
-        (Language::Fr, false) => format!("la première fois le {first}, la dernière le {last}, au pire le {worst}"),
+        (Language::Fr, false) => format!("la première fois le {first}, la dernière le {last}"),
+    }
+}
+
+/// First, last and worst moment; only one where they are the same.
+fn moments(anomaly: &Anomaly, language: Language) -> String {
+    let spell = spell(anomaly, language);
+    match language {
+        _ if anomaly.first.time == anomaly.last.time => spell,
+        Language::En => format!("{spell}, worst at {}", anomaly.worst.time),
+        Language::Fr => format!("{spell}, au pire le {}", anomaly.worst.time),
     }
 }
 
@@ -198,6 +232,7 @@ mod tests {
             name: "cpu_usage".into(),
             metric: "cpu_usage".into(),
             aspect: Default::default(),
+            condition: None,
             service: None,
             entity: None,
             value: figure(93.5),
@@ -222,6 +257,7 @@ mod tests {
         Anomaly {
             metric: "service_status".into(),
             aspect: Default::default(),
+            condition: None,
             service: Some("cache".into()),
             value: figure(2.0),
             threshold: figure(2.0),

@@ -51,6 +51,9 @@ pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str
         anomaly.severity.word()
     );
     let mut rows = vec![("Threshold", reached)];
+    if anomaly.condition.is_some() {
+        rows = vec![("Value", "1 where the condition holds, 0 where it does not".to_string())];
+    }
     rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis))));
     rows.push(("Sentence", safe(&anomaly.description).into_owned()));
     printed.push_str(&page(rows));
@@ -72,6 +75,10 @@ fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
         Some(service) => format!("status of the service {}", safe(service)),
         None => safe(&anomaly.metric).into_owned(),
     };
+    if let Some(condition) = &anomaly.condition {
+        let from = rule_file.map_or_else(String::new, |file| format!(" ({})", safe(file)));
+        return format!("{what}{from}\n{}: {}", anomaly.severity.word(), safe(condition));
+    }
     let bands: Vec<String> = Severity::ALL
         .into_iter()
         .filter_map(|severity| {
@@ -166,6 +173,7 @@ mod tests {
             name: "cpu_usage@web-1".into(),
             metric: "cpu_usage".into(),
             aspect: Default::default(),
+            condition: None,
             service: None,
             entity: Some("web-1".into()),
             value: figure(99.5),
@@ -243,6 +251,7 @@ mod tests {
             name: "service_status.cache".into(),
             metric: "service_status".into(),
             aspect: Default::default(),
+            condition: None,
             service: Some("cache".into()),
             entity: None,
             value: figure(2.0),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Direction, Label, Quantity, Rule, refuse};
+use super::units::Band;
+use super::{Direction, Label, Limits, Override, Quantity, Rule, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
@@ -16,37 +17,41 @@ use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 pub struct WrittenRule {
     label: Option<Label>,
     unit: Option<String>,
-    low: Option<Figure>,
-    medium: Option<Figure>,
-    high: Option<Figure>,
+    low: Option<Spanned<Band>>,
+    medium: Option<Spanned<Band>>,
+    high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
     lasts: Option<Span>,
-    clear: Option<Spanned<Figure>>,
-    below: Option<Spanned<WrittenBelow>>,
+    clear: Option<Spanned<Band>>,
+    below: Option<Spanned<WrittenLimits>>,
     rate: Option<Spanned<WrittenRate>>,
     counter: Option<Spanned<WrittenCounter>>,
+    #[serde(default, rename = "override")]
+    overrides: Vec<WrittenOverride>,
+    pub hours: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// From where on what is judged is an anomaly.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenBelow {
-    low: Option<Figure>,
-    medium: Option<Figure>,
-    high: Option<Figure>,
+pub struct WrittenLimits {
+    pub low: Option<Spanned<Band>>,
+    pub medium: Option<Spanned<Band>>,
+    pub high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
-    clear: Option<Spanned<Figure>>,
+    pub lasts: Option<Span>,
+    pub clear: Option<Spanned<Band>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenRate {
-    low: Option<Figure>,
-    medium: Option<Figure>,
-    high: Option<Figure>,
+    low: Option<Spanned<Band>>,
+    medium: Option<Spanned<Band>>,
+    high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
     lasts: Option<Span>,
-    clear: Option<Spanned<Figure>>,
+    clear: Option<Spanned<Band>>,
     per: Option<Span>,
     #[serde(default)]
     direction: Direction,
@@ -55,28 +60,41 @@ struct WrittenRate {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenCounter {
-    low: Option<Figure>,
-    medium: Option<Figure>,
-    high: Option<Figure>,
+    low: Option<Spanned<Band>>,
+    medium: Option<Spanned<Band>>,
+    high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
     lasts: Option<Span>,
-    clear: Option<Spanned<Figure>>,
+    clear: Option<Spanned<Band>>,
     per: Option<Span>,
 }
 
-/// From where on what is judged is an anomaly.
-struct Limits {
-    bands: Bands,
-    lasts: Option<Duration>,
-    clear: Option<Spanned<Figure>>,
+/// What holds for some entities instead.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenOverride {
+    entity: Spanned<String>,
+    #[serde(default)]
+    off: bool,
+    low: Option<Spanned<Band>>,
+    medium: Option<Spanned<Band>>,
+    high: Option<Spanned<Band>>,
+    #[serde(rename = "for")]
+    lasts: Option<Span>,
+    clear: Option<Spanned<Band>>,
+    below: Option<Spanned<WrittenLimits>>,
+    rate: Option<Spanned<WrittenLimits>>,
+    counter: Option<Spanned<WrittenLimits>>,
 }
 
 /// Takes the limits out of any of the tables.
 macro_rules! limits {
     ($table:expr) => {
-        Limits {
-            bands: Bands { low: $table.low, medium: $table.medium, high: $table.high },
-            lasts: $table.lasts.map(|span| span.0),
+        WrittenLimits {
+            low: $table.low,
+            medium: $table.medium,
+            high: $table.high,
+            lasts: $table.lasts,
             clear: $table.clear,
         }
     };
@@ -86,51 +104,173 @@ macro_rules! limits {
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
+impl WrittenLimits {
+    pub fn is_empty(&self) -> bool {
+        let WrittenLimits { low, medium, high, lasts, clear } = self;
+        [low, medium, high, clear].iter().all(|band| band.is_none()) && lasts.is_none()
+    }
+}
+
 impl WrittenRule {
     /// The rules of a metric of this name. What is wrong with them goes to `faults`.
     pub fn rules(self, name: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Vec<Rule> {
-        let metric = name.get_ref();
-        let plain = limits!(self);
+        let mut table = Table::new(name, self.label, self.unit.clone(), source, faults);
         let has_others = self.below.is_some() || self.rate.is_some() || self.counter.is_some();
-        let is_plain = plain.bands.lowest().is_some() || plain.lasts.is_some() || plain.clear.is_some() || !has_others;
-        let (label, unit) = (self.label.unwrap_or_default(), self.unit);
-        let mut rules = Vec::new();
-        let mut add = |aspect, quantity, per: Option<Duration>, limits: Limits, span: Range<usize>| {
-            faults.extend(fault(source, metric, aspect, &limits, span));
-            let suffix = Some(Aspect::word(aspect))
-                .filter(|_| !matches!(aspect, Aspect::Above) && (aspect != Aspect::Below || is_plain));
-            let per = |unit: &String| per.map_or_else(|| unit.clone(), |per| format!("{unit}/{}", in_words(per)));
-            rules.push(Rule {
-                metric: metric.clone(),
-                aspect,
-                quantity,
-                suffix,
-                label: label.clone(),
-                unit: unit.as_ref().map(per),
-                bands: limits.bands,
-                lasts: limits.lasts,
-                clear: limits.clear.map(Spanned::into_inner),
-            });
-        };
-        if is_plain {
-            add(Aspect::Above, Quantity::Value, None, plain, name.span());
-        }
-        if let Some(below) = self.below {
-            let (span, below) = (below.span(), below.into_inner());
-            add(Aspect::Below, Quantity::Value, None, limits!(below), span);
-        }
+        table.above(limits!(self), has_others);
+        table.below(self.below);
         if let Some(rate) = self.rate {
             let (span, rate) = (rate.span(), rate.into_inner());
             let per = rate.per.map_or(MINUTE, |per| per.0);
             let quantity = Quantity::Rate { per: micros(per), direction: rate.direction };
-            add(Aspect::Rate, quantity, Some(per), limits!(rate), span);
+            table.add(Aspect::Rate, quantity, Some(per), limits!(rate), span);
         }
         if let Some(counter) = self.counter {
             let (span, counter) = (counter.span(), counter.into_inner());
             let per = counter.per.map_or(SECOND, |per| per.0);
-            add(Aspect::Counter, Quantity::Counter { per: micros(per) }, Some(per), limits!(counter), span);
+            table.add(Aspect::Counter, Quantity::Counter { per: micros(per) }, Some(per), limits!(counter), span);
         }
-        rules
+        for written in self.overrides {
+            table.instead(written);
+        }
+        table.rules
+    }
+}
+
+/// The rules of one table as they come together.
+pub struct Table<'a> {
+    name: &'a Spanned<String>,
+    label: Label,
+    unit: Option<String>,
+    /// Whether it has bands that rise, so that others need a suffix.
+    is_plain: bool,
+    source: &'a SourceFile,
+    faults: &'a mut Vec<Diagnostic>,
+    pub rules: Vec<Rule>,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(
+        name: &'a Spanned<String>,
+        label: Option<Label>,
+        unit: Option<String>,
+        source: &'a SourceFile,
+        faults: &'a mut Vec<Diagnostic>,
+    ) -> Table<'a> {
+        let label = label.unwrap_or_default();
+        Table { name, label, unit, is_plain: false, source, faults, rules: Vec::new() }
+    }
+
+    /// Bands that rise, which a table has that has no others.
+    pub fn above(&mut self, limits: WrittenLimits, has_others: bool) {
+        self.is_plain = !has_others || !limits.is_empty();
+        if self.is_plain {
+            self.add(Aspect::Above, Quantity::Value, None, limits, self.name.span());
+        }
+    }
+
+    pub fn below(&mut self, below: Option<Spanned<WrittenLimits>>) {
+        if let Some(below) = below {
+            let (span, below) = (below.span(), below.into_inner());
+            self.add(Aspect::Below, Quantity::Value, None, below, span);
+        }
+    }
+
+    fn add(
+        &mut self,
+        aspect: Aspect,
+        quantity: Quantity,
+        per: Option<Duration>,
+        limits: WrittenLimits,
+        span: Range<usize>,
+    ) {
+        let per = |unit: &String| per.map_or_else(|| unit.clone(), |per| format!("{unit}/{}", in_words(per)));
+        let unit = self.unit.as_ref().map(per);
+        let limits = self.limits(aspect, unit.as_deref(), limits, span);
+        let suffix = Some(Aspect::word(aspect))
+            .filter(|_| !matches!(aspect, Aspect::Above) && (aspect != Aspect::Below || self.is_plain));
+        self.rules.push(Rule {
+            metric: self.name.get_ref().clone(),
+            aspect,
+            quantity,
+            suffix,
+            condition: None,
+            label: self.label.clone(),
+            unit,
+            limits,
+            overrides: Vec::new(),
+            hours: None,
+        });
+    }
+
+    /// Limits in the unit of their rule, held to their order.
+    fn limits(&mut self, aspect: Aspect, unit: Option<&str>, written: WrittenLimits, span: Range<usize>) -> Limits {
+        let before = self.faults.len();
+        let mut figure = |band: Option<Spanned<Band>>| -> Option<Spanned<Figure>> {
+            let band = band?;
+            match band.get_ref().figure(unit) {
+                Ok(figure) => Some(Spanned::new(band.span(), figure)),
+                Err((message, help)) => {
+                    self.faults.push(refuse(self.source, band.span(), message, help));
+                    None
+                }
+            }
+        };
+        let [low, medium, high] = [written.low, written.medium, written.high].map(&mut figure);
+        let clear = figure(written.clear);
+        let [low, medium, high] = [low, medium, high].map(|figure| figure.map(Spanned::into_inner));
+        let bands = Bands { low, medium, high };
+        if self.faults.len() == before {
+            let of = match aspect {
+                Aspect::Above => format!("`{}`", self.name.get_ref()),
+                other => format!("`{}` of `{}`", other.word(), self.name.get_ref()),
+            };
+            self.faults.extend(fault(self.source, &of, aspect == Aspect::Below, &bands, clear.as_ref(), span));
+        }
+        Limits { bands, lasts: written.lasts.map(|span| span.0), clear: clear.map(Spanned::into_inner) }
+    }
+
+    /// What holds for some entities instead: of each rule that the override has a table for, else what holds for all.
+    fn instead(&mut self, written: WrittenOverride) {
+        let span = written.entity.span();
+        let Some(entity) = pattern(&written.entity, self.source, self.faults) else { return };
+        let plain = limits!(written);
+        let own = (!plain.is_empty()).then(|| Spanned::new(span.clone(), plain));
+        let mut tables = [
+            (Aspect::Above, own),
+            (Aspect::Below, written.below),
+            (Aspect::Rate, written.rate),
+            (Aspect::Counter, written.counter),
+        ];
+        if written.off == tables.iter().any(|(_, table)| table.is_some()) {
+            let message = if written.off { "an override that is off has limits" } else { "the override says nothing" };
+            let help = "give it bands, or `off = true` where nothing is judged";
+            self.faults.push(refuse(self.source, span, message, help));
+            return;
+        }
+        for at in 0..self.rules.len() {
+            let Some(Rule { aspect, unit, limits: all, .. }) = self.rules.get(at) else { continue };
+            let (aspect, unit, mut limits) = (*aspect, unit.clone(), Some(all.clone()).filter(|_| !written.off));
+            let table = tables.iter_mut().find(|(of, _)| *of == aspect).and_then(|(_, table)| table.take());
+            if let Some(table) = table {
+                let at = table.span();
+                limits = Some(self.limits(aspect, unit.as_deref(), table.into_inner(), at));
+            }
+            if let Some(rule) = self.rules.get_mut(at) {
+                rule.overrides.push(Override { entity: entity.clone(), limits });
+            }
+        }
+        for (aspect, table) in tables {
+            if let Some(table) = table {
+                let what = if aspect == Aspect::Above { "bands".to_string() } else { format!("`{}`", aspect.word()) };
+                let message = format!("`{}` has no {what} to override", self.name.get_ref());
+                self.faults.push(refuse(
+                    self.source,
+                    table.span(),
+                    message,
+                    "write for all entities first, then the override",
+                ));
+            }
+        }
     }
 }
 
@@ -153,14 +293,15 @@ fn in_words(per: Duration) -> String {
     }
 }
 
-/// Why limits cannot be applied, and what to do.
-fn fault(source: &SourceFile, metric: &str, aspect: Aspect, limits: &Limits, span: Range<usize>) -> Option<Diagnostic> {
-    let falls = aspect == Aspect::Below;
-    let of = match aspect {
-        Aspect::Above => format!("`{metric}`"),
-        other => format!("`{}` of `{metric}`", other.word()),
-    };
-    let bands = &limits.bands;
+/// Why limits cannot be applied, and what to do. `of` says what of.
+fn fault(
+    source: &SourceFile,
+    of: &str,
+    falls: bool,
+    bands: &Bands,
+    clear: Option<&Spanned<Figure>>,
+    span: Range<usize>,
+) -> Option<Diagnostic> {
     let set: Vec<(Severity, Figure)> = Severity::ALL.into_iter().filter_map(|s| Some((s, bands.get(s)?))).collect();
     let Some((_, lowest)) = set.first() else {
         let message = format!("the rule of {of} has no band");
@@ -182,7 +323,7 @@ fn fault(source: &SourceFile, metric: &str, aspect: Aspect, limits: &Limits, spa
         );
         return Some(refuse(source, span, message, help));
     }
-    let clear = limits.clear.as_ref().filter(|clear| beyond(clear.get_ref(), lowest))?;
+    let clear = clear.filter(|clear| beyond(clear.get_ref(), lowest))?;
     let (side, bound) = if falls { ("below", "more") } else { ("above", "less") };
     let message = format!("`clear` of {of} is {}, {side} its lowest band {lowest}", clear.get_ref());
     let end = if falls { "above" } else { "below" };

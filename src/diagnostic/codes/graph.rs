@@ -39,7 +39,7 @@ super::codes! {
         "A string of the file refers to `${NAME}`, and neither the environment nor `.env` has it; or the closing `}` is missing.",
         "Set the variable or close the brace, or give a default as in `${NAME:-value}`. `$${` stands for a literal `${`.";
     RULES = "AG0014", "a rule that cannot be applied",
-        "Bands must rise from low to medium to high, a rule needs at least one of them, `offline` cannot be milder than `degraded`, and a file needs at least one rule.",
+        "Bands must rise from low to medium to high, a rule needs at least one of them, a unit must convert to that of the rule, a condition only compares metrics and numbers, `offline` cannot be milder than `degraded`, and a file needs at least one rule.",
         "Correct the rule that is underlined; the manual of `detect` (`agent kinds detect`) describes rules.";
     PLAYBOOK = "AG0015", "a playbook that cannot be applied",
         "A formula does not parse, a template uses a slot that no fact fills, or an action lacks a language.",

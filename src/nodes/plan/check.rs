@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
+use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean, inside};
 use crate::domain::{Language, Status};
 use crate::wording::slots_in;
 
@@ -223,7 +223,7 @@ impl Checker<'_> {
         let formula = match Formula::parse(text.get_ref(), kind) {
             Ok(formula) => formula,
             Err(flaw) => {
-                self.fault(self.inside(text, &flaw.at), flaw.message, "the manual of `plan` shows formulas");
+                self.fault(inside(self.source, text, &flaw.at), flaw.message, "the manual of `plan` shows formulas");
                 return None;
             }
         };
@@ -233,7 +233,7 @@ impl Checker<'_> {
                 Some(action) => format!("`{name}` is no number that the action `{}` has", action.id),
                 None => format!("`{name}` is no number that the playbook has"),
             };
-            let at = self.inside(text, &word(text.get_ref(), name));
+            let at = inside(self.source, text, &word(text.get_ref(), name));
             self.fault(at, message, remedy(name, scope));
             fits = false;
         }
@@ -298,20 +298,21 @@ impl Checker<'_> {
         for slot in &slots {
             self.assume(slot.name);
             let Some(needs) = scope.needs(slot.name) else {
-                let (at, message) = (self.inside(text, &slot.span), format!("no fact is named `{}`", slot.name));
+                let (at, message) =
+                    (inside(self.source, text, &slot.span), format!("no fact is named `{}`", slot.name));
                 self.fault(at, message, remedy(slot.name, scope));
                 continue;
             };
             if let Some(lacking) = there.and_then(|there| needs.iter().find(|need| !there.contains(&Some(need)))) {
                 let message = format!("`{}` is only there together with `{lacking}`", slot.name);
-                self.fault(self.inside(text, &slot.span), message, format!("say it in `also.{lacking}`"));
+                self.fault(inside(self.source, text, &slot.span), message, format!("say it in `also.{lacking}`"));
             }
         }
         let mut slots = slots.into_iter().peekable();
         for at in memchr::memchr2_iter(b'{', b'}', text.get_ref().as_bytes()) {
             while slots.next_if(|slot| slot.span.end <= at).is_some() {}
             if !slots.peek().is_some_and(|slot| slot.span.contains(&at)) {
-                let at = self.inside(text, &(at..at + 1));
+                let at = inside(self.source, text, &(at..at + 1));
                 self.fault(at, "a brace that belongs to no slot".into(), "a slot is written `{name}`, without blanks");
             }
         }
@@ -321,20 +322,10 @@ impl Checker<'_> {
     fn nothing_computed(&mut self, text: &toml::Spanned<String>) {
         for slot in slots_in(text.get_ref()) {
             if slot.name.starts_with("parameter.") || slot.name.starts_with("projected.") {
-                let at = self.inside(text, &slot.span);
+                let at = inside(self.source, text, &slot.span);
                 let message = format!("`{}` might not be computable, and no other action comes after this", slot.name);
                 self.fault(at, message, "use measured facts here, or `benefit_estimate`");
             }
-        }
-    }
-
-    /// Bytes of the file for bytes of a string in it; the whole string where escapes keep the two apart.
-    fn inside(&self, text: &toml::Spanned<String>, at: &Range<usize>) -> Range<usize> {
-        let span = text.span();
-        let raw = self.source.text.get(span.clone()).unwrap_or_default();
-        match raw.find(text.get_ref().as_str()) {
-            Some(start) => span.start + start + at.start..span.start + start + at.end,
-            None => span,
         }
     }
 }

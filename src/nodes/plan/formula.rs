@@ -9,6 +9,7 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use cel::parser::PrattParser;
 use cel::{Context, Env, IdedExpr as Expression, Value};
 
+use crate::diagnostic::cel_fault;
 use crate::domain::Figure;
 
 /// Names and values that formulas may use.
@@ -59,7 +60,10 @@ impl Formula {
             return Err(Flaw { message, at: whole });
         }
         let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
-        let mut expression = parser.parse(text).map_err(|errors| syntax(text, &errors))?;
+        let mut expression = parser.parse(text).map_err(|errors| {
+            let (what, at) = cel_fault(text, &errors);
+            Flaw { message: format!("the formula does not parse: {what}"), at }
+        })?;
         let mut checker = Checker { text, variables: BTreeSet::new() };
         let kind = checker.check(&mut expression, 0)?;
         if kind != wanted {
@@ -253,23 +257,6 @@ fn dotted(expr: &Expr) -> Option<String> {
         Expr::Select(select) if !select.test => Some(format!("{}.{}", dotted(&select.operand.expr)?, select.field)),
         _ => None,
     }
-}
-
-/// The first syntax error.
-fn syntax(text: &str, errors: &cel::ParseErrors) -> Flaw {
-    let Some(first) = errors.errors.first() else {
-        return Flaw { message: "the formula does not parse".into(), at: 0..text.len() };
-    };
-    let message = first.msg.trim_start_matches("Syntax error: ");
-    let message =
-        message.replace("'<EOF>'", "the end").replace("<EOF>", "the end").replace(" expecting", ", expecting");
-    let line = usize::try_from(first.pos.0 - 1).unwrap_or(0);
-    let column = usize::try_from(first.pos.1 - 1).unwrap_or(0);
-    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(before..).unwrap_or_default();
-    let start = before + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
-    let width = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    Flaw { message: format!("the formula does not parse: {message}"), at: start..start + width }
 }
 
 #[cfg(test)]

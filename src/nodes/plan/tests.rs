@@ -68,6 +68,7 @@ fn anomaly(text: &str) -> Anomaly {
         name,
         metric: metric.to_string(),
         aspect: Default::default(),
+        condition: None,
         service,
         entity: entity.clone(),
         value: figure(value),
