@@ -134,7 +134,9 @@ mod tests {
         signal.take(103.0, 1.0, SPANS);
         let highest = |after: usize| {
             let mut signal = signal;
-            (0..after).for_each(|at| drop(signal.take((at % 4) as f64, 1.0, SPANS)));
+            for at in 0..after {
+                signal.take((at % 4) as f64, 1.0, SPANS);
+            }
             signal.high(0)
         };
         assert!(highest(32_768) < 103.0 * 0.39, "{}", highest(32_768));
