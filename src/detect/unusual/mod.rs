@@ -1,17 +1,18 @@
 //! What is unusual for a series, without a threshold to choose: for each sample a score between 0 and 1, from that sample
 //! and the ones before it alone.
 //!
-//! A series is looked at in four ways, each a [`Signal`]: the value, the value without the level of its hour of the week, the
-//! same by the hour of the day ([`Profile`]), and the step from the sample before.
+//! A series is looked at in four ways, each a *signal*: the value, the value without the level of its hour of the week,
+//! the same by the hour of the day, and the step from the sample before.
 //! 1. A *margin* is how far a signal lies outside everything seen of it: above its highest or below its lowest sample, and
-//!    the same with minima and maxima over the last 2, 4 and 8 samples, which a level that stays exceeds though each of its values was
-//!    seen before. Extremes leak slowly towards the mean. Margins are counted in usual steps (the mean |difference| of the last 300
-//!    samples, at least 3 % of the range seen), capped at ten and added up; *surprise* is their mean over the signals.
-//!    Of a counter, a series that only ever rises, the steps alone count: its values and its hours are new all the time.
-//! 2. After a surprise comes *silence*: one that is not half as great again counts nothing. What it is compared with fades by a
-//!    twentieth per sample.
-//! 3. The score is `s / (s + 1/8 + 0.075 peak)`, with the greatest surprise so far as `peak`: a series that has often surprised must do
-//!    more for an alert. [`ALERT`] is where the two sides are even.
+//!    the same with minima and maxima over the last 2, 4 and 8 samples, which a level that stays exceeds though each of
+//!    its values was seen before. Extremes leak slowly towards the mean. Margins are counted in usual steps (the mean
+//!    |difference| of the last 300 samples, at least 3 % of the range seen), capped at ten and added up; *surprise* is
+//!    their mean over the signals. Of a counter, a series that only ever rises, the steps alone count: its values and its
+//!    hours are new all the time.
+//! 2. After a surprise comes *silence*: one that is not half as great again counts nothing. What it is compared with fades
+//!    by a twentieth per sample.
+//! 3. The score is `s / (s + 1/8 + 0.075 peak)`, with the greatest surprise so far as `peak`: a series that has often
+//!    surprised must do more for an alert. [`ALERT`] is where the two sides are even.
 //!
 //! All of it is made of differences and their ratios, so a series in other units has the same scores. The figures are
 //! round ones in the middle of plateaus, and the signals count the same; ARCHITECTURE.md has what was tried.
@@ -24,12 +25,11 @@ use serde::{Deserialize, Serialize};
 use self::profile::{Hour, Profile};
 use self::signal::{MEMORY, Margins, SPANS, Signal};
 
-/// The score from which on a sample is an alert: where a surprise equals what the series' own past asks for. It is the default
-/// of all series.
+/// The score from which on a sample is an alert: where a surprise equals what the series' own past asks for.
 pub const ALERT: f64 = 0.5;
 
-/// The least surprise of an alert, for a series that never surprised before: an eighth of a usual step on the average of the
-/// signals. With [`SHARE`] it is the threshold: from 0.8 to 1.2 times both, the benchmark's score changes by less than a point.
+/// The least surprise of an alert, for a series that never surprised before: an eighth of a usual step on the average of
+/// the signals. With [`SHARE`] it is the threshold: from 0.8 to 1.2 times both, the benchmark changes by less than a point.
 const BASE: f64 = 0.125;
 /// The share of the greatest surprise so far that an alert must have besides. Flat from 0.06 to 0.1.
 const SHARE: f64 = 0.075;
@@ -141,7 +141,7 @@ struct Surprise {
 }
 
 impl Unusual {
-    /// Takes the next sample. Samples are best given in the order of time, but none does harm; a value that is not
+    /// Takes the next sample. Samples are best given in the order of time, but none does harm. A value that is not
     /// finite is as if it were not there.
     pub fn step(&mut self, settings: Settings, time_micros: i64, value: f64) -> Verdict {
         let x = value * DOWN;
