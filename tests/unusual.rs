@@ -44,11 +44,8 @@ fn scores_of_a_folder() {
             if verdict.score >= ALERT {
                 alerts += 1;
                 early += i32::from(row < 600);
-                let (cause, up) = verdict.cause.unwrap();
-                let (low, high) = (verdict.low, verdict.high);
-                let side = if up { "up" } else { "down" };
-                causes +=
-                    &format!("    {time} {value} {cause:?} {side}, usual {low:.4}..{high:.4} ({:.3})\n", verdict.score);
+                let (why, low, high) = (verdict.why.unwrap(), verdict.low, verdict.high);
+                causes += &format!("    {time} {value} {why:?}, usual {low:.4}..{high:.4} ({:.3})\n", verdict.score);
             }
             out += &format!("{line},{}\n", verdict.score);
         }

@@ -82,8 +82,8 @@ pub struct Settings {
 pub enum Cause {
     /// The value is outside of all values seen.
     Outside,
-    /// The last so many values stayed where so many never stayed before.
-    Stays { samples: u8 },
+    /// The last values stayed where as many never stayed before.
+    Stays,
     /// The value is unusual for this hour of the week.
     HourOfWeek,
     /// The value is unusual for this hour of the day.
@@ -92,17 +92,27 @@ pub enum Cause {
     Jump,
 }
 
+/// Why a sample surprises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    pub cause: Cause,
+    /// Above the usual range, or else below.
+    pub up: bool,
+    /// How many samples in a row, up to this one: 1, 2, 4 or 8. Fewer were that far out before.
+    pub samples: u8,
+}
+
 /// What there is to say about one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
     /// From 0, nothing unusual, to below 1; an alert from [`ALERT`] on.
     pub score: f64,
-    /// The usual range of the value at this moment, in the view of the cause: that of all values, of this hour, or next
-    /// to the value before.
+    /// The usual range of the value at this moment, in the view of what gave most: that of all values, of this hour, or
+    /// next to the value before; for some samples in a row, where as many of them stayed. The value is outside of it.
     pub low: f64,
     pub high: f64,
-    /// What gave most, and whether it was upwards; `None` where nothing was outside.
-    pub cause: Option<(Cause, bool)>,
+    /// What gave most, also where silence keeps the score at 0; `None` where nothing was outside.
+    pub why: Option<Why>,
     /// Whether there were samples enough to judge by; if not, the score is 0.
     pub ready: bool,
 }
@@ -136,7 +146,7 @@ struct Surprise {
     direction: Direction,
     sum: f64,
     greatest: f64,
-    cause: Option<(Cause, bool)>,
+    why: Option<Why>,
     range: (f64, f64),
 }
 
@@ -145,7 +155,7 @@ impl Unusual {
     /// finite is as if it were not there.
     pub fn step(&mut self, settings: Settings, time_micros: i64, value: f64) -> Verdict {
         let x = value * DOWN;
-        let usual = if self.value.count() == 0 { (x, x) } else { (self.value.low(0), self.value.high(0)) };
+        let usual = if self.value.count() == 0 { (x, x) } else { self.value.usual(0, true) };
         let mut surprise = Surprise::new(settings.direction, usual);
         if !value.is_finite() {
             return surprise.verdict(0.0, self.is_ready(settings.season));
@@ -158,23 +168,19 @@ impl Unusual {
             self.first = time_micros;
         }
         let margins = self.value.take(x, step, SPANS);
-        surprise.add(&margins, |span, up| {
-            let samples = 1 << span; // at most 8
-            let cause = if span == 0 { Cause::Outside } else { Cause::Stays { samples } };
-            let (low, high) = (before.low(span), before.high(span));
-            (cause, if up { (usual.0.min(high), high) } else { (low, usual.1.max(low)) })
-        });
+        let cause = |samples| if samples == 1 { Cause::Outside } else { Cause::Stays };
+        surprise.add(&margins, &before, 0.0, cause);
         let signals = 2 + self.seasons(settings.season, time_micros, x, step, &mut surprise);
         if before.count() > 0 {
             let jump = x - self.last;
-            let range = (self.last + self.jump.low(0), self.last + self.jump.high(0));
+            let jumps = self.jump;
             self.rises = self.rises.saturating_add(u32::from(jump > 0.0));
             self.fell |= jump < 0.0;
             if !self.fell && self.rises > LEARNING {
                 surprise = Surprise::new(settings.direction, usual);
             }
             let margins = self.jump.take(jump, step, 1);
-            surprise.add(&margins, |_, _| (Cause::Jump, range));
+            surprise.add(&margins, &jumps, self.last, |_| Cause::Jump);
         }
         (self.last, self.time) = (x, time_micros);
         let score = self.score(surprise.sum / f64::from(signals));
@@ -194,9 +200,9 @@ impl Unusual {
         let (profile, cadence) = (&mut self.profile, self.cadence);
         let mut compare = |(hour, signal, cause): (Hour, &mut Signal, Cause)| {
             if let Some(level) = profile.level(hour) {
-                let range = (level + signal.low(0), level + signal.high(0));
+                let before = *signal;
                 let margins = signal.take(x - level, step, SPANS);
-                surprise.add(&margins, |_, _| (cause, range));
+                surprise.add(&margins, &before, level, |_| cause);
             }
             profile.take(hour, x, cadence);
         };
@@ -234,11 +240,11 @@ impl Unusual {
 
 impl Surprise {
     fn new(direction: Direction, usual: (f64, f64)) -> Surprise {
-        Surprise { direction, sum: 0.0, greatest: 0.0, cause: None, range: usual }
+        Surprise { direction, sum: 0.0, greatest: 0.0, why: None, range: usual }
     }
 
-    /// Adds the margins of a signal; `why` gives cause and usual range of a span, upwards or not.
-    fn add(&mut self, margins: &Margins, why: impl Fn(usize, bool) -> (Cause, (f64, f64))) {
+    /// Adds the margins of a signal, which was like `before`; its zero is at `origin`. `cause` is by the number of samples.
+    fn add(&mut self, margins: &Margins, before: &Signal, origin: f64, cause: impl Fn(u8) -> Cause) {
         let sides = [(Direction::Down, &margins.above, true), (Direction::Up, &margins.below, false)];
         for (unwanted, margins, up) in sides {
             if self.direction == unwanted {
@@ -247,10 +253,11 @@ impl Surprise {
             for (span, margin) in margins.iter().enumerate() {
                 self.sum += margin;
                 if *margin > self.greatest {
-                    let (cause, range) = why(span, up);
+                    let samples = 1 << span; // at most 8
+                    let (low, high) = before.usual(span, up);
                     self.greatest = *margin;
-                    self.cause = Some((cause, up));
-                    self.range = range;
+                    self.why = Some(Why { cause: cause(samples), up, samples });
+                    self.range = (origin + low, origin + high);
                 }
             }
         }
@@ -259,7 +266,7 @@ impl Surprise {
     fn verdict(self, score: f64, ready: bool) -> Verdict {
         let up = |scaled: f64| (scaled / DOWN).clamp(f64::MIN, f64::MAX);
         let (low, high) = (up(self.range.0), up(self.range.1));
-        Verdict { score: if ready { score } else { 0.0 }, low, high, cause: self.cause, ready }
+        Verdict { score: if ready { score } else { 0.0 }, low, high, why: self.why, ready }
     }
 }
 

@@ -40,14 +40,11 @@ impl Signal {
         self.count
     }
 
-    /// The highest running minimum of a span.
-    pub fn high(&self, span: usize) -> f64 {
-        self.high[span] // span < SPANS: callers take it from the places of Margins
-    }
-
-    /// The lowest running maximum of a span.
-    pub fn low(&self, span: usize) -> f64 {
-        self.low[span] // as above
+    /// The usual range in the view of a span: upwards, from the lowest sample to the highest running minimum; downwards,
+    /// from the lowest running maximum to the highest sample.
+    pub fn usual(&self, span: usize, up: bool) -> (f64, f64) {
+        let (low, high) = (self.low[span], self.high[span]); // span < SPANS: a place of Margins
+        if up { (self.low[0].min(high), high) } else { (low, self.high[0].max(low)) }
     }
 
     /// From the lowest to the highest sample.
@@ -137,7 +134,7 @@ mod tests {
             for at in 0..after {
                 signal.take((at % 4) as f64, 1.0, SPANS);
             }
-            signal.high(0)
+            signal.high[0]
         };
         assert!(highest(32_768) < 103.0 * 0.39, "{}", highest(32_768));
         assert!(highest(1_000) > 99.0);

@@ -65,7 +65,7 @@ fn spikes_and_drops_are_alerts_of_their_direction() {
         assert!(direction != Direction::Down || !found.contains(&up));
     }
     let verdict = verdicts(BOTH, &samples)[up];
-    assert_eq!(verdict.cause, Some((Cause::Outside, true)));
+    assert_eq!(verdict.why, Some(Why { cause: Cause::Outside, up: true, samples: 1 }));
     assert!((15.0..25.0).contains(&verdict.low) && (75.0..90.0).contains(&verdict.high), "{verdict:?}");
 }
 
@@ -76,7 +76,7 @@ fn the_load_of_noon_is_unusual_at_midnight() {
     samples[midnight].1 = 75.0;
     let verdict = verdicts(BOTH, &samples)[midnight];
     assert!(verdict.score >= ALERT, "{verdict:?}");
-    let (cause, up) = verdict.cause.unwrap();
+    let Why { cause, up, .. } = verdict.why.unwrap();
     assert!(up && matches!(cause, Cause::HourOfDay | Cause::HourOfWeek | Cause::Jump), "{cause:?}");
     assert!(verdict.high < 75.0, "{verdict:?}");
 }
@@ -90,7 +90,8 @@ fn a_level_that_stays_is_an_alert_and_the_end_of_it_is_silence() {
     let found = alerts(settings, &samples);
     let at = found.iter().find(|at| **at >= 2000).expect("an alert");
     assert!((2002..2008).contains(at), "{found:?}");
-    assert!(matches!(verdicts(settings, &samples)[*at].cause, Some((Cause::Stays { samples: 4.. }, true))));
+    let why = verdicts(settings, &samples)[*at].why;
+    assert!(matches!(why, Some(Why { cause: Cause::Stays, up: true, samples: 4.. })), "{why:?}");
     assert!(found.iter().filter(|at| **at >= 2000).count() <= 2, "it is news only once: {found:?}");
 }
 
@@ -217,6 +218,19 @@ proptest! {
             for (at, (one, other)) in plain.iter().zip(&changed).enumerate() {
                 prop_assert!((one - other).abs() < 1e-6, "sample {}: {} and {}", at, one, other);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_outside_of_the_usual_range(settings in settings(), samples in history()) {
+        for (verdict, (_, value)) in verdicts(settings, &samples).iter().zip(&samples) {
+            prop_assert!(verdict.low <= verdict.high, "{:?}", verdict);
+            prop_assert!(verdict.score == 0.0 || verdict.why.is_some(), "{:?}", verdict);
+            let Some(why) = verdict.why else { continue };
+            let by = if why.up { value - verdict.high } else { verdict.low - value };
+            prop_assert!(by > -1e-9, "{} and {:?}", value, verdict);
+            let unwanted = if why.up { Direction::Down } else { Direction::Up };
+            prop_assert_ne!(settings.direction, unwanted);
         }
     }
 
