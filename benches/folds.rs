@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use agent::detect::unusual::{Settings, Unusual};
 use agent::diagnostic::SourceFile;
 use agent::domain::{Batch, Language, MetricColumn, NO_ENTITY, StatusColumn};
 use agent::node::{AssetPath, Assets, Fold};
@@ -73,6 +74,22 @@ impl Files for Rules {
     fn read(&self, path: &str) -> Result<SourceFile, String> {
         Ok(SourceFile::new(path, include_str!("../graphs/rules/infrastructure.toml")))
     }
+}
+
+/// What the adaptive rule costs: the counter shows samples a second, of as many series as there are arguments, one after
+/// the other as samples of many hosts come.
+#[divan::bench(args = [1, 10_000])]
+fn unusual(bencher: Bencher<'_, '_>, series: usize) {
+    let blocks = blocks(0);
+    let values: Vec<f64> = blocks.iter().flat_map(|block| block.metrics[0].values.iter().copied()).collect();
+    let mut states = vec![Unusual::default(); series];
+    let mut time = 0;
+    bencher.counter(ItemsCount::new(values.len())).bench_local(|| {
+        for (at, value) in values.iter().enumerate() {
+            time += 300_000_000 * i64::from(at % series == 0);
+            black_box(states[at % series].step(Settings::default(), time, *value));
+        }
+    });
 }
 
 fn run<F: Fold>(bencher: Bencher<'_, '_>, fold: &F, entities: usize) {

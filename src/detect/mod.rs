@@ -17,6 +17,7 @@ mod sustained;
 #[cfg(test)]
 pub(crate) mod testing;
 mod total;
+pub mod unusual;
 
 pub use arrivals::{Arrival, Arrivals, Cadence, Silence, Silences, Tally};
 pub use detector::{Detector, Memory};
