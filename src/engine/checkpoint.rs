@@ -12,7 +12,7 @@ use super::windows::{Assigned, Known};
 use crate::domain::{Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
 
@@ -23,6 +23,8 @@ pub struct Checkpoint {
     pub written: i64,
     /// Everything before is closed; microseconds.
     pub boundary: Option<i64>,
+    /// Everything before was passed by records; see [`super::windows::Windows::close`].
+    pub passed: Option<i64>,
     /// End of the last window that had a run.
     pub reported: Option<i64>,
     /// Records left out, by the start of the oldest window that was open: not told yet.
@@ -72,6 +74,8 @@ pub struct SourceMark {
     pub newest: Option<i64>,
     /// See [`super::windows::SourceClock`].
     pub lag: Option<i64>,
+    /// The same.
+    pub held: i64,
     pub ended: bool,
 }
 

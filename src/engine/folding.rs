@@ -52,7 +52,8 @@ pub struct Folding {
     heard: i64,
     /// Some fold wants to know of windows in which nothing came.
     expects: bool,
-    idle: Duration,
+    /// In microseconds, as the next.
+    idle: i64,
     max_ahead: i64,
 }
 
@@ -89,13 +90,13 @@ impl Folding {
             listeners.for_each(|f| wanted.join(f.fold.wants()));
             let (input, reader) = open(&plan, &source, &wanted, checkpoint, &around)?;
             let mark = checkpoint.sources.get(&input.name);
-            clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag)));
+            clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag, mark.held)));
             readers.push(reader);
             inputs.push(input);
         }
         let mailbox = Mailbox::new(inputs.len());
         let mut windows = Windows::new(&windowing, inputs.len());
-        windows.resume(checkpoint.boundary, clocks);
+        windows.resume(checkpoint.boundary, checkpoint.passed, clocks);
         for (at, reader) in readers.into_iter().enumerate() {
             let Some(reader) = reader else {
                 windows.end(at);
@@ -106,7 +107,6 @@ impl Folding {
             std::thread::spawn(move || pump(&mailbox, at, reader, |read, total| watcher.on_read(&name, read, total)));
         }
         let begun = around.clock.now();
-        let micros = |span: Option<Duration>, default| span.unwrap_or(default).as_micros().min(1 << 60) as i64;
         let expects = folds.iter().any(|fold| fold.fold.expects_records());
         Ok(Folding {
             header,
@@ -122,8 +122,8 @@ impl Folding {
             heard: begun.micros(),
             begun,
             expects,
-            idle: windowing.idle.map_or(IDLE, |span| span.0),
-            max_ahead: micros(windowing.max_ahead.map(|span| span.0), MAX_AHEAD),
+            idle: micros(windowing.idle.map_or(IDLE, |span| span.0)),
+            max_ahead: micros(windowing.max_ahead.map_or(MAX_AHEAD, |span| span.0)),
             plan,
             around,
         })
@@ -148,12 +148,12 @@ impl Folding {
 
     fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
         // Windows that still lack records which an earlier process had cannot be drained.
-        while !self.around.drain.is_cancelled() || self.is_replaying(REREAD) {
+        while !self.around.drain.is_cancelled() || self.is_replaying(micros(REREAD)) {
             if let Some((source, message)) = self.mailbox.take(PATIENCE, |filled| self.choose(filled)) {
                 self.take(source, message)?;
             }
             self.note_silence();
-            while let Some(window) = self.due().filter(|_| !self.is_replaying(self.idle.max(REREAD))) {
+            while let Some(window) = self.due().filter(|_| !self.is_replaying(self.idle.max(micros(REREAD)))) {
                 self.close(window, closed)?;
             }
             if self.sources.iter().all(|source| source.ended) {
@@ -209,8 +209,10 @@ impl Folding {
         let limit = input.live.then(|| now.saturating_add(self.max_ahead));
         let assigned = windows.assign(source, &batch.times, limit, &|row| input.account.known(row));
         // What an earlier process had says nothing of how far behind the source is.
-        if input.live && input.account.known(batch.len().saturating_sub(1)).is_none() {
-            windows.heard(source, now);
+        let fresh = (0..batch.len()).find(|row| input.account.known(*row).is_none());
+        let oldest = fresh.and_then(|fresh| batch.times.get(fresh..)?.iter().min());
+        if let Some(oldest) = oldest.filter(|_| input.live) {
+            windows.heard(source, now, *oldest, micros(self.mailbox.pause(source)));
         }
         for (start, rows) in &assigned.parts {
             let window = open.entry(*start).or_insert_with(|| Open::new(folds, count, *start));
@@ -233,9 +235,9 @@ impl Folding {
 
     /// Whether records that an earlier process had are still to be read again: until then windows lack them. A source
     /// that does not bring them is waited for with `patience`.
-    fn is_replaying(&self, patience: Duration) -> bool {
+    fn is_replaying(&self, patience: i64) -> bool {
         let silences = self.mailbox.silences();
-        let waits = |source: &Intake, silence: &Duration| !source.ended && *silence < patience;
+        let waits = |source: &Intake, silence: &Duration| !source.ended && micros(*silence) < patience;
         let mut sources = self.sources.iter().zip(&silences);
         sources.any(|(source, silence)| source.account.is_replaying() && waits(source, silence))
     }
@@ -243,7 +245,8 @@ impl Folding {
     /// Marks sources that were not heard for long.
     fn note_silence(&mut self) {
         for (at, (source, silence)) in self.sources.iter().zip(self.mailbox.silences()).enumerate() {
-            if source.live && silence >= self.idle {
+            let patience = self.windows.clock(at).patience(self.idle);
+            if source.live && micros(silence) >= patience {
                 self.windows.idle(at);
             }
         }
@@ -288,7 +291,7 @@ impl Folding {
         log.flush();
         self.shared.begin(&id);
         self.reported = Some(window.end);
-        self.windows.close(window.end);
+        self.windows.close(window.end, window.by);
         self.sources.iter_mut().for_each(|source| source.account.close(window.end));
         let checkpoint = self.checkpoint();
         save(&checkpoint, &self.around);
@@ -322,8 +325,8 @@ impl Folding {
     fn checkpoint(&self) -> Checkpoint {
         let mark = |(at, source): (usize, &Intake)| {
             let fingerprint = fingerprint_of(&self.plan, source.node);
-            let SourceClock { newest, lag, .. } = self.windows.clock(at);
-            let mark = SourceMark { fingerprint, newest, lag, ended: source.ended, ..source.account.mark() };
+            let SourceClock { newest, lag, held, .. } = self.windows.clock(at);
+            let mark = SourceMark { fingerprint, newest, lag, held, ended: source.ended, ..source.account.mark() };
             (source.name.clone(), mark)
         };
         let fold = |fold: &StreamFold| {
@@ -334,6 +337,7 @@ impl Folding {
             version: VERSION,
             written: self.around.clock.now().micros(),
             boundary: self.windows.boundary(),
+            passed: self.windows.passed(),
             reported: self.reported,
             late: self.late.clone(),
             sources: self.sources.iter().enumerate().map(mark).collect(),
@@ -343,6 +347,10 @@ impl Folding {
         self.shared.write(&mut checkpoint);
         checkpoint
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    span.as_micros().min(1 << 60) as i64
 }
 
 /// Gives a fold the state it had, if its node is the same as then.

@@ -30,8 +30,16 @@ struct Slot {
     queue: VecDeque<Message>,
     /// When it last put something in, or what it had put in was taken.
     heard: Instant,
+    /// The longest that it had nothing to say since somebody last asked.
+    pause: Duration,
     /// What may be released, not yet told to the reader.
     release: Option<Position>,
+}
+
+impl Slot {
+    fn silence(&self) -> Duration {
+        if self.queue.is_empty() { self.heard.elapsed() } else { Duration::ZERO }
+    }
 }
 
 /// Shared by the readers' threads and the folding one.
@@ -54,7 +62,7 @@ struct State {
 impl Mailbox {
     pub fn new(sources: usize) -> Mailbox {
         let mailbox = Mailbox::default();
-        let slot = || Slot { queue: VecDeque::new(), heard: Instant::now(), release: None };
+        let slot = || Slot { queue: VecDeque::new(), heard: Instant::now(), pause: Duration::ZERO, release: None };
         mailbox.lock().slots.resize_with(sources, slot);
         mailbox
     }
@@ -84,8 +92,12 @@ impl Mailbox {
     /// How long each source has had nothing to say. One whose messages wait to be taken is not silent, however slow the
     /// rest is.
     pub fn silences(&self) -> Vec<Duration> {
-        let silence = |slot: &Slot| if slot.queue.is_empty() { slot.heard.elapsed() } else { Duration::ZERO };
-        self.lock().slots.iter().map(silence).collect()
+        self.lock().slots.iter().map(Slot::silence).collect()
+    }
+
+    /// The longest that a source had nothing to say since this was last asked, up to its latest message.
+    pub fn pause(&self, source: usize) -> Duration {
+        self.lock().slots.get_mut(source).map_or(Duration::ZERO, |slot| std::mem::take(&mut slot.pause))
     }
 
     /// Everything of this source before `position` is safe.
@@ -110,6 +122,7 @@ impl Mailbox {
             }
             let Some(slot) = state.slots.get_mut(source) else { return false };
             if slot.queue.len() < AHEAD {
+                slot.pause = slot.pause.max(slot.silence());
                 slot.queue.push_back(message);
                 slot.heard = Instant::now();
                 self.0.filled.notify_all();
