@@ -111,6 +111,12 @@ pub trait Reader: Send {
     /// Everything before `position` is safe: it will not be asked for again, and may be deleted or acknowledged.
     fn release(&mut self, _position: &Position) {}
 
+    /// Whether it takes nothing more before something is [released](Reader::release). Then it has nothing to say because
+    /// it is waited for, and nobody waits for it.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// What was read so far.
     fn record(&self) -> InputRecord;
 

@@ -364,6 +364,46 @@ async fn when_all_is_silent_windows_go_on_with_the_clock_and_a_crash_changes_not
     }
 }
 
+/// Whether a fold expects records or not.
+fn both(window: &str, source: &str) -> [String; 2] {
+    let plain = graph(window, &[source]);
+    let heeding = plain.clone() + &HEEDING.replace("SOURCE", "s0");
+    [plain, heeding]
+}
+
+/// Three records together, as old as the pause between: the source is not silent, though `idle` is shorter.
+#[tokio::test]
+async fn who_sends_every_so_often_what_it_held_back_is_not_silent() {
+    let source = "times = [0, 1, 2, 3, 4, 5, 6, 7, 8]\nbatch = 3\npause = 300\nlive = true";
+    for text in both("every = '2s'\nidle = '100ms'", source) {
+        let desk = run_by(10, &text, &Disk::default(), Some(5), Duration::ZERO).await;
+        let expected = [
+            "0..2 watermark: 0 1",
+            "2..4 watermark: 2 3",
+            "4..6 watermark: 4 5",
+            "6..8 watermark: 6 7",
+            "8..10 idle: 8",
+        ];
+        assert_eq!(reports(&desk, "end")[..5], expected);
+    }
+}
+
+/// The first records are ahead of the clock, so that nothing says that the source holds any back.
+#[tokio::test]
+async fn what_comes_after_a_silence_is_carried_and_never_late() {
+    let source = "times = [8, 8, 8, 9, 11, 12]\nbatch = 3\npause = 600\nlive = true";
+    let soon = Disk { now: 1_000_000, ..Disk::default() };
+    let [plain, heeding] = both("every = '2s'\nidle = '100ms'", source);
+    let plain = run_by(10, &plain, &soon, Some(3), Duration::ZERO).await;
+    assert_eq!(reports(&plain, "end"), ["8..10 idle: 0 1 2", "10..12 watermark carried 1: 3 4", "12..14 idle: 5"]);
+    let heeding = run_by(10, &heeding, &soon, Some(5), Duration::ZERO).await;
+    let heeding = reports(&heeding, "end");
+    assert_eq!(heeding[..2], ["8..10 idle: 0 1 2", "10..12 idle: -"]);
+    let carried: Vec<&String> = heeding.iter().filter(|line| line.contains(" carried ")).collect();
+    assert!(carried.len() == 1 && carried[0].ends_with(": 3 4 5"), "{heeding:?}");
+    assert!(!heeding.iter().any(|line| line.contains("late")), "{heeding:?}");
+}
+
 /// Runs of a disk that have ended.
 fn ended_runs(disk: &Disk) -> usize {
     let ended = |line: &String| matches!(serde_json::from_str::<Entry>(line).unwrap().event, Event::Ended { .. });

@@ -25,6 +25,8 @@ pub struct Checkpoint {
     pub written: i64,
     /// Everything before is closed; microseconds.
     pub boundary: Option<i64>,
+    /// Everything before was passed by records; see [`super::windows::Windows::close`].
+    pub passed: Option<i64>,
     /// End of the last window that had a run.
     pub reported: Option<i64>,
     /// Records left out, by the start of the oldest window that was open: not told yet.
@@ -76,6 +78,8 @@ pub struct SourceMark {
     pub newest: Option<i64>,
     /// See [`super::windows::SourceClock`].
     pub lag: Option<i64>,
+    /// The same.
+    pub held: i64,
     pub ended: bool,
 }
 

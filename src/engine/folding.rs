@@ -58,7 +58,8 @@ pub struct Folding {
     heard: i64,
     /// Some fold wants to know of windows in which nothing came.
     expects: bool,
-    idle: Duration,
+    /// In microseconds, as the next.
+    idle: i64,
     max_ahead: i64,
 }
 
@@ -95,18 +96,17 @@ impl Folding {
             listeners.for_each(|f| wanted.join(f.fold.wants()));
             let (input, reader) = open(&plan, &source, &wanted, checkpoint, &around)?;
             let mark = checkpoint.sources.get(&input.name);
-            clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag)));
+            clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag, mark.held)));
             readers.push(reader);
             inputs.push(input);
         }
         let mailbox = Mailbox::new(inputs.len());
         let mut windows = Windows::new(&windowing, inputs.len());
-        windows.resume(checkpoint.boundary, clocks);
+        windows.resume(checkpoint.boundary, checkpoint.passed, clocks);
         let ended = readers.iter().enumerate().filter(|(_, reader)| reader.is_none());
         ended.for_each(|(at, _)| windows.end(at));
         let readers = readers.into_iter().enumerate().filter_map(|(at, reader)| Some((at, reader?))).collect();
         let begun = around.clock.now();
-        let micros = |span: Option<Duration>, default| span.unwrap_or(default).as_micros().min(1 << 60) as i64;
         let expects = folds.iter().any(|fold| fold.fold.expects_records());
         Ok(Folding {
             header,
@@ -123,8 +123,8 @@ impl Folding {
             heard: begun.micros(),
             begun,
             expects,
-            idle: windowing.idle.map_or(IDLE, |span| span.0),
-            max_ahead: micros(windowing.max_ahead.map(|span| span.0), MAX_AHEAD),
+            idle: micros(windowing.idle.map_or(IDLE, |span| span.0)),
+            max_ahead: micros(windowing.max_ahead.map_or(MAX_AHEAD, |span| span.0)),
             plan,
             around,
         })
@@ -159,12 +159,12 @@ impl Folding {
 
     fn take_all(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
         // Windows that still lack records which an earlier process had cannot be drained.
-        while !self.around.drain.is_cancelled() || self.is_replaying(REREAD) {
+        while !self.around.drain.is_cancelled() || self.is_replaying(micros(REREAD)) {
             if let Some((source, message)) = self.mailbox.take(PATIENCE, |filled| self.choose(filled)) {
                 self.take(source, message)?;
             }
             self.note_silence();
-            while let Some(window) = self.due().filter(|_| !self.is_replaying(self.idle.max(REREAD))) {
+            while let Some(window) = self.due().filter(|_| !self.is_replaying(self.idle.max(micros(REREAD)))) {
                 self.close(window, closed)?;
             }
             if self.sources.iter().all(|source| source.ended) {
@@ -221,8 +221,10 @@ impl Folding {
         let known = input.account.known(batch);
         let assigned = windows.assign(source, &batch.times, limit, &known);
         // What an earlier process had says nothing of how far behind the source is.
-        if input.live && (known.is_empty() || known.iter().any(Option::is_none)) {
-            windows.heard(source, now);
+        let is_fresh = |row: usize| known.get(row).is_none_or(Option::is_none);
+        let oldest = (0..batch.len()).filter(|row| is_fresh(*row)).filter_map(|row| batch.times.get(row)).min();
+        if let Some(oldest) = oldest.filter(|_| input.live) {
+            windows.heard(source, now, *oldest, micros(self.mailbox.pause(source)));
         }
         for (start, rows) in &assigned.parts {
             let window = open.entry(*start).or_insert_with(|| Open::new(folds, count, *start));
@@ -245,9 +247,9 @@ impl Folding {
 
     /// Whether records that an earlier process had are still to be read again: until then windows lack them. A source
     /// that does not bring them is waited for with `patience`.
-    fn is_replaying(&self, patience: Duration) -> bool {
+    fn is_replaying(&self, patience: i64) -> bool {
         let silences = self.mailbox.silences();
-        let waits = |source: &Intake, silence: &Duration| !source.ended && *silence < patience;
+        let waits = |source: &Intake, silence: &Duration| !source.ended && micros(*silence) < patience;
         let mut sources = self.sources.iter().zip(&silences);
         sources.any(|(source, silence)| source.account.is_replaying() && waits(source, silence))
     }
@@ -255,7 +257,8 @@ impl Folding {
     /// Marks sources that were not heard for long.
     fn note_silence(&mut self) {
         for (at, (source, silence)) in self.sources.iter().zip(self.mailbox.silences()).enumerate() {
-            if source.live && silence >= self.idle {
+            let patience = self.windows.clock(at).patience(self.idle);
+            if source.live && micros(silence) >= patience {
                 self.windows.idle(at);
             }
         }
@@ -300,7 +303,7 @@ impl Folding {
         log.flush();
         self.shared.begin(&id);
         self.reported = Some(window.end);
-        self.windows.close(window.end);
+        self.windows.close(window.end, window.by);
         self.sources.iter_mut().for_each(|source| source.account.close(window.end));
         let checkpoint = self.checkpoint();
         save(&checkpoint, &self.around);
@@ -334,8 +337,8 @@ impl Folding {
     fn checkpoint(&self) -> Checkpoint {
         let mark = |(at, source): (usize, &Intake)| {
             let fingerprint = fingerprint_of(&self.plan, source.node);
-            let SourceClock { newest, lag, .. } = self.windows.clock(at);
-            let mark = SourceMark { fingerprint, newest, lag, ended: source.ended, ..source.account.mark() };
+            let SourceClock { newest, lag, held, .. } = self.windows.clock(at);
+            let mark = SourceMark { fingerprint, newest, lag, held, ended: source.ended, ..source.account.mark() };
             (source.name.clone(), mark)
         };
         let fold = |fold: &StreamFold| {
@@ -346,6 +349,7 @@ impl Folding {
             version: VERSION,
             written: self.around.clock.now().micros(),
             boundary: self.windows.boundary(),
+            passed: self.windows.passed(),
             reported: self.reported,
             late: self.late.clone(),
             sources: self.sources.iter().enumerate().map(mark).collect(),
@@ -355,6 +359,10 @@ impl Folding {
         self.shared.write(&mut checkpoint);
         checkpoint
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    span.as_micros().min(1 << 60) as i64
 }
 
 /// Gives a fold the state it had, if its node is the same as then.

@@ -30,8 +30,22 @@ struct Slot {
     queue: VecDeque<Message>,
     /// When it last put something in, or what it had put in was taken.
     heard: Instant,
+    /// The longest that it had nothing to say since somebody last asked.
+    pause: Duration,
+    /// It has nothing to say before something is released.
+    full: bool,
     /// What may be released, not yet told to the reader.
     release: Option<Position>,
+}
+
+impl Slot {
+    fn silence(&self) -> Duration {
+        match self.queue.is_empty() {
+            true if self.full => Duration::MAX,
+            true => self.heard.elapsed(),
+            false => Duration::ZERO,
+        }
+    }
 }
 
 /// Shared by the readers' threads and the folding one.
@@ -54,7 +68,13 @@ struct State {
 impl Mailbox {
     pub fn new(sources: usize) -> Mailbox {
         let mailbox = Mailbox::default();
-        let slot = || Slot { queue: VecDeque::new(), heard: Instant::now(), release: None };
+        let slot = || Slot {
+            queue: VecDeque::new(),
+            heard: Instant::now(),
+            pause: Duration::ZERO,
+            full: false,
+            release: None,
+        };
         mailbox.lock().slots.resize_with(sources, slot);
         mailbox
     }
@@ -81,17 +101,28 @@ impl Mailbox {
         }
     }
 
-    /// How long each source has had nothing to say. One whose messages wait to be taken is not silent, however slow the
+    /// How long each source has had nothing to say; for ever where it waits for a release. One whose messages wait to be taken is not silent, however slow the
     /// rest is.
     pub fn silences(&self) -> Vec<Duration> {
-        let silence = |slot: &Slot| if slot.queue.is_empty() { slot.heard.elapsed() } else { Duration::ZERO };
-        self.lock().slots.iter().map(silence).collect()
+        self.lock().slots.iter().map(Slot::silence).collect()
+    }
+
+    /// The longest that a source had nothing to say since this was last asked, up to its latest message.
+    pub fn pause(&self, source: usize) -> Duration {
+        self.lock().slots.get_mut(source).map_or(Duration::ZERO, |slot| std::mem::take(&mut slot.pause))
     }
 
     /// Everything of this source before `position` is safe.
     pub fn release(&self, source: usize, position: Position) {
         if let Some(slot) = self.lock().slots.get_mut(source) {
             slot.release = Some(position);
+        }
+    }
+
+    /// Whether a source that has nothing to say waits for a release.
+    fn note(&self, source: usize, full: bool) {
+        if let Some(slot) = self.lock().slots.get_mut(source) {
+            slot.full = full;
         }
     }
 
@@ -110,6 +141,8 @@ impl Mailbox {
             }
             let Some(slot) = state.slots.get_mut(source) else { return false };
             if slot.queue.len() < AHEAD {
+                slot.full = false;
+                slot.pause = slot.pause.max(slot.silence());
                 slot.queue.push_back(message);
                 slot.heard = Instant::now();
                 self.0.filled.notify_all();
@@ -148,7 +181,10 @@ pub fn pump(mailbox: &Mailbox, source: usize, mut reader: Box<dyn Reader>, read:
                 read(bytes, total);
                 continue;
             }
-            Ok(Next::Idle) => (None, false),
+            Ok(Next::Idle) => {
+                mailbox.note(source, reader.is_full());
+                (None, false)
+            }
             Ok(Next::End) => (None, true),
             Err(fault) => (Some(Box::new(fault)), true),
         };

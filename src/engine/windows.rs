@@ -6,7 +6,8 @@
 //! they came in batches.
 //!
 //! When all live sources are silent, time goes on with the clock: for windows that have records in any case, for those
-//! without only where a fold expects records and the sources told of now ([`Windows::silent`]).
+//! without only where a fold expects records and the sources told of now ([`Windows::silent`]). But the clock makes
+//! nothing late: what comes for a window that no record has passed is carried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,8 @@ const NOW: i64 = 5 * 60 * 1_000_000;
 /// Windows without a record that are closed one by one, when the clock is further on because the process was down or the
 /// machine asleep; those before them are one gap.
 const MADE_UP: i64 = 64;
+/// How long a source holds records back is forgotten by one second in so many.
+const FORGETTING: i64 = 32;
 
 /// The windows of a graph, all times in microseconds.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Windows {
     max_lateness: i64,
     /// Everything before is closed.
     boundary: Option<i64>,
+    /// Everything before was passed by records. What is between this and the boundary only the clock or a drain has closed.
+    passed: Option<i64>,
     sources: Vec<SourceClock>,
     /// Starts of the windows that have a record.
     open: BTreeSet<i64>,
@@ -43,14 +48,23 @@ pub struct SourceClock {
     /// that its time can go on with the clock when it says no more. `None` where it never did: what is read of the past, at
     /// whatever speed, says nothing of the clock.
     pub lag: Option<i64>,
+    /// How long it holds records back before it sends them together: the longest pause before records as old as it that
+    /// told of [now](NOW). One without such a pause does not, however old its records: it is behind, or catches up.
+    pub held: i64,
     ended: bool,
     /// Not waited for.
     idle: bool,
 }
 
 impl SourceClock {
-    pub fn new(newest: Option<i64>, lag: Option<i64>) -> SourceClock {
-        SourceClock { newest, lag, ..SourceClock::default() }
+    pub fn new(newest: Option<i64>, lag: Option<i64>, held: i64) -> SourceClock {
+        SourceClock { newest, lag, held, ..SourceClock::default() }
+    }
+
+    /// How long it may say nothing before it counts as silent, at least `idle`: half as long again as it holds records
+    /// back, since who sends every so often is not punctual.
+    pub fn patience(&self, idle: i64) -> i64 {
+        idle.max(self.held.saturating_add(self.held / 2))
     }
 }
 
@@ -93,14 +107,20 @@ impl Windows {
             grace: bounded(windowing.grace),
             max_lateness: bounded(windowing.max_lateness),
             boundary: None,
+            passed: None,
             sources: vec![SourceClock::default(); sources],
             open: BTreeSet::new(),
         }
     }
 
     /// Goes on where an earlier process stopped.
-    pub fn resume(&mut self, boundary: Option<i64>, sources: impl IntoIterator<Item = SourceClock>) {
-        self.boundary = boundary;
+    pub fn resume(
+        &mut self,
+        boundary: Option<i64>,
+        passed: Option<i64>,
+        sources: impl IntoIterator<Item = SourceClock>,
+    ) {
+        (self.boundary, self.passed) = (boundary, passed);
         self.sources.iter_mut().zip(sources).for_each(|(source, known)| *source = known);
     }
 
@@ -113,6 +133,11 @@ impl Windows {
         self.boundary
     }
 
+    /// See [`Windows::close`].
+    pub fn passed(&self) -> Option<i64> {
+        self.passed
+    }
+
     pub fn newest(&self, source: usize) -> Option<i64> {
         self.sources.get(source)?.newest
     }
@@ -122,12 +147,15 @@ impl Windows {
         self.sources.get(source).copied().unwrap_or_default()
     }
 
-    /// The newest record of a source has come at this time of the clock.
-    pub fn heard(&mut self, source: usize, now: i64) {
+    /// Records have come of a source, the first of them this `oldest`, at this time of the clock and after such a `pause`.
+    pub fn heard(&mut self, source: usize, now: i64, oldest: i64, pause: i64) {
         let nearness = self.every.max(NOW);
         let Some(source) = self.sources.get_mut(source) else { return };
         let lag = source.newest.map(|newest| now.saturating_sub(newest));
         source.lag = lag.filter(|lag| *lag <= nearness).or(source.lag);
+        let held = pause.min(now.saturating_sub(oldest)).max(0);
+        let held = if held <= nearness { held } else { 0 }; // an outage
+        source.held = held.max(source.held.saturating_sub(pause / FORGETTING));
     }
 
     /// How many windows have records and are not closed.
@@ -277,10 +305,13 @@ impl Windows {
         Some(Closing { start, end: self.end_of(start), by })
     }
 
-    /// Everything before `end` counts as closed from here on.
-    pub fn close(&mut self, end: i64) {
+    /// Everything before `end` counts as closed from here on; where records did it, also as passed.
+    pub fn close(&mut self, end: i64, by: ClosedBy) {
         self.open = self.open.split_off(&end);
         self.boundary = self.boundary.max(Some(end));
+        if matches!(by, ClosedBy::Watermark | ClosedBy::End) {
+            self.passed = self.passed.max(Some(end));
+        }
     }
 
     /// Before which time everything counts as closed, when the newest of a source is `newest` and that of the others at
@@ -295,12 +326,11 @@ impl Windows {
         (others != Some(i64::MIN)).then(|| self.floor(reached.saturating_sub(self.grace)))
     }
 
-    /// Whether a record comes in time but for a drain, which has closed its window early. It belongs to the rest of the
-    /// window that the drain has cut: a stop loses no records.
+    /// Whether a record comes in time but for a drain or the clock, which have closed its window early. It belongs to what
+    /// comes next, be it the rest of a window that the drain has cut: neither a stop nor a silence loses records.
     fn is_cut_off(&self, time: i64, newest: i64, others: Option<i64>) -> bool {
-        let cut = self.boundary.filter(|boundary| self.floor(*boundary) != *boundary);
-        let passed = self.passed_at(newest, others);
-        cut.is_some_and(|cut| time < cut) && passed.is_none_or(|passed| time >= passed)
+        let passed = self.passed.max(self.passed_at(newest, others));
+        self.boundary.is_some_and(|boundary| time < boundary) && passed.is_none_or(|passed| time >= passed)
     }
 
     /// The least newest time of the other sources that are waited for; `i64::MIN` where one was not heard yet.

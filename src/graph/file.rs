@@ -160,9 +160,11 @@ pub struct Windowing {
     /// otherwise it is left out. Either way it is counted.
     #[serde(default)]
     pub max_lateness: Wait,
-    /// A source that brings nothing for this long is not waited for; 10 s by default. Of live sources only. When none brings
-    /// anything, the windows that have records are closed by the clock; later ones are too where records are expected
-    /// (`agent kinds completeness`).
+    /// A source that brings nothing for this long is not waited for; 10 s by default. One that holds records back and sends
+    /// them together is waited for half as long again as it does so, where that is more. Of live sources only. When none
+    /// brings anything, the windows that have records are closed by the clock; later ones are too where records are
+    /// expected (`agent kinds completeness`). What comes for them after all goes into the next window: only records make
+    /// records late.
     #[serde(default)]
     pub idle: Option<Span>,
     /// A record whose time is ahead of the clock by more than this closes no window, so that one wrong clock does not

@@ -55,7 +55,11 @@ use share::{Share, measure, ratio};
 /// not expected any more has no episode; of that nothing is said.
 ///
 /// When all sources of a live graph have fallen silent for good, windows go on with the clock once `idle` of `[window]` has
-/// passed, as far behind it as the newest records were when they came. Such a window has a report if something is missing
+/// passed, as far behind it as the newest records were when they came. Of a source that sends records together which it held
+/// back for up to five minutes (or the length of a window, where that is more), that is learnt: it is silent after half as
+/// long again, so what it sends every so often is in the windows of its time and raises no alarm; after an outage it is
+/// waited for longer, and less so from hour to hour. What comes for windows that were closed in silence is never late: it
+/// goes into the next window with its own times, and the run record counts it as `carried`. Such a window has a report if something is missing
 /// of an entity for long enough to be an anomaly, else a run record alone. So it is only where the newest records came within
 /// five minutes of their time, or within the length of a window where that is more: what is read of the past, at
 /// whatever speed, ends with its last record. Before the first record of all nothing is expected. What the clock is further

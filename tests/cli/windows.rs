@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, SIGN, request};
-use crate::sandbox::{Ran, Sandbox, events};
+use crate::sandbox::{Ran, Sandbox, events, walk};
 
 const LIVE: &str = "live.toml";
 const INPUT: &str = "telemetry.ndjson";
@@ -804,4 +804,57 @@ fn a_source_that_falls_silent_for_good_is_one_episode_until_it_is_heard_again() 
     for record in silent {
         assert_eq!(record["episodes"].as_array().unwrap().len(), 1, "{record:#}");
     }
+}
+
+/// Posts to a server and gives the status of its answer.
+fn post(address: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(stream, "POST / HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_full_spool_empties_itself_however_long_a_source_is_waited_for() {
+    let sandbox = sandbox("max_spool = \"64 KiB\"");
+    sandbox.edit(
+        LIVE,
+        "kind = \"ingest.file\"\npath = \"telemetry.ndjson\"",
+        "kind = \"ingest.listen\"\naddress = \"127.0.0.1:0\"",
+    );
+    sandbox.edit(LIVE, "every = \"10s\"", "every = \"1s\"");
+    let live = Following::start(&sandbox, &["--offline", "-q"]);
+    let address = || {
+        let mut found = None;
+        walk(&sandbox.state(), &mut |path| {
+            found = if path.ends_with("listen.addr") { fs::read_to_string(path).ok() } else { found.take() };
+        });
+        found
+    };
+    wait_until("it does not listen", || sandbox.state().exists() && address().is_some());
+    let address = address().unwrap();
+    let send = |count: usize| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let time = agent::domain::Timestamp::from_micros(now.as_micros() as i64).unwrap();
+        let record = format!("{{\"timestamp\":\"{time}\",\"host\":\"web-1\",\"value\":1}}\n");
+        post(&address, &record.repeat(count))
+    };
+    let mut accepted = 0;
+    for _ in 0..3 {
+        assert_eq!(send(2000), 202);
+        accepted += 2000;
+        assert_eq!(send(1), 429, "it is full");
+        wait_until("it stays full", || send(1) == 202);
+        accepted += 1;
+    }
+    live.stop().exits(0);
+    let records = run_records(&sandbox);
+    let of = |record: &Value| {
+        record["inputs"].as_array().map_or(0, |inputs| inputs.iter().map(|i| i["records"].as_u64().unwrap()).sum())
+    };
+    assert_eq!(records.iter().map(of).sum::<u64>(), accepted);
+    assert!(records.iter().all(|record| record["window"]["late"] == 0));
 }

@@ -65,6 +65,10 @@ use crate::node::{Assets, Pass, Reader, Source};
 /// records under `records`, and records none of which can be used end the run. A redirect is followed within the server,
 /// never to another. A consumer that is slow asks later; what the API does not keep is lost.
 ///
+/// An API that gives in one round what came since the last is waited for one and a half times as long as its records were
+/// held back before windows close by the clock, whatever `idle` of `[window]` says, once it has done so. `grace` is needed
+/// where its entities are behind each other by more than an answer: records of a round are in the order of their times.
+///
 /// After a restart it goes on with what is newer than what it had; so it can be read again if `only_new` holds and the API
 /// still gives the records. With `once = true` it asks for one round and is done.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

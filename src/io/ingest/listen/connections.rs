@@ -1,9 +1,9 @@
 //! Connections: how many there may be, how long a request may take to come over one, and how they end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +17,15 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
+use super::timely::Timely;
+
 /// How long requests that are being served may take when the server stops.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes that a connection may hold unread, its request's head among them.
 const BUFFER: usize = 64 << 10;
 /// Connections that are turned away at the same time; those beyond are closed without an answer.
 const TURNED_AWAY: usize = 64;
-/// How long turning one away may take.
+/// How long turning one away may take, or hearing the rest of a request that was refused.
 const TURNING_AWAY: Duration = Duration::from_secs(1);
 /// How long accepting pauses when the system has no more of something.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -36,8 +38,9 @@ pub type Response = http::Response<Full<Bytes>>;
 pub struct Bounds {
     /// Connections at the same time.
     pub connections: u32,
-    /// How long the head of a request may take to arrive, from the end of the one before.
-    pub head: Duration,
+    /// How long the head of a request may take to arrive, from the end of the one before, and how long its answer to
+    /// be read.
+    pub request: Duration,
 }
 
 /// Answers requests until it is told to stop, and then ends those that are being served.
@@ -87,7 +90,7 @@ async fn accept<F>(
         };
         let _ = stream.set_nodelay(true); // an answer that comes later is as good
         if let Ok(permit) = connections.clone().try_acquire_owned() {
-            let connection = converse(stream, bounds.head, answer.clone(), told.clone());
+            let connection = converse(stream, bounds.request, answer.clone(), told.clone());
             tokio::spawn(async move {
                 connection.await;
                 drop(permit);
@@ -114,22 +117,32 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// Answers the requests of one connection.
-async fn converse<F>(stream: TcpStream, head: Duration, answer: impl Fn(Request) -> F, mut told: watch::Receiver<()>)
+async fn converse<F>(stream: TcpStream, limit: Duration, answer: impl Fn(Request) -> F, mut told: watch::Receiver<()>)
 where
     F: Future<Output = Response>,
 {
     let service = service_fn(|request| {
         let answered = answer(request);
-        async move { Ok::<_, Infallible>(answered.await) }
+        Box::pin(async move { Ok::<_, Infallible>(answered.await) })
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        ended = connection.as_mut() => return explain(ended),
-        _ = told.changed() => connection.as_mut().graceful_shutdown(),
+    builder.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(BUFFER);
+    let mut connection = builder.serve_connection(TokioIo::new(Timely::new(stream, limit)), service);
+    let ended = tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+        _ = told.changed() => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            return explain(connection.await);
+        }
+    };
+    if ended.is_err() {
+        return explain(ended);
     }
-    explain(connection.await);
+    let stream = connection.into_parts().io.into_inner().into_inner();
+    tokio::select! {
+        _ = timeout(TURNING_AWAY, part(stream)) => {}
+        _ = told.changed() => {} // no stop waits for it
+    }
 }
 
 /// What became of a connection concerns its client only.
@@ -139,8 +152,17 @@ fn explain(ended: hyper::Result<()>) {
     }
 }
 
-/// Says that there are too many. A client that is not asking yet would take the answer for a fault, and what it sends after
-/// the connection was closed would reset the answer; so both are waited for.
+/// Ends a connection over which all was answered. A request may have been refused before it was there; what is sent after
+/// a connection was closed resets it, and then the answer may be lost.
+async fn part(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
+/// Says that there are too many. A client that is not asking yet would take the answer for a fault, so it is waited
+/// for.
 async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
     const BODY: &str = "{\"error\":\"too many connections\"}\n";
     let length = BODY.len();
@@ -153,7 +175,5 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
         return Ok(());
     }
     stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
+    part(stream).await
 }

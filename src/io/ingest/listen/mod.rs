@@ -6,6 +6,7 @@ mod server;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod timely;
 
 use std::net::TcpListener;
 use std::num::NonZeroU16;
@@ -57,7 +58,8 @@ const ADDRESS: &str = "listen.addr";
 ///   within a second. Nothing of the body was taken. **503** The disk is full or fails, or the program is stopping.
 /// - **401** The token is missing or wrong. **413** The body is longer than `max_body`. **415** Another encoding.
 /// - **408** The body took longer than `request_timeout` to arrive. A connection over which no whole head of a request came
-///   in that time is closed, also one that is kept open between two requests: send again over a new one.
+///   in that time, or whose client does not read the answer in that time, is closed, also one that is kept open between two
+///   requests: send again over a new one.
 /// - **503** with `Retry-After`, and the connection is closed: `max_connections` are open, or kept open, already. While
 ///   very many are turned away so, further ones are closed without an answer.
 ///
@@ -69,9 +71,15 @@ const ADDRESS: &str = "listen.addr";
 /// answer cannot know; if it sends again, records that were kept count twice. In a run that keeps no state (`--no-journal`)
 /// records are in memory only.
 ///
+/// Senders may buffer. One that posts every 20 s what it held back is waited for 30 s before windows close by the clock,
+/// whatever `idle` of `[window]` says, once a first such post has come. Where several send at different times, the newest
+/// record of all says what time it is: `grace` must be as long as the longest that one of them holds records back, or
+/// what it sends is late; a node for each sender (a port of its own) needs none.
+///
 /// The spool keeps records until the report of their window is safe, so it must hold a window with its grace: at 1,000
 /// records of 100 bytes a second an hour takes 360 MB. When it is full, because the run is slow or `max_spool` too small,
-/// clients are put off; memory stays as it is. There is no
+/// clients are put off, and windows close by the clock meanwhile, `grace` after their end, so that it empties itself; what
+/// clients send again goes into the next window. Memory stays as it is. There is no
 /// TLS: listen on the loopback or behind a proxy, and set a token where others can reach the address.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +107,7 @@ pub struct Config {
     #[serde(default = "max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: NonZeroU16,
-    /// How long the head of a request, and then its body, may take to arrive; `"30s"` by default.
+    /// How long the head of a request, and then its body, may take to arrive, and its answer to be read; `"30s"` by default.
     #[serde(default = "half_a_minute")]
     pub request_timeout: Period,
     /// Whether each write is forced to the disk, so that records also survive the machine.
@@ -212,6 +220,7 @@ struct Listener {
     segment: u64,
     spool: Arc<Spool>,
     server: Server,
+    max_spool: u64,
     /// Whether the spool is in memory, where nobody comes back for it.
     fleeting: bool,
 }
@@ -263,6 +272,7 @@ impl Listener {
             segment: from.segment,
             spool,
             server,
+            max_spool: config.max_spool.0,
             fleeting: pass.folder.is_none(),
         })
     }
@@ -335,6 +345,10 @@ impl Reader for Listener {
         if let Ok(place) = serde_json::from_str(&position.0) {
             self.spool.release(place);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.spool.size() >= self.max_spool
     }
 
     fn record(&self) -> InputRecord {

@@ -73,7 +73,7 @@ impl Server {
         let (entries, waiting) = mpsc::sync_channel(WAITING);
         let rejected = Arc::new(Mutex::new(Rejected::default()));
         let largest = usize::try_from(terms.max_body >> 10).unwrap_or(usize::MAX / 4) + 1;
-        let bounds = Bounds { connections: terms.max_connections, head: terms.request_timeout };
+        let bounds = Bounds { connections: terms.max_connections, request: terms.request_timeout };
         let desk = Arc::new(Desk {
             in_flight: Semaphore::new((2 * largest).clamp(IN_FLIGHT, Semaphore::MAX_PERMITS)),
             allowance: terms.max_requests_per_second.map(|rate| Mutex::new(Allowance::new(rate))),

@@ -258,7 +258,9 @@ fn clients_are_put_off_while_too_much_waits() {
     assert_eq!(scene.drain().len(), 8);
     assert_eq!(client.post(lines(9..10)).status, 429, "what is read is not safe yet");
     let position = scene.reader().position().unwrap();
+    assert!(scene.reader().is_full());
     scene.reader().release(&position);
+    assert!(!scene.reader().is_full());
     assert_eq!(client.post(lines(9..10)).status, 202);
 
     let scene = Scene::new("max_requests_per_second = 3");
@@ -441,5 +443,34 @@ fn the_manual_describes_every_key() {
     assert!(schema["description"].as_str().unwrap().contains("kind = \"ingest.listen\""));
     for (key, property) in schema["properties"].as_object().unwrap() {
         assert!(property["description"].is_string(), "{key}");
+    }
+}
+
+/// What is sent after a connection was closed would reset it, and the answer with it.
+#[test]
+fn who_is_refused_before_all_was_sent_hears_why() {
+    let scene = Scene::new("token_env = 'TOKEN'\nmax_body = '1 MiB'");
+    let body = vec![b' '; 8 << 20];
+    for (token, status) in [("wrong", 401), ("s3cret", 413)] {
+        for _ in 0..5 {
+            let mut client = scene.client();
+            client.send(&format!("POST / HTTP/1.1\r\nAuthorization: Bearer {token}\r\n"), &body);
+            assert_eq!(client.answer().status, status);
+        }
+    }
+}
+
+#[test]
+fn who_never_reads_the_answers_loses_the_connection() {
+    let scene = Scene::new("max_connections = 1\nrequest_timeout = '500ms'");
+    let deaf = scene.client();
+    let mut stream = deaf.stream.get_ref();
+    stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let requests = "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
+    while stream.write_all(requests.as_bytes()).is_ok() {}
+    let since = Instant::now();
+    while scene.client().send_politely(&lines(1..2)) != Some(202) {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
