@@ -1,6 +1,7 @@
 //! The command line: the only place that sees everything and wires it. One file per subcommand; what is printed is
 //! made in `render`, by functions that touch nothing.
 
+mod backtest;
 mod check;
 mod draw;
 mod execute;
@@ -39,6 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Draw(draw::DrawArguments),
     Kinds(kinds::KindsArguments),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse(); // prints help and usage errors itself, and exits with 0 or 2
     let done = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Backtest(arguments) => backtest::backtest(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Draw(arguments) => draw::draw(&arguments),
         Command::Kinds(arguments) => kinds::kinds(&arguments),
