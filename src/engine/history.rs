@@ -10,7 +10,7 @@ use super::intake::{Faulty, Tally, name_of};
 use super::open::{Open, values};
 use super::watch::Watcher;
 use super::windows::{Closing, Windows};
-use crate::domain::{Batch, InputRecord, Timestamp, WindowRecord, WindowSpan};
+use crate::domain::{Batch, ClosedBy, InputRecord, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold, StreamSource, Windowing};
 use crate::node::{Next, Pass, Reader, Wanted};
 
@@ -182,7 +182,9 @@ impl Work<'_> {
 
     fn close(&mut self, window: Closing, see: &mut dyn FnMut(Seen<'_>)) -> Faulty<()> {
         let span = WindowSpan { start: Timestamp::nearest(window.start), end: Timestamp::nearest(window.end) };
-        let record = WindowRecord { span, closed_by: window.by, partial: false, late: 0, carried: 0 };
+        // Where the history is cut off nothing is missing: only its writer knows what came next.
+        let partial = window.by == ClosedBy::End && self.windows.open() == 1;
+        let record = WindowRecord { span, closed_by: window.by, partial, late: 0, carried: 0 };
         if let Some(Open { gathered, tallies, .. }) = self.open.remove(&window.start) {
             let tallies: &[Tally] = &tallies;
             let (values, _) = values(self.plan, self.folds, &self.nodes, gathered, tallies, &record)?;

@@ -19,7 +19,7 @@ use crate::engine::{History, Seen, history, survey};
 use crate::graph::{Compiled, Override, Windowing, outline};
 use crate::io::ingest::file::IngestFile;
 use crate::io::llm::Environment;
-use crate::node::{Role, Source, Wanted};
+use crate::node::{AnySource, Role, Source, Wanted};
 
 /// A graph whose sources are those of the history.
 pub struct Graph {
@@ -45,26 +45,21 @@ impl Graph {
         let sources = nodes_with(&nodes, Role::Source, None);
         let reads_files = |node: &String| nodes.iter().any(|(name, kind)| name == node && kind == IngestFile::KIND);
         let stand_in = input.filter(|_| matches!(&sources[..], [one] if !reads_files(one)));
-        if let Some(path) = input.filter(|_| stand_in.is_none()) {
-            let node = nodes_with(&nodes, Role::Source, Some("path"));
-            let set = override_of("--input", "ingest", "path", &node, path)?;
-            texts.extend([set, format!("{}.follow=false", node.first().map_or("", |n| n))]);
+        let parse = |texts: &[String]| texts.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>();
+        let file = input.filter(|_| stand_in.is_none());
+        match overrides(&nodes, file, rules) {
+            Ok(more) => texts.extend(more),
+            // What is wrong with the graph comes first: it may be why the flag fits no node.
+            Err(usage) => {
+                let sets = parse(&texts).map_err(Failure::usage)?;
+                load::compiled(path, &source, &sets, environment)?;
+                return Err(usage);
+            }
         }
-        if let Some(rules) = rules {
-            let node = nodes_with(&nodes, Role::Fold, Some("rules"));
-            texts.push(override_of("--compare", "detect", "rules", &node, &absolute(rules))?);
-        }
-        let sets = texts.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>();
-        let mut compiled = load::compiled(path, &source, &sets.map_err(Failure::usage)?, environment)?;
+        let sets = parse(&texts).map_err(Failure::usage)?;
+        let mut compiled = load::compiled(path, &source, &sets, environment)?;
         if let (Some(history), Some(live)) = (stand_in, compiled.stream.sources.first_mut()) {
-            let quoted = serde_json::to_string(&absolute(Path::new(history))).unwrap_or_default(); // a string always serialises
-            let quoted = if history == "-" { "\"-\"".to_string() } else { quoted.replace("${", "$${") };
-            let text = format!("[nodes.history]\nkind = {:?}\npath = {quoted}\n", IngestFile::KIND);
-            let file = load::compiled(path, &SourceFile::new("--input", text), &[], environment)?;
-            live.source = file.stream.sources.into_iter().next().map_or_else(
-                || Err(fault("a graph of one source has none, which is a bug".to_string())),
-                |file| Ok(file.source),
-            )?;
+            live.source = file_source(path, history, environment)?;
         }
         let draws = std::io::stderr().is_terminal();
         let finders = finders(&compiled.plan);
@@ -245,4 +240,29 @@ fn every_for(covered: i64) -> Duration {
     let least = covered.unsigned_abs() / WINDOWS as u64;
     let micros = ROUND.into_iter().map(|seconds| seconds * 1_000_000).find(|length| *length >= least);
     Duration::from_micros(micros.unwrap_or(least))
+}
+
+/// What `--input` and `--compare` override.
+fn overrides(nodes: &[(String, String)], input: Option<&str>, rules: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let mut texts = Vec::new();
+    if let Some(path) = input {
+        let of_files = nodes_with(nodes, Role::Source, Some("path"));
+        texts.push(override_of("--input", "ingest", "path", &of_files, path)?);
+        texts.extend(of_files.first().map(|node| format!("{node}.follow=false")));
+    }
+    if let Some(rules) = rules {
+        let of_rules = nodes_with(nodes, Role::Fold, Some("rules"));
+        texts.push(override_of("--compare", "detect", "rules", &of_rules, &absolute(rules))?);
+    }
+    Ok(texts)
+}
+
+/// A source that reads the history, for a graph whose own reads no file.
+fn file_source(graph: &Path, history: &str, environment: &Environment) -> Result<Box<dyn AnySource>, Failure> {
+    let set = override_of("--input", "ingest", "path", &["history".to_string()], history)?;
+    let path = set.split_once('=').map_or("", |(_, path)| path);
+    let text = format!("[nodes.history]\nkind = {:?}\npath = {path}\n", IngestFile::KIND);
+    let file = load::compiled(graph, &SourceFile::new("--input", text), &[], environment)?;
+    let source = file.stream.sources.into_iter().next().map(|source| source.source);
+    source.ok_or_else(|| fault("a graph of one source has none, which is a bug".to_string()))
 }

@@ -55,11 +55,11 @@ pub fn table(backtest: &Backtest, style: Style) -> String {
 fn windows(backtest: &Backtest) -> String {
     let windows = &backtest.windows;
     let why = match windows.chosen_by {
-        ChosenBy::Graph => "as [window] of the graph says",
-        ChosenBy::Flag => "as --every says",
-        ChosenBy::Data => "chosen for the time covered; --every sets another length",
+        ChosenBy::Graph => "of [window] of the graph",
+        ChosenBy::Flag => "of --every",
+        ChosenBy::Data => "chosen for the time covered; --every sets another",
     };
-    format!("{} of {}, {why}", windows.count, span(windows.every_seconds))
+    format!("{} with records, each {} long: {why}", windows.count, span(windows.every_seconds))
 }
 
 /// The rule's name, with its node where two nodes have a rule of that name.

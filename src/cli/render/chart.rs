@@ -51,7 +51,7 @@ pub struct Panel {
 
 /// The panels one below the other, over the same time (microseconds).
 pub fn chart(title: &str, panels: &[Panel], (from, to): (i64, i64)) -> String {
-    let (width, height) = (LEFT + COLUMNS as f64 + 16.0, TOP + panels.len() as f64 * (HEIGHT + GAP) + 8.0);
+    let (width, height) = (LEFT + COLUMNS as f64 + 36.0, TOP + panels.len() as f64 * (HEIGHT + GAP) + 8.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
