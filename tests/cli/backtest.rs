@@ -100,6 +100,12 @@ fn the_order_of_the_records_and_the_length_of_windows_change_no_episode() {
     let expected = rules(&[GRAPH, "--input", FLEET]);
     assert_eq!(rules(&[GRAPH, "--input", "by_host.csv"]), expected);
     assert_eq!(rules(&[GRAPH, "--input", FLEET, "--every", "5m"]), expected);
+    // The windows of the graph are kept to, also where records come too late for them: of two hosts all but the 6 records
+    // each of the last hour.
+    sandbox.edit(GRAPH, "[nodes.telemetry]", "[window]\nevery = \"1h\"\n\n[nodes.telemetry]");
+    let told = backtest(&sandbox, &[GRAPH, "--input", "by_host.csv"]).exits(0).stdout;
+    assert!(told.contains("\nLate       108 records out of order"), "{told}");
+    sandbox.edit(GRAPH, "[window]\nevery = \"1h\"\n\n", "");
     let read = sandbox.agent_reading(
         std::fs::read(sandbox.at("by_host.csv")).unwrap().as_slice(),
         &["backtest", GRAPH, "--input", "-", "--every", "1m", "--format", "json"],
@@ -296,4 +302,18 @@ fn what_cannot_be_done_is_refused_before_anything_is_read() {
     // Two nodes with rules of one name are told apart.
     let told = backtest(&sandbox, &["ops.toml", "--input", FLEET]).exits(0).stdout;
     assert!(told.contains("again: value") && told.contains("anomalies: value"), "{told}");
+}
+
+#[test]
+fn the_manual_and_the_schema_of_what_is_printed() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!("backtest_help", backtest(&sandbox, &["--help"]).exits(0).stdout);
+    let schema: Value = serde_json::from_str(&sandbox.agent(&["schema", "backtest"]).exits(0).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let found = json(&sandbox, &[GRAPH, "--input", FLEET, "--compare", "graphs/rules/host.toml"]);
+    let faults: Vec<String> = validator.iter_errors(&found).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, Vec::<String>::new());
+    let mut wrong = found.clone();
+    wrong["rules"][0]["firing"]["episodes"] = Value::from("many");
+    assert!(!validator.is_valid(&wrong));
 }

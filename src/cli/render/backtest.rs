@@ -23,7 +23,7 @@ pub fn table(backtest: &Backtest, style: Style) -> String {
     let mut head = vec![("Read", read(&backtest.inputs)), ("Windows", windows(backtest))];
     if backtest.late > 0 {
         let late = counted(backtest.late, "record");
-        head.push(("Late", format!("{late} of windows that were closed already: left out")));
+        head.push(("Late", format!("{late} out of order, of windows that were closed already: left out")));
     }
     let (fired, quiet): (Vec<_>, Vec<_>) = backtest.rules.iter().partition(|rule| rule.firing.episodes > 0);
     let episodes: u64 = fired.iter().map(|rule| rule.firing.episodes).sum();
