@@ -34,6 +34,8 @@ pub struct History {
     pub covered: Option<(i64, i64)>,
     /// How far a record's time lies behind that of one before it, at most; microseconds.
     pub disorder: i64,
+    /// Records that are later than all before them: moments, but for the first, where records come in order.
+    pub steps: u64,
 }
 
 /// A source that is being read.
@@ -110,13 +112,15 @@ pub fn survey(
     let mut done = History::default();
     for source in &stream.sources {
         let Intake { node, mut reader, .. } = open(plan, source, wanted)?;
-        let mut newest = i64::MIN;
+        let mut newest: Option<i64> = None;
         loop {
             match reader.next().map_err(Box::new)? {
                 Next::Batch(batch) => {
                     for &time in &batch.times {
-                        newest = newest.max(time);
-                        done.disorder = done.disorder.max(newest.saturating_sub(time));
+                        let before = newest.unwrap_or(time);
+                        done.steps += u64::from(time > before);
+                        done.disorder = done.disorder.max(before.saturating_sub(time));
+                        newest = Some(before.max(time));
                     }
                     done.cover(&batch);
                     see(node, &batch);

@@ -27,7 +27,8 @@ use replay::Graph;
 /// as in a graph that runs live.
 ///
 /// Episodes go from window to window. The windows are those of the graph's [window]; a graph without one gets windows of
-/// --every, or of a length that follows the time that the records cover, and then no record is too late for its window.
+/// --every, or as long as records are apart, and then no record is too late for its window. Within a window a series
+/// either fires or does not: longer ones make fewer and longer episodes.
 ///
 /// A graph that listens, polls or follows can be tried too: with --input its one source is a file for once.
 #[derive(Debug, clap::Args)]

@@ -44,7 +44,7 @@ pub enum ChosenBy {
     Graph,
     /// `--every`.
     Flag,
-    /// The time that the records cover.
+    /// How far the records are apart.
     Data,
 }
 

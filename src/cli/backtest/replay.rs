@@ -116,7 +116,7 @@ impl Graph {
         let read = read.map_err(|fault| Failure::run(*fault))?;
         let (from, to) = read.covered.unwrap_or_default();
         let grace = Wait(Duration::from_micros(read.disorder.unsigned_abs()));
-        let chosen = whole(every_for(to.saturating_sub(from)), grace);
+        let chosen = whole(every_for(to.saturating_sub(from), read.steps), grace);
         Ok(match by_flag(chosen) {
             (windowing, ChosenBy::Graph) => (windowing, ChosenBy::Data),
             other => other,
@@ -212,14 +212,14 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Windows of a history at most, where nobody says how long they are.
-const WINDOWS: i64 = 2000;
+const WINDOWS: u64 = 50_000;
 
-/// The shortest round length of which no more than [`WINDOWS`] cover so many microseconds: short enough that episodes are
-/// told apart and begin and end where they do.
-fn every_for(covered: i64) -> Duration {
+/// The greatest round length that is no longer than records are apart, so that episodes begin and end where they do and
+/// none are taken for one; longer where there would be too many windows. `covered` is in microseconds.
+fn every_for(covered: i64, steps: u64) -> Duration {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
-    const ROUND: [u64; 16] = [
+    const ROUND: [u64; 14] = [
         1,
         5,
         10,
@@ -231,15 +231,16 @@ fn every_for(covered: i64) -> Duration {
         15 * MINUTE,
         30 * MINUTE,
         HOUR,
-        2 * HOUR,
         6 * HOUR,
         12 * HOUR,
         24 * HOUR,
-        168 * HOUR,
     ];
-    let least = covered.unsigned_abs() / WINDOWS as u64;
-    let micros = ROUND.into_iter().map(|seconds| seconds * 1_000_000).find(|length| *length >= least);
-    Duration::from_micros(micros.unwrap_or(least))
+    let covered = covered.unsigned_abs() / 1_000_000;
+    let apart = covered / steps.max(1);
+    let least = covered / WINDOWS;
+    let fits = ROUND.into_iter().filter(|seconds| *seconds <= apart).max().unwrap_or(1);
+    let few_enough = ROUND.into_iter().find(|seconds| *seconds >= least).unwrap_or(least);
+    Duration::from_secs(fits.max(few_enough))
 }
 
 /// What `--input` and `--compare` override.
@@ -265,4 +266,23 @@ fn file_source(graph: &Path, history: &str, environment: &Environment) -> Result
     let file = load::compiled(graph, &SourceFile::new("--input", text), &[], environment)?;
     let source = file.stream.sources.into_iter().next().map(|source| source.source);
     source.ok_or_else(|| fault("a graph of one source has none, which is a bug".to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_as_long_as_records_are_apart() {
+        let check = |covered: i64, steps: u64, seconds: u64| {
+            assert_eq!(every_for(covered * 1_000_000, steps).as_secs(), seconds, "{covered} {steps}");
+        };
+        check(0, 0, 1);
+        check(499 * 1800, 499, 1800);
+        check(59 * 600, 59, 600);
+        check(59 * 599, 59, 300); // never longer
+        check(20_160 * 60, 20_160, 60);
+        check(14 * 86_400, 14 * 86_400 * 10, 30); // ten a second for two weeks
+        check(1_000_000_000_000, 5, 86_400.max(1_000_000_000_000 / 50_000));
+    }
 }

@@ -57,7 +57,7 @@ fn windows(backtest: &Backtest) -> String {
     let why = match windows.chosen_by {
         ChosenBy::Graph => "of [window] of the graph",
         ChosenBy::Flag => "of --every",
-        ChosenBy::Data => "chosen for the time covered; --every sets another",
+        ChosenBy::Data => "chosen by how often records come; --every sets another",
     };
     format!("{} with records, each {} long: {why}", windows.count, span(windows.every_seconds))
 }
