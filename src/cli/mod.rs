@@ -1,6 +1,7 @@
 //! The command line: the only place that sees everything and wires it. One file per subcommand; what is printed is
 //! made in `render`, by functions that touch nothing.
 
+mod backtest;
 mod check;
 mod draw;
 mod execute;
@@ -40,6 +41,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Test(test::TestArguments),
     Draw(draw::DrawArguments),
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse(); // prints help and usage errors itself, and exits with 0 or 2
     let done = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Backtest(arguments) => backtest::backtest(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Draw(arguments) => draw::draw(&arguments),

@@ -140,7 +140,7 @@ fn named(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 /// Absolute, so that a run can be resumed from any folder.
-fn absolute(path: &Path) -> String {
+pub(super) fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
@@ -150,43 +150,53 @@ fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<S
     if arguments.input.is_none() && arguments.output.is_none() {
         return Ok(texts);
     }
-    let kinds = load::kinds();
     let nodes = outline(source);
-    let of = |matches: &dyn Fn(&str) -> bool| {
-        nodes.iter().filter(|(_, kind)| matches(kind)).map(|(name, _)| name.clone()).collect::<Vec<_>>()
-    };
     if let Some(path) = &arguments.input {
         // Not all sources read a file.
-        let has_path = |k: &Kind| {
-            let config = (k.config)(&mut SchemaGenerator::default()).to_value();
-            config.pointer("/properties/path").is_some()
-        };
-        let is_source = |kind: &str| kinds.iter().any(|k| k.name == kind && k.role == Role::Source && has_path(k));
-        texts.push(path_override("--input", "ingest", &of(&is_source), path)?);
+        let sources = nodes_with(&nodes, Role::Source, Some("path"));
+        texts.push(override_of("--input", "ingest", "path", &sources, path)?);
     }
     if let Some(path) = &arguments.output {
-        let writes_reports = |kind: &str| {
-            kinds.iter().any(|k| k.name == kind && k.output_type.is_some_and(|of| of() == TypeId::of::<Written>()))
-        };
-        texts.push(path_override("--output", "output", &of(&writes_reports), path)?);
+        let writes_reports = |k: &Kind| k.output_type.is_some_and(|of| of() == TypeId::of::<Written>());
+        texts.push(override_of("--output", "output", "path", &of_kind(&nodes, &writes_reports), path)?);
     }
     Ok(texts)
 }
 
-fn path_override(flag: &str, role: &str, nodes: &[String], path: &str) -> Result<String, Failure> {
+/// The nodes, of a graph as written, of kinds that are like that. Nodes come with the names of their kinds.
+fn of_kind(nodes: &[(String, String)], is_like: &dyn Fn(&Kind) -> bool) -> Vec<String> {
+    let kinds = load::kinds();
+    let fits = |kind: &str| kinds.iter().any(|k| k.name == kind && is_like(k));
+    nodes.iter().filter(|(_, kind)| fits(kind)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The nodes, of a graph as written, of a role, whose config has the key.
+pub(super) fn nodes_with(nodes: &[(String, String)], role: Role, key: Option<&str>) -> Vec<String> {
+    let has_key = |k: &Kind, key: &str| {
+        let config = (k.config)(&mut SchemaGenerator::default()).to_value();
+        config.get("properties").is_some_and(|properties| properties.get(key).is_some())
+    };
+    of_kind(nodes, &|k| k.role == role && key.is_none_or(|key| has_key(k, key)))
+}
+
+/// What a flag with a path overrides: a key of the one node that has it.
+///
+/// # Errors
+/// Exit 2: there is no such node, or several.
+pub(super) fn override_of(flag: &str, role: &str, key: &str, nodes: &[String], path: &str) -> Result<String, Failure> {
     match nodes {
         [node] => {
             let path = if path == "-" { path.to_string() } else { absolute(Path::new(path)) };
             // A TOML basic string, in which a literal `${` must not be taken for a variable.
             let quoted = serde_json::to_string(&path.replace("${", "$${")).unwrap_or_default(); // a string always serialises
-            Ok(format!("{node}.path={quoted}"))
+            Ok(format!("{node}.{key}={quoted}"))
         }
         [] => Err(Failure::usage(Diagnostic::new(
             codes::run::USAGE,
-            format!("{flag} needs an {role} node with a `path`, and the graph has none"),
+            format!("{flag} needs an {role} node with a `{key}`, and the graph has none"),
         ))),
         several => {
-            let sets: Vec<String> = several.iter().map(|n| format!("`--set {n}.path=…`")).collect();
+            let sets: Vec<String> = several.iter().map(|n| format!("`--set {n}.{key}=…`")).collect();
             let message =
                 format!("{flag} needs one {role} node, and the graph has {}: {}", several.len(), several.join(", "));
             Err(Failure::usage(

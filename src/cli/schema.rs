@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use schemars::{Schema, schema_for};
 
+use super::backtest::outcome::Backtest;
 use super::exit::{Exit, Failure};
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
@@ -10,10 +11,10 @@ use crate::graph::{configs_of, file_schema, kind_schema};
 use crate::node::{Fold, Kind};
 use crate::nodes::insights;
 
-/// Print a JSON Schema: of graph files, of the report, of the run record, or of a node kind.
+/// Print a JSON Schema: of graph files, of the report, of the run record, of a backtest, or of a node kind.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArguments {
-    /// `graph`, `report`, `run`, or the name of a node kind.
+    /// `graph`, `report`, `run`, `backtest`, or the name of a node kind.
     of: String,
     /// With `report`: the graph whose insights the schema names; those of the infrastructure report by default.
     graph: Option<PathBuf>,
@@ -30,6 +31,7 @@ pub fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         ("graph", None) => file_schema(&all),
         ("report", None) => Report::schema(Insights::DEFAULT.map(|(name, _, _)| name)),
         ("run", None) => schema_for!(RunRecord),
+        ("backtest", None) => schema_for!(Backtest),
         (name, None) => kind_schema(all.iter().find(|k| k.name == name).ok_or_else(|| unknown(name, &all))?),
     };
     let text = serde_json::to_string_pretty(&schema).unwrap_or_default(); // a schema is JSON by construction
@@ -38,10 +40,11 @@ pub fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
 }
 
 fn unknown(name: &str, kinds: &[&'static Kind]) -> Failure {
-    let near = did_you_mean(name, kinds.iter().map(|k| k.name).chain(["graph", "report", "run"]));
-    let help = near.map_or("write `graph`, `report`, `run`, or a kind that `agent kinds` lists".to_string(), |near| {
-        format!("did you mean `{near}`?")
-    });
+    let near = did_you_mean(name, kinds.iter().map(|k| k.name).chain(["graph", "report", "run", "backtest"]));
+    let help = near
+        .map_or("write `graph`, `report`, `run`, `backtest`, or a kind that `agent kinds` lists".to_string(), |near| {
+            format!("did you mean `{near}`?")
+        });
     let message = format!("there is no schema `{name}`");
     Failure::usage(Diagnostic::new(codes::run::USAGE, message).help(help))
 }

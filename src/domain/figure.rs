@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A finite number as a report states it: rounded to nine significant digits, so that its bytes depend neither on
 /// the order of additions nor on the number of threads. Serialises as a JSON integer where it is one.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Figure(f64);
 
 impl Figure {

@@ -4,6 +4,8 @@
 //! Whatever comes from telemetry, from a model or from a file passes [`safe`] on its way into a view, so that no
 //! input can move the cursor, recolour or reorder what an operator reads.
 
+pub mod backtest;
+pub mod chart;
 pub mod diagnostic;
 pub mod draw;
 pub mod explain;

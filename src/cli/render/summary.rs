@@ -81,7 +81,7 @@ fn path(input: &InputRecord) -> Cow<'_, str> {
 }
 
 /// A line per source.
-fn read(inputs: &[InputRecord]) -> String {
+pub(super) fn read(inputs: &[InputRecord]) -> String {
     let mut lines = Vec::new();
     for input in inputs {
         let mut line = format!("{}: {}", path(input), counted(input.records, "record"));

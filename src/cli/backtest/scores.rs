@@ -1,0 +1,98 @@
+//! `--scores`: how unusual each reading is, in the order of the input.
+
+use std::io::{self, Write};
+
+use crate::detect::Rules;
+use crate::domain::{Batch, Figure, NO_ENTITY, Timestamp};
+
+/// Scores the readings of a metric, series by series, each by those before it only.
+pub trait Scorer {
+    /// 0 to 1. `time` is in microseconds; `entity` is `None` for records that name none.
+    fn score(&mut self, entity: Option<&str>, time: i64, value: f64) -> f64;
+}
+
+/// The metric whose rule is `unusual`, and its scorer; `None` where no rule is.
+pub fn scorer(_rules: &Rules) -> Option<(String, Box<dyn Scorer>)> {
+    None
+}
+
+/// Writes `timestamp,value,anomaly_score`, a line for each record: times as RFC 3339 in UTC, and nothing for the value and
+/// the score of a record that lacks the metric. Where records name entities, `entity` is a fourth column.
+pub struct Scores<W: Write> {
+    writer: csv::Writer<W>,
+    metric: String,
+    scorer: Box<dyn Scorer>,
+    with_entity: bool,
+}
+
+impl<W: Write> Scores<W> {
+    /// # Errors
+    /// The header cannot be written.
+    pub fn new(writer: W, metric: String, scorer: Box<dyn Scorer>, with_entity: bool) -> io::Result<Scores<W>> {
+        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(writer);
+        let columns = ["timestamp", "value", "anomaly_score", "entity"];
+        writer.write_record(columns.iter().take(if with_entity { 4 } else { 3 }))?;
+        Ok(Scores { writer, metric, scorer, with_entity })
+    }
+
+    /// # Errors
+    /// The lines cannot be written.
+    pub fn take(&mut self, batch: &Batch) -> io::Result<()> {
+        let column = batch.metrics.iter().find(|column| *column.name == *self.metric);
+        for (row, &time) in batch.times.iter().enumerate() {
+            let entity = batch.entity.get(row).filter(|entity| **entity != NO_ENTITY);
+            let entity = entity.and_then(|entity| batch.entities.get(*entity as usize)).map(|name| &**name);
+            let value = column.and_then(|column| column.values.get(row)).filter(|value| value.is_finite());
+            let score = value.map(|value| self.scorer.score(entity, time, *value));
+            let text = |figure: Option<f64>| figure.and_then(Figure::new).map(|f| f.to_string()).unwrap_or_default();
+            let value = value.map(|value| value.to_string()).unwrap_or_default();
+            let cells = [Timestamp::nearest(time).to_string(), value, text(score)];
+            let entity = self.with_entity.then(|| entity.unwrap_or_default());
+            self.writer.write_record(cells.iter().map(String::as_str).chain(entity))?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// The last lines cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::{batch, records};
+
+    /// How many readings of the series came before.
+    #[derive(Default)]
+    struct Count(std::collections::HashMap<String, u32>);
+
+    impl Scorer for Count {
+        fn score(&mut self, entity: Option<&str>, _: i64, _: f64) -> f64 {
+            let count = self.0.entry(entity.unwrap_or_default().to_string()).or_default();
+            *count += 1;
+            1.0 - 1.0 / f64::from(*count)
+        }
+    }
+
+    #[test]
+    fn a_line_for_each_record_in_the_order_of_the_input() {
+        let text = "0 a cpu=1.5 \n 2 b cpu=2 \n 1 a mem=3 \n 1 a cpu=0.1 \n 3 - cpu=4";
+        let mut out = Vec::new();
+        let mut scores = Scores::new(&mut out, "cpu".to_string(), Box::new(Count::default()), true).unwrap();
+        for record in records(text).chunks(2) {
+            scores.take(&batch(record)).unwrap();
+        }
+        scores.finish().unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        timestamp,value,anomaly_score,entity
+        2023-11-14T22:13:00Z,1.5,0,a
+        2023-11-14T22:15:00Z,2,0,b
+        2023-11-14T22:14:00Z,,,a
+        2023-11-14T22:14:00Z,0.1,0.5,a
+        2023-11-14T22:16:00Z,4,0,
+        ");
+    }
+}

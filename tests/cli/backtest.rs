@@ -1,0 +1,319 @@
+//! `agent backtest`: the rules of a graph over history.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::sandbox::{Ran, Sandbox};
+
+const GRAPH: &str = "graphs/default.toml";
+const FLEET: &str = "fixtures/fleet.csv";
+
+fn backtest(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    sandbox.agent(&[&["backtest"], arguments].concat())
+}
+
+fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let ran = backtest(sandbox, &[arguments, &["--format", "json"]].concat()).exits(0);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn rule<'a>(backtest: &'a Value, name: &str) -> &'a Value {
+    let rules = backtest["rules"].as_array().unwrap();
+    rules.iter().find(|rule| rule["rule"] == name).unwrap_or_else(|| panic!("{name}: {backtest:#}"))
+}
+
+fn micros(time: &Value) -> i64 {
+    agent::domain::Timestamp::parse(time.as_str().unwrap()).unwrap().micros()
+}
+
+/// A graph of rules over records, with nothing behind its folds.
+fn graph(sandbox: &Sandbox, rules: &str, more: &str) {
+    sandbox.write("rules.toml", rules);
+    let graph = "[nodes.telemetry]\nkind = 'ingest.file'\npath = 'history.csv'\n\
+                 [nodes.anomalies]\nkind = 'detect'\ninputs = { telemetry = 'telemetry' }\nrules = 'rules.toml'\n";
+    sandbox.write("ops.toml", &format!("{more}\n{graph}"));
+}
+
+#[test]
+fn the_table_says_how_often_when_and_how_long_and_nothing_is_kept() {
+    let sandbox = Sandbox::new();
+    let ran = backtest(&sandbox, &[GRAPH, "--input", FLEET]).exits(0);
+    insta::assert_snapshot!("backtest_fleet", sandbox.redact(&ran.stdout));
+    assert_eq!(ran.stderr, "");
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ran.stdout);
+    assert!(!sandbox.at("output.json").exists() && !sandbox.state().exists());
+}
+
+#[test]
+fn figures_are_those_that_one_counts_in_the_records() {
+    let sandbox = Sandbox::new();
+    let found = json(&sandbox, &[GRAPH, "--input", FLEET]);
+    let text = sandbox.read(FLEET);
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let column = header.iter().position(|name| *name == "cpu_usage").unwrap();
+    // Of one host: runs of readings at or above 70, each to the first reading below it.
+    let (mut runs, mut counts, mut was_up) = (Vec::<[i64; 2]>::new(), [0u64; 3], false);
+    for line in lines.filter(|line| line[1] == "web-1" && !line[column].is_empty()) {
+        let time = agent::domain::Timestamp::parse(line[0]).unwrap().micros();
+        let value: f64 = line[column].parse().unwrap();
+        let is_up = value >= 70.0;
+        match (was_up, is_up) {
+            (false, true) => runs.push([time, time]),
+            (true, _) => runs.last_mut().unwrap()[1] = time,
+            (false, false) => {}
+        }
+        was_up = is_up;
+        if is_up {
+            counts[usize::from(value >= 80.0) + usize::from(value >= 90.0)] += 1;
+        }
+    }
+    assert!(!runs.is_empty() && counts.iter().all(|count| *count > 0), "{runs:?} {counts:?}");
+    let cpu = rule(&found, "cpu_usage");
+    let series = cpu["series"].as_array().unwrap().iter().find(|s| s["series"] == "cpu_usage@web-1").unwrap();
+    let episodes = series["episodes"].as_array().unwrap();
+    let got: Vec<[i64; 2]> = episodes.iter().map(|e| [micros(&e["since"]), micros(&e["until"])]).collect();
+    assert_eq!(got, runs);
+    assert_eq!(["low", "medium", "high"].map(|s| series["firing"]["records"][s].as_u64().unwrap()), counts);
+    let seconds: i64 = runs.iter().map(|[since, until]| (until - since) / 1_000_000).sum();
+    assert_eq!(series["firing"]["seconds"].as_i64().unwrap(), seconds);
+    let covered = (micros(&found["to"]) - micros(&found["from"])) / 1_000_000;
+    let share = series["firing"]["share"].as_f64().unwrap();
+    assert!((share - seconds as f64 / covered as f64).abs() < 1e-8);
+    assert_eq!(rule(&found, "disk_usage")["firing"]["episodes"], 0);
+}
+
+#[test]
+fn the_order_of_the_records_and_the_length_of_windows_change_no_episode() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.read(FLEET);
+    let (header, rows) = text.split_once('\n').unwrap();
+    let mut rows: Vec<&str> = rows.lines().collect();
+    rows.sort_by_key(|row| row.split(',').nth(1).unwrap().to_string()); // stable: one host after the other
+    sandbox.write("by_host.csv", &format!("{header}\n{}\n", rows.join("\n")));
+    let rules = |arguments: &[&str]| {
+        let found = json(&sandbox, arguments);
+        assert_eq!(found["late"], 0);
+        found["rules"].clone()
+    };
+    let expected = rules(&[GRAPH, "--input", FLEET]);
+    assert_eq!(rules(&[GRAPH, "--input", "by_host.csv"]), expected);
+    assert_eq!(rules(&[GRAPH, "--input", FLEET, "--every", "5m"]), expected);
+    // The windows of the graph are kept to, also where records come too late for them: of two hosts all but the 6 records
+    // each of the last hour.
+    sandbox.edit(GRAPH, "[nodes.telemetry]", "[window]\nevery = \"1h\"\n\n[nodes.telemetry]");
+    let told = backtest(&sandbox, &[GRAPH, "--input", "by_host.csv"]).exits(0).stdout;
+    assert!(told.contains("\nLate       108 records out of order"), "{told}");
+    sandbox.edit(GRAPH, "[window]\nevery = \"1h\"\n\n", "");
+    let read = sandbox.agent_reading(
+        std::fs::read(sandbox.at("by_host.csv")).unwrap().as_slice(),
+        &["backtest", GRAPH, "--input", "-", "--every", "1m", "--format", "json"],
+    );
+    let found: Value = serde_json::from_str(&read.exits(0).stdout).unwrap();
+    assert_eq!((&found["rules"], &found["windows"]["chosen_by"]), (&expected, &Value::from("flag")));
+}
+
+/// What is said of a graph with windows is what it reports when it runs.
+#[test]
+fn episodes_are_those_of_the_reports_of_the_windows() {
+    let sandbox = Sandbox::new();
+    sandbox.edit(GRAPH, "[nodes.telemetry]", "[window]\nevery = \"1h\"\n\n[nodes.telemetry]");
+    sandbox.edit(GRAPH, "../output.json", "../reports/{window}.json");
+    sandbox.agent(&["run", GRAPH, "--input", FLEET, "--offline", "-q"]).exits(0);
+    let mut reported = BTreeMap::new();
+    for entry in std::fs::read_dir(sandbox.at("reports")).unwrap() {
+        let path = entry.unwrap().path();
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let start = agent::domain::Timestamp::parse(&dated(path.file_stem().unwrap().to_str().unwrap())).unwrap();
+        for anomaly in report["anomalies"].as_array().unwrap() {
+            reported.insert((start.micros(), anomaly["metric"].as_str().unwrap().to_string()), ());
+        }
+    }
+    let found = json(&sandbox, &[GRAPH, "--input", FLEET]);
+    assert_eq!(found["windows"]["chosen_by"], "graph");
+    assert_eq!(found["windows"]["every_seconds"], 3600);
+    let series = found["rules"].as_array().unwrap().iter().flat_map(|rule| rule["series"].as_array().unwrap());
+    let mut told = BTreeMap::new();
+    for series in series {
+        for episode in series["episodes"].as_array().unwrap() {
+            let (since, until) = (micros(&episode["since"]), micros(&episode["until"]));
+            let hour = 3_600_000_000;
+            let mut start = since.div_euclid(hour) * hour;
+            // An open episode ends with a record, another with the beginning of the window that ends it.
+            while start < until || (start == until && episode["open"] == true) {
+                told.insert((start, series["series"].as_str().unwrap().to_string()), ());
+                start += hour;
+            }
+        }
+    }
+    assert!(reported.len() > 10);
+    // The rules have no `clear`, and every host sends something in every hour: no episode is open without being listed.
+    assert_eq!(told.keys().collect::<Vec<_>>(), reported.keys().collect::<Vec<_>>());
+}
+
+/// `2024-05-06T08:00:00Z` of `20240506T080000Z`.
+fn dated(label: &str) -> String {
+    let part = |range| label.get(range).unwrap();
+    format!("{}-{}-{}T{}:{}:{}Z", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..15))
+}
+
+#[test]
+fn other_rules_add_and_remove() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.read("graphs/rules/infrastructure.toml");
+    sandbox.write("same.toml", &text);
+    let same = backtest(&sandbox, &[GRAPH, "--input", FLEET, "--compare", "same.toml"]).exits(0);
+    assert!(same.stdout.ends_with("\nWith same.toml nothing changes\n"), "{}", same.stdout);
+    let cpu = "[metrics.cpu_usage]";
+    let (before, after) = text.split_once(cpu).unwrap();
+    let after = after.replacen("low = 70", "low = 85", 1).replacen("medium = 80", "medium = 87", 1);
+    let latency = "[metrics.latency_ms]";
+    let (between, rest) = after.split_once(latency).unwrap();
+    let rest =
+        rest.replacen("low = 200", "low = 2000", 1).replacen("medium = 250", "", 1).replacen("high = 300", "", 1);
+    sandbox.write(
+        "other.toml",
+        &format!("{before}{cpu}{between}{latency}{rest}\n[metrics.uptime_seconds]\nlow = 600000\n"),
+    );
+    let arguments = [GRAPH, "--input", FLEET, "--compare", "other.toml"];
+    let told = backtest(&sandbox, &arguments).exits(0).stdout;
+    let (_, compared) = told.split_once("\nWith ").unwrap();
+    insta::assert_snapshot!("backtest_compare", compared);
+    let found = json(&sandbox, &arguments);
+    for change in found["comparison"]["by_rule"].as_array().unwrap() {
+        let count = |what: &str| {
+            let changes = change["changes"].as_array().unwrap().iter();
+            changes.filter(|c| c["what"].as_array().unwrap().iter().any(|w| w == what)).count() as u64
+        };
+        let episodes = |side: &str| change[side]["episodes"].as_u64().unwrap();
+        assert_eq!(episodes("before") + count("added"), episodes("after") + count("removed"), "{change:#}");
+    }
+}
+
+#[test]
+fn a_csv_of_times_without_a_zone_and_one_value() {
+    let sandbox = Sandbox::new();
+    let mut csv = "timestamp,value\n".to_string();
+    for row in 0..288 {
+        let (hour, minute) = (row / 12, row % 12 * 5);
+        let value = if (100..=110).contains(&row) { 81.5 } else { 20.0 };
+        csv.push_str(&format!("2014-04-01 {hour:02}:{minute:02}:00,{value:?}\n"));
+    }
+    sandbox.write("history.csv", &csv);
+    graph(&sandbox, "[metrics.value]\nhigh = 80", "name = 'nab'");
+    let found = json(&sandbox, &["ops.toml"]);
+    let value = rule(&found, "value");
+    assert_eq!(value["series"].as_array().unwrap().len(), 1);
+    let series = &value["series"][0];
+    assert_eq!((&series["series"], &series["entity"]), (&Value::from("value"), &Value::Null));
+    let episode = &series["episodes"][0];
+    assert_eq!([&episode["since"], &episode["until"]], ["2014-04-01T08:20:00Z", "2014-04-01T09:15:00Z"]);
+    assert_eq!((&episode["records"]["high"], &found["inputs"][0]["records"]), (&Value::from(11), &Value::from(288)));
+}
+
+#[test]
+fn aspects_completeness_and_what_was_given_up() {
+    let sandbox = Sandbox::new();
+    let mut csv = "timestamp,host,load\n".to_string();
+    for minute in 0..4000 {
+        let load = if minute == 100 { 9 } else { 1 };
+        csv.push_str(&format!("{},a,{load}\n", 1_700_000_000 + minute * 60));
+        // Goes away for good while something is wrong with it.
+        if minute < 50 {
+            csv.push_str(&format!("{},b,{}\n", 1_700_000_000 + minute * 60, if minute < 40 { 1 } else { 7 }));
+        }
+    }
+    sandbox.write("history.csv", &csv);
+    let completeness = "[window]\nevery = '10m'\n[nodes.completeness]\nkind = 'completeness'\n\
+                        inputs = { telemetry = 'telemetry' }\nexpected_every = '1m'\n";
+    graph(&sandbox, "[metrics.load]\nmedium = 5\nrate = { high = 6, direction = 'up' }", completeness);
+    let found = json(&sandbox, &["ops.toml"]);
+    let rate = rule(&found, "load#rate");
+    assert_eq!(rate["series"][0]["series"], "load@a#rate");
+    assert_eq!(rule(&found, "load")["firing"]["episodes"], 2);
+    let series = rule(&found, "load")["series"].as_array().unwrap();
+    let gone = &series.iter().find(|s| s["entity"] == "b").unwrap()["episodes"][0];
+    // The end of the window of its last record: nothing is known of it since.
+    assert_eq!((&gone["open"], &gone["records"]["medium"]), (&Value::from(false), &Value::from(10)));
+    assert!(micros(&gone["until"]) < micros(&found["from"]) + 3_600_000_000, "{gone:#}");
+    let missing = rule(&found, "missing_records");
+    assert_eq!((&missing["node"], &missing["firing"]["episodes"]), (&Value::from("completeness"), &Value::from(1)));
+    // Expected for a day, and forgotten then.
+    let hours = missing["firing"]["seconds"].as_f64().unwrap() / 3600.0;
+    assert!((23.0..25.0).contains(&hours), "{hours}");
+}
+
+#[test]
+fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
+    let sandbox = Sandbox::new();
+    let draw = || {
+        backtest(&sandbox, &[GRAPH, "--input", FLEET, "--chart", "chart.svg"]).exits(0);
+        sandbox.read("chart.svg")
+    };
+    let svg = draw();
+    assert_eq!(svg, draw());
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("<g ").count(), 6);
+    let at = svg.find(">io_wait@db-1 (%)<").unwrap();
+    let panel = &svg[at..at + svg[at..].find("</g>").unwrap()];
+    assert_eq!(panel.matches("stroke-dasharray").count(), 3, "three bands: {panel}");
+    assert_eq!(panel.matches("opacity=\"0.25\"").count(), 1, "one episode: {panel}");
+    assert!(panel.contains(">12:00</text>") && !svg.contains("NaN") && !svg.contains("inf\""), "{panel}");
+    let unwritable = backtest(&sandbox, &[GRAPH, "--input", FLEET, "--chart", "no/such/folder.svg"]).exits(1);
+    assert!(unwritable.stderr.contains("AG0401"), "{}", unwritable.stderr);
+}
+
+#[test]
+fn a_live_graph_is_tried_on_a_file() {
+    let sandbox = Sandbox::new();
+    for graph in ["graphs/host.toml", "graphs/follow.toml", "graphs/listen.toml"] {
+        let found = json(&sandbox, &[graph, "--input", FLEET]);
+        assert_eq!(found["inputs"][0]["records"], 180, "{graph}");
+        assert!(rule(&found, "cpu_usage")["firing"]["episodes"].as_u64().unwrap() > 0, "{graph}");
+        let refused = backtest(&sandbox, &[graph]).exits(2).stderr;
+        assert!(refused.contains("is a live source, and a backtest needs history that ends"), "{refused}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_before_anything_is_read() {
+    let sandbox = Sandbox::new();
+    let check = |arguments: &[&str], code: i32, said: &str| {
+        let ran = backtest(&sandbox, arguments).exits(code);
+        assert!(ran.stderr.replace("\n  │", "").contains(said), "{arguments:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    };
+    check(&[GRAPH, "--scores", "scores.csv"], 2, "AG0330");
+    assert!(!sandbox.at("scores.csv").exists());
+    check(&[GRAPH, "--input", "-"], 2, "a graph without [window] needs --every");
+    check(&[GRAPH, "--input", "-", "--every", "1m", "--chart", "c.svg"], 2, "--chart has to read the history twice");
+    check(&[GRAPH, "--input", ""], 2, "--input needs a path");
+    check(&[GRAPH, "--input", "nowhere.json"], 1, "nowhere.json");
+    check(&[GRAPH, "--every", "soon"], 2, "not a length of time");
+    check(&[GRAPH, "--compare", "nowhere.toml"], 78, "AG0002");
+    check(&["nowhere.toml"], 78, "AG0002");
+    sandbox.write("none.toml", "[nodes.telemetry]\nkind = 'ingest.file'\npath = 'fixtures/fleet.csv'\n");
+    check(&["none.toml"], 2, "no node that finds anomalies");
+    graph(&sandbox, "[metrics.value]\nhigh = 80", "");
+    let twice = "[nodes.again]\nkind = 'detect'\ninputs = { telemetry = 'telemetry' }\nrules = 'rules.toml'\n";
+    sandbox.write("ops.toml", &(sandbox.read("ops.toml") + twice));
+    check(&["ops.toml", "--input", FLEET, "--compare", "rules.toml"], 2, "--compare needs one detect node");
+    // Two nodes with rules of one name are told apart.
+    let told = backtest(&sandbox, &["ops.toml", "--input", FLEET]).exits(0).stdout;
+    assert!(told.contains("again: value") && told.contains("anomalies: value"), "{told}");
+}
+
+#[test]
+fn the_manual_and_the_schema_of_what_is_printed() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!("backtest_help", backtest(&sandbox, &["--help"]).exits(0).stdout);
+    let schema: Value = serde_json::from_str(&sandbox.agent(&["schema", "backtest"]).exits(0).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let found = json(&sandbox, &[GRAPH, "--input", FLEET, "--compare", "graphs/rules/host.toml"]);
+    let faults: Vec<String> = validator.iter_errors(&found).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, Vec::<String>::new());
+    let mut wrong = found.clone();
+    wrong["rules"][0]["firing"]["episodes"] = Value::from("many");
+    assert!(!validator.is_valid(&wrong));
+}
