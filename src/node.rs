@@ -218,6 +218,11 @@ pub trait Task: Sized + Send + Sync + 'static {
         None
     }
 
+    /// A port that can be left out, but not in a graph with a `[window]`; and what to do.
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// The place in the world that it writes to. No two nodes of a graph may write to one.
     fn writes(&self) -> Option<&str> {
         None

@@ -269,6 +269,9 @@ impl Desk {
         places.retain(|place| place != "-");
         if let Some(folder) = folder {
             keep(&folder.record(), &record);
+            if !run.is_cut() {
+                folder.mark_empty(); // nothing came, and nothing was missed
+            }
             reports.first().map(|report| keep(&folder.report(), report));
         }
         if let Some(path) = &self.invocation.run_record {

@@ -24,6 +24,8 @@ use crate::port::Clock;
 
 /// How many runs of a graph are kept; AGENT_KEEP_RUNS overrides.
 const KEPT_RUNS: usize = 50;
+/// The same of a graph with windows, each of which is a run.
+const KEPT_WINDOWS: usize = 1000;
 
 /// Run a graph: read its telemetry, write its report.
 ///
@@ -94,7 +96,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         run_record: arguments.run_record.as_deref().map(absolute),
     };
     if compiled.plan.window.is_some() {
-        let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment)) };
+        let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment, KEPT_WINDOWS)) };
         let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals };
         return live::live(live, arguments.settings, environment);
     }
@@ -208,20 +210,20 @@ pub(super) fn override_of(flag: &str, role: &str, key: &str, nodes: &[String], p
     }
 }
 
-fn kept_runs(environment: &Environment) -> usize {
-    let Some(text) = environment.get("AGENT_KEEP_RUNS").filter(|text| !text.is_empty()) else { return KEPT_RUNS };
+fn kept_runs(environment: &Environment, usual: usize) -> usize {
+    let Some(text) = environment.get("AGENT_KEEP_RUNS").filter(|text| !text.is_empty()) else { return usual };
     text.trim().parse().unwrap_or_else(|_| {
         let text = safe(text);
         terminal::err(&format!(
-            "warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {KEPT_RUNS} runs of each graph are kept\n"
+            "warning: AGENT_KEEP_RUNS is no whole number: `{text}`; {usual} runs of each graph are kept\n"
         ));
-        KEPT_RUNS
+        usual
     })
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
 fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, Failure> {
-    let (keep, synced) = (kept_runs(environment), load::synced(environment)?);
+    let (keep, synced) = (kept_runs(environment, KEPT_RUNS), load::synced(environment)?);
     let open = |state: StateDir| {
         let state = state.synced(synced);
         new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep)))

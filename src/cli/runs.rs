@@ -8,13 +8,18 @@ use crate::io::state::{RunDir, StateDir};
 
 /// List the runs that are kept, newest first.
 #[derive(Debug, clap::Args)]
-pub struct RunsArguments {}
+pub struct RunsArguments {
+    /// Only those of graphs of this name.
+    graph: Option<String>,
+}
 
-pub fn runs(_: &RunsArguments) -> Result<Exit, Failure> {
+pub fn runs(arguments: &RunsArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
     let state = StateDir::open(environment.get("AGENT_STATE_DIR"))
         .map_err(|why| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why)))?;
-    let rows: Vec<RunRow> = state.list().map_err(Failure::run)?.iter().filter_map(row).collect();
+    let is_meant = |row: &RunRow| arguments.graph.as_ref().is_none_or(|graph| *graph == row.graph);
+    let rows = state.list().map_err(Failure::run)?;
+    let rows: Vec<RunRow> = rows.iter().filter_map(row).filter(is_meant).collect();
     terminal::out(&table(&rows));
     Ok(Exit::Done)
 }

@@ -3,11 +3,12 @@ use std::path::Path;
 use serde_json::value::RawValue;
 
 use super::exit::{Exit, Failure};
+use super::render::safe;
 use super::render::why::{self as view, Basis, Place};
 use super::resume::{journal_of, read};
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::domain::{Anomaly, Completeness, InputRecord, Report, ReportAnomaly};
+use crate::domain::{Anomaly, Completeness, InputRecord, Report, ReportAnomaly, RunStatus};
 use crate::engine::{Entry, Event};
 use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
@@ -36,7 +37,10 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
         let names: Vec<&str> = found.iter().map(|(_, _, a)| a.name.as_str()).collect();
         let help = match did_you_mean(&arguments.anomaly, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "the run has no anomalies".to_string(),
+            None if names.is_empty() => failure(&entries).map_or_else(
+                || "the run has no anomalies".to_string(),
+                |why| format!("the run failed before any was found: {}", safe(why)),
+            ),
             None => format!("its anomalies are: {}", names.join(", ")),
         };
         let message = format!("run {} has no anomaly `{}`", folder.id(), arguments.anomaly);
@@ -52,6 +56,14 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     });
     terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
+}
+
+/// Why the run failed, if it did.
+fn failure(entries: &[Entry]) -> Option<&str> {
+    match &entries.last()?.event {
+        Event::Ended { status: RunStatus::Failed, error } => Some(error.as_deref().unwrap_or("nothing more is known")),
+        _ => None,
+    }
 }
 
 /// Whether the run's report has the anomaly: a later node may have left it out.

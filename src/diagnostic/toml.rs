@@ -95,7 +95,10 @@ fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic
         let help = match did_you_mean(word, candidates.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if candidates.is_empty() => "nothing is configured here".to_string(),
-            None => format!("the keys are: {}", candidates.join(", ")),
+            None => match dotted(&span, source) {
+                Some(quoted) => format!("if the name has a dot in it, quote it: `{quoted}`"),
+                None => format!("the keys are: {}", candidates.join(", ")),
+            },
         };
         return Diagnostic::new(codes::graph::UNKNOWN_KEY, format!("unknown key `{word}`")).at(source, span).help(help);
     }
@@ -113,7 +116,30 @@ fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic
             .at(source, span)
             .help(format!("add `{key} = …`"));
     }
-    Diagnostic::new(codes::graph::WRONG_TYPE, plainly(message)).at(source, span)
+    let help = way_out(message, &span, source);
+    Diagnostic::new(codes::graph::WRONG_TYPE, plainly(message)).at(source, span).maybe_help(help)
+}
+
+/// `[metrics."core.temp"]` where the key is the end of the header `[metrics.core.temp]`. Nodes have no dots in their names.
+fn dotted(key: &Range<usize>, source: &SourceFile) -> Option<String> {
+    let before = source.text.get(..key.start)?;
+    let line = source.text.get(before.rfind('\n').map_or(0, |at| at + 1)..)?.lines().next()?;
+    let header = line.trim().strip_prefix('[')?.split_once(']')?.0;
+    let (table, name) = header.split_once('.')?;
+    let has_dot = name.contains('.') && !name.contains(['"', '\'']) && table != "nodes";
+    has_dot.then(|| format!("[{table}.\"{name}\"]"))
+}
+
+/// What to write instead, where a mistake is a common one.
+fn way_out(message: &str, span: &Range<usize>, source: &SourceFile) -> Option<String> {
+    let written = source.text.get(span.clone()).unwrap_or_default();
+    if message.ends_with("expected struct Label") && written.starts_with(['"', '\'']) {
+        return Some(format!("a label is a table by language: `label = {{ en = {written} }}`"));
+    }
+    let number = written.trim_matches(['"', '\'']);
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let wants_length = message.contains("is not a length of time");
+    (wants_length && is_number).then(|| format!("say of which unit, in quotes: `\"{number}s\"` are seconds"))
 }
 
 /// serde names the types of Rust; a user is told what to write.
@@ -127,7 +153,7 @@ fn plainly(message: &str) -> String {
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a sequence" => "a list",
-        "a map" => "a table",
+        "a map" | "struct Label" => "a table",
         _ => return message.to_string(),
     };
     format!("{found}expected {plain}")
@@ -229,6 +255,53 @@ mod tests {
                 "t.toml:1:1: AG0004: the key `path` is missing [add `path = …`]",
             ]
         );
+    }
+
+    #[test]
+    fn common_mistakes_say_what_to_write() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Label {
+            en: Option<String>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Rule {
+            label: Option<Label>,
+            #[serde(default)]
+            lasts: Option<crate::domain::Span>,
+            #[serde(default)]
+            grace: crate::domain::Wait,
+        }
+        let faults = |text: &str| -> Vec<String> {
+            let source = SourceFile::new("t.toml", text);
+            let faults = decode_file::<Rule>(&source).err().unwrap_or_default();
+            faults.iter().map(|f| format!("{f} [{}]", f.help.clone().unwrap_or_default())).collect()
+        };
+        let seconds = "[say of which unit, in quotes: `\"5s\"` are seconds]";
+        assert_eq!(
+            faults("label = 'oven'\nlasts = '5'"),
+            [
+                "t.toml:1:9: AG0005: invalid type: string \"oven\", expected a table \
+                 [a label is a table by language: `label = { en = 'oven' }`]"
+                    .to_string(),
+                format!("t.toml:2:9: AG0005: `5` is not a length of time such as \"30s\" or \"1m 30s\" {seconds}"),
+            ]
+        );
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        struct Rules {
+            metrics: std::collections::BTreeMap<String, Rule>,
+        }
+        let source = SourceFile::new("t.toml", "[metrics.core.temp_c]\nhigh = 90");
+        let faults_of_rules = decode_file::<Rules>(&source).err().unwrap_or_default();
+        let help = "if the name has a dot in it, quote it: `[metrics.\"core.temp_c\"]`";
+        assert_eq!(faults_of_rules[0].help.as_deref(), Some(help), "{faults_of_rules:?}");
+        assert_eq!(faults("lasts = 'soon'").len(), 1);
+        assert!(faults("lasts = 'soon'")[0].ends_with(" []"));
+        assert_eq!(faults("lasts = '5s'\ngrace = '0s'"), Vec::<String>::new());
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub fn compile(
         }
     }
     faults.extend(written_twice(&file, &built, source));
+    if file.window.is_some() {
+        faults.extend(lacking_in_windows(&file, &built, source));
+    }
     // A window that is malformed is said already.
     if file.window.is_none() && faults.is_empty() {
         faults.extend(never_due(&file, &built, source));
@@ -102,6 +105,26 @@ fn written_twice(file: &GraphFile<'_>, built: &[(&str, &'static Kind, Built)], s
         );
     }
     faults
+}
+
+/// Tasks of a graph with windows that lack a port which they can do without elsewhere.
+fn lacking_in_windows(
+    file: &GraphFile<'_>,
+    built: &[(&str, &'static Kind, Built)],
+    source: &SourceFile,
+) -> Vec<Diagnostic> {
+    let fault = |(name, _, node): &(&str, &'static Kind, Built)| {
+        let Body::Task(task) = &node.body else { return None };
+        let (port, help) = task.needs_in_windows()?;
+        let written = file.nodes.iter().find(|n| n.name == *name)?;
+        let inputs = &written.wiring.as_ref()?.inputs;
+        if inputs.keys().any(|filled| filled.get_ref() == port) {
+            return None;
+        }
+        let message = format!("in a graph with a [window], node `{name}` needs its input `{port}`");
+        Some(Diagnostic::new(codes::graph::MISSING_INPUT, message).at(source, written.span.clone()).help(help))
+    };
+    built.iter().filter_map(fault).collect()
 }
 
 /// Live sources of a graph without windows: no report would ever be due.

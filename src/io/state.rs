@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! <state>/runs/20231001-120000-beef-4a1f/       the last part is the graph's
-//!     events.ndjson  run.json  report.json  cassette.ndjson  lock
+//!     events.ndjson  run.json  report.json  cassette.ndjson  empty  lock
 //! <state>/live/host-0123456789abcdef/         what a live graph keeps between processes
 //!     checkpoint  sources/  lock
 //! ```
@@ -25,6 +25,8 @@ use crate::io::journal::FileJournal;
 pub const LAST: &str = "last";
 /// Folders of runs that are being deleted begin so; they are no runs any more.
 const DELETED: &str = ".deleted-";
+/// A file in the folder of a run whose window had no records.
+const EMPTY: &str = "empty";
 
 /// The state directory. Nothing is made on disk before a run is.
 #[derive(Debug, Clone)]
@@ -155,9 +157,9 @@ impl StateDir {
         Ok((found, left))
     }
 
-    /// Deletes the oldest finished runs beyond the newest `keep` runs of each graph; gives how many went. A run that
-    /// somebody works on is never deleted. One that was interrupted can still be resumed, so as many of these are kept
-    /// again.
+    /// Deletes the oldest finished runs beyond the newest `keep` runs of each graph, those of windows without records
+    /// first; gives how many went. A run that somebody works on is never deleted. One that was interrupted can still be
+    /// resumed, so as many of these are kept again.
     ///
     /// # Errors
     /// AG0304. A run that cannot be deleted stays, and is tried again next time.
@@ -166,32 +168,26 @@ impl StateDir {
         for folder in left {
             let _ = fs::remove_dir_all(folder);
         }
-        let mut deleted = 0;
-        // By graph: runs, and those beyond `keep` that were interrupted. Which graph a run is of stands in its name, so
-        // that nothing needs to be opened that stays.
-        let mut seen: HashMap<String, (usize, usize)> = HashMap::new();
+        // Which graph a run is of stands in its name, so that nothing needs to be looked into where none has too many.
+        let mut graphs: HashMap<String, Vec<RunDir>> = HashMap::new();
         for run in runs {
-            let (count, interrupted) = seen.entry(key_of(&run.id).to_string()).or_default();
-            *count += 1;
-            if *count <= keep {
-                continue;
-            }
-            if !run.is_finished() {
-                *interrupted += 1;
-                if *interrupted <= keep {
-                    continue;
-                }
-            }
-            let Ok(lock) = run.try_lock() else { continue };
-            // Renamed first: a folder that is half deleted must not look like a run.
-            let gone = self.runs().join(format!("{DELETED}{}", run.id));
-            if fs::rename(&run.path, &gone).is_ok() {
-                deleted += 1;
-                drop(lock);
-                let _ = fs::remove_dir_all(&gone); // what is left goes next time
-            }
+            graphs.entry(key_of(&run.id).to_string()).or_default().push(run);
         }
-        Ok(deleted)
+        let surplus = graphs.into_values().filter(|runs| runs.len() > keep).flat_map(|runs| beyond(runs, keep));
+        Ok(surplus.filter(|run| self.delete(run)).count())
+    }
+
+    /// Whether the run is gone: not if somebody works on it.
+    fn delete(&self, run: &RunDir) -> bool {
+        let Ok(lock) = run.try_lock() else { return false };
+        // Renamed first: a folder that is half deleted must not look like a run.
+        let gone = self.runs().join(format!("{DELETED}{}", run.id));
+        let is_gone = fs::rename(&run.path, &gone).is_ok();
+        drop(lock);
+        if is_gone {
+            let _ = fs::remove_dir_all(&gone); // what is left goes next time
+        }
+        is_gone
     }
 
     /// Forces the names on the way to `folder` to the disk, where this is synced.
@@ -208,6 +204,20 @@ impl StateDir {
     fn at(&self, id: String) -> RunDir {
         RunDir { path: self.runs().join(&id), id, synced: self.synced }
     }
+}
+
+/// Of the runs of one graph, newest first, those that may go.
+fn beyond(runs: Vec<RunDir>, keep: usize) -> Vec<RunDir> {
+    let (empty, full): (Vec<RunDir>, Vec<RunDir>) = runs.into_iter().partition(|run| run.path.join(EMPTY).exists());
+    let room = keep.saturating_sub(full.len());
+    let full = full.into_iter().skip(keep);
+    let mut interrupted = 0;
+    let full = full.filter(|run| {
+        let can_go_on = !run.is_finished();
+        interrupted += usize::from(can_go_on);
+        !can_go_on || interrupted > keep
+    });
+    full.chain(empty.into_iter().skip(room)).collect()
 }
 
 /// The folder of one run.
@@ -250,6 +260,11 @@ impl RunDir {
 
     pub fn cassette(&self) -> PathBuf {
         self.path.join("cassette.ndjson")
+    }
+
+    /// Notes that its window had no records: it goes before others do.
+    pub fn mark_empty(&self) {
+        let _ = File::create(self.path.join(EMPTY)); // without it the run is kept a little longer
     }
 
     /// Takes the run for this process.

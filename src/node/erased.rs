@@ -241,6 +241,8 @@ pub trait AnyTask: Send + Sync {
     fn run<'a>(&'a self, input: &'a RawValue, cx: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>>;
     /// See [`Task::fallback`].
     fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>>;
+    /// See [`Task::needs_in_windows`].
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)>;
     /// See [`Task::writes`].
     fn writes(&self) -> Option<&str>;
 }
@@ -257,6 +259,10 @@ impl<T: Task> AnyTask for T {
     fn fallback(&self, input: &RawValue) -> Option<Box<RawValue>> {
         let typed = serde_json::from_str(input.get()).ok()?;
         to_raw_value(&Task::fallback(self, typed)?).ok()
+    }
+
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)> {
+        Task::needs_in_windows(self)
     }
 
     fn writes(&self) -> Option<&str> {

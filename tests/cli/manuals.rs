@@ -158,6 +158,18 @@ fn why_tells_which_input_an_anomaly_is_from() {
 }
 
 #[test]
+fn why_says_that_a_run_failed_and_runs_are_listed_by_graph() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bad.json", "nonsense\n");
+    sandbox.agent(&["run", "graphs/default.toml", "--offline", "--input", "bad.json"]).exits(1);
+    let ran = sandbox.agent(&["why", "last", "cpu_usage"]).exits(2);
+    assert!(ran.stderr.contains("the run failed before any was found"), "{}", ran.stderr);
+    let listed = |arguments: &[&str]| sandbox.agent(arguments).exits(0).stdout.lines().count();
+    assert_eq!((listed(&["runs"]), listed(&["runs", "infrastructure"])), (2, 2));
+    assert_eq!(sandbox.agent(&["runs", "other"]).exits(0).stdout, "no runs are kept\n");
+}
+
+#[test]
 fn why_says_when_an_anomaly_is_not_in_the_report() {
     let sandbox = Sandbox::new();
     let more = "\n[nodes.fleet]\nkind = \"ingest.file\"\npath = \"../fixtures/fleet.ndjson\"\n\n\

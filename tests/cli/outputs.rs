@@ -61,6 +61,11 @@ fn the_example_of_alerts_runs() {
     assert!(ran.stderr.contains("AG0402"), "{}", ran.stderr);
     assert_eq!(sandbox.read("reports.ndjson").lines().count(), 1);
     assert_eq!(sandbox.read("graphs/alerts-failed.ndjson").lines().count(), 1);
+    // Quiet is errors only, and a lost alert is one.
+    let quiet = ["run", graph, "--offline", "-q", "--set", "alert.retries=0"];
+    let ran = sandbox.agent_with(&[("ALERT_URL", AWAY)], &quiet).exits(0);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("AG0402"), "{ran:#?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
 }
 
 /// Every host sends a record every 30 s, one of them less and less; one never does.

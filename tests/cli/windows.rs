@@ -684,16 +684,16 @@ fn an_episode_asks_the_model_when_it_opens_and_escalates_only() {
 /// Takes alerts; the first `held` of them get no answer.
 struct Hook {
     url: String,
-    /// The header and the key of the body.
-    keys: Arc<Mutex<Vec<(String, Value)>>>,
+    /// The header with the key, and the body.
+    taken: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Hook {
     fn start(held: usize) -> Hook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let (keys, count) = (Arc::new(Mutex::new(Vec::new())), AtomicUsize::new(0));
-        let log: Arc<Mutex<Vec<(String, Value)>>> = keys.clone();
+        let (taken, count) = (Arc::new(Mutex::new(Vec::new())), AtomicUsize::new(0));
+        let log: Arc<Mutex<Vec<(String, Value)>>> = taken.clone();
         thread::spawn(move || {
             let mut kept = Vec::new();
             for stream in listener.incoming().flatten() {
@@ -702,7 +702,7 @@ impl Hook {
                     line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"))
                 });
                 let body: Value = serde_json::from_slice(&body).unwrap();
-                log.lock().unwrap().push((header.unwrap().1.to_string(), body["idempotency_key"].clone()));
+                log.lock().unwrap().push((header.unwrap().1.to_string(), body));
                 if count.fetch_add(1, Ordering::Relaxed) < held {
                     kept.push(stream); // open, so that the client waits
                 } else {
@@ -710,11 +710,20 @@ impl Hook {
                 }
             }
         });
-        Hook { url, keys }
+        Hook { url, taken }
     }
 
     fn keys(&self) -> Vec<(String, Value)> {
-        self.keys.lock().unwrap().clone()
+        let taken = self.taken.lock().unwrap();
+        taken.iter().map(|(header, body)| (header.clone(), body["idempotency_key"].clone())).collect()
+    }
+
+    /// The changes of each alert.
+    fn changes(&self) -> Vec<String> {
+        let of = |change: &Value| format!("{} {} {}", change["anomaly"], change["phase"], change["severity"]);
+        let taken = self.taken.lock().unwrap();
+        let changes = taken.iter().map(|(_, body)| body["changes"].as_array().unwrap().iter().map(of));
+        changes.map(|changes| changes.collect::<Vec<_>>().join(", ").replace('"', "")).collect()
     }
 }
 
@@ -739,6 +748,66 @@ fn an_alert_that_is_repeated_has_its_key() {
     let id = keys[0].0.split('/').next().unwrap();
     let journal = fs::read_to_string(sandbox.state().join("runs").join(id).join("events.ndjson")).unwrap();
     assert_eq!(events(&journal).iter().filter(|(name, _)| name == "resumed").count(), 1, "{journal}");
+}
+
+const CHANGES: &str = "\n[nodes.alert]\nkind = \"output.webhook\"\nwhen = \"change\"\n";
+
+/// Records of a host, one a second, with this CPU usage.
+fn usage(host: &str, seconds: std::ops::Range<u64>, value: f64) -> String {
+    let line = |at| format!("{{\"timestamp\":\"{}\",\"host\":\"{host}\",\"cpu_usage\":{value}}}\n", time_of(at));
+    seconds.map(line).collect()
+}
+
+#[test]
+fn an_alert_tells_the_end_of_an_episode_and_not_that_its_series_is_silent() {
+    let (sandbox, hook) = (sandbox("follow = true"), Hook::start(0));
+    sandbox.write("rules.toml", "[metrics.cpu_usage]\nlabel = { en = \"CPU usage\" }\nhigh = 90\nclear = 50\n");
+    let alert = format!("{CHANGES}inputs = {{ report = \"report\", anomalies = \"anomalies\" }}\n");
+    append(&sandbox, LIVE, &format!("{alert}url = \"{}\"\n", hook.url));
+    // Opens; silent while another host goes on; hovers above `clear`; silent again; below it. Killed in each of them.
+    let steps = [
+        ("000000", usage("web-1", 0..10, 95.0) + &usage("web-2", 10..12, 10.0)),
+        ("000020", usage("web-2", 12..32, 10.0)),
+        ("000030", usage("web-2", 32..42, 10.0)),
+        ("000040", usage("web-1", 42..50, 60.0) + &usage("web-2", 50..52, 10.0)),
+        ("000050", usage("web-2", 52..62, 10.0)),
+        ("000100", usage("web-1", 62..70, 40.0) + &usage("web-2", 70..72, 10.0)),
+        ("000110", usage("web-2", 72..82, 10.0)),
+    ];
+    let mut told = Vec::new();
+    for (window, records) in steps {
+        append(&sandbox, INPUT, &records);
+        let live = Following::start(&sandbox, &["--offline", "-q"]);
+        let has_ended =
+            || run_records_so_far(&sandbox).iter().any(|record| record.contains(window) && record.contains("\"done\""));
+        wait_until("the run of a window does not end", has_ended);
+        live.kill();
+        told.push(hook.changes().len());
+    }
+    assert_eq!(hook.changes(), ["cpu_usage@web-1 opened high", "cpu_usage@web-1 resolved high"], "{told:?}");
+    assert_eq!(told, [1, 1, 1, 1, 1, 2, 2]);
+}
+
+/// The texts of the run records that are there, each with the label of its window.
+fn run_records_so_far(sandbox: &Sandbox) -> Vec<String> {
+    let read = |id: String| fs::read_to_string(sandbox.state().join("runs").join(id).join("run.json")).ok();
+    let record = |text: String| {
+        let record: Value = serde_json::from_str(&text).ok()?;
+        let start = record["window"]["span"]["start"].as_str()?.replace([':', '-'], "");
+        Some(start + &text)
+    };
+    sandbox.runs().into_iter().filter_map(read).filter_map(record).collect()
+}
+
+#[test]
+fn an_alert_of_changes_in_windows_needs_to_know_of_episodes() {
+    let sandbox = sandbox("");
+    append(&sandbox, LIVE, &format!("{CHANGES}inputs = {{ report = \"report\" }}\nurl = \"http://127.0.0.1:9/\"\n"));
+    let ran = sandbox.agent(&["check", LIVE]).exits(78);
+    insta::assert_snapshot!(sandbox.redact(&ran.stderr));
+    sandbox.agent(&["run", LIVE, "--offline"]).exits(78);
+    sandbox.edit(LIVE, "when = \"change\"", "when = \"anomalies\"");
+    sandbox.agent(&["check", LIVE]).exits(0);
 }
 
 /// A host sends records of now for so long, four a second.

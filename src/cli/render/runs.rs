@@ -12,6 +12,8 @@ pub struct RunRow {
     /// `None` while it runs, and for a run that was interrupted.
     pub ended: Option<Timestamp>,
     pub graph: String,
+    /// Start of its window; `None` where the whole input is one.
+    pub window: Option<Timestamp>,
     pub status: RunStatus,
     /// Whether a process works on it now.
     pub alive: bool,
@@ -30,6 +32,7 @@ impl RunRow {
             started: record.started,
             ended: record.ended,
             graph: record.graph.clone(),
+            window: record.window.as_ref().map(|window| window.span.start),
             status: record.status,
             alive,
             resumable,
@@ -58,25 +61,32 @@ pub fn runs(rows: &[RunRow]) -> String {
         return "no runs are kept\n".to_string();
     }
     let mut table = grid(u16::MAX);
-    table.set_header(["run", "started", "graph", "status", "high", "medium", "low", "took"]);
+    // Only where it says something.
+    let has_windows = rows.iter().any(|row| row.window.is_some());
+    let window = |cell: String| has_windows.then_some(cell);
+    let rest = ["status", "high", "medium", "low", "took"].map(String::from);
+    table.set_header(
+        ["run", "started", "graph"].map(String::from).into_iter().chain(window("window".into())).chain(rest),
+    );
     for row in rows {
         let count = |at: usize| match row.anomalies {
             Some(counts) => counts.get(at).copied().unwrap_or(0).to_string(),
             None => "-".to_string(),
         };
-        table.add_row([
-            safe(&row.run).into_owned(),
-            second(row.started).to_string(),
-            safe(&row.graph).into_owned(),
+        let of = [safe(&row.run).into_owned(), second(row.started).to_string(), safe(&row.graph).into_owned()];
+        let start = row.window.map_or_else(|| "-".to_string(), |start| start.to_string());
+        let rest = [
             row.state().to_string(),
             count(2),
             count(1),
             count(0),
             row.ended.map_or_else(|| "-".to_string(), |ended| duration(row.started, ended)),
-        ]);
+        ];
+        table.add_row(of.into_iter().chain(window(start)).chain(rest));
     }
     space(&mut table);
-    align_right(&mut table, 4..8);
+    let first = if has_windows { 5 } else { 4 };
+    align_right(&mut table, first..first + 4);
     let mut printed = print(&table, 0, Style { color: false, width: usize::MAX }, |_| None);
     let interrupted = rows.iter().filter(|row| row.interrupted() && row.resumable).count() as u64;
     if interrupted > 0 {
@@ -105,6 +115,7 @@ mod tests {
             started,
             ended: took_ms.and_then(|ms| Timestamp::from_micros(started.micros() + ms * 1000)),
             graph: "infrastructure".into(),
+            window: None,
             status,
             alive: false,
             resumable: true,
@@ -143,5 +154,12 @@ mod tests {
         let listed = runs(&[lost]);
         assert!(listed.contains("  interrupted  ") && !listed.contains("agent resume"), "{listed}");
         assert_eq!(runs(&[]), "no runs are kept\n");
+        let mut of_window = row("20231001-120100-00ff", RunStatus::Done, Some(5), Some([0, 0, 1]));
+        of_window.window = Timestamp::parse("2023-10-01T11:59:50Z");
+        insta::assert_snapshot!(runs(&[of_window, row("20231001-120000-0001", RunStatus::Failed, None, None)]), @r"
+        run                   started               graph           window                status  high  medium  low  took
+        20231001-120100-00ff  2023-10-01T12:00:00Z  infrastructure  2023-10-01T11:59:50Z  done       1       0    0  5 ms
+        20231001-120000-0001  2023-10-01T12:00:00Z  infrastructure  -                     failed     -       -    -     -
+        ");
     }
 }

@@ -43,6 +43,9 @@ impl AnyTask for Given {
     fn writes(&self) -> Option<&str> {
         None
     }
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
 }
 
 /// Gives what it is given: stands for an output node, which would tell the world of it.
@@ -56,6 +59,9 @@ impl AnyTask for Echo {
         None
     }
     fn writes(&self) -> Option<&str> {
+        None
+    }
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)> {
         None
     }
 }

@@ -62,7 +62,7 @@ super::codes! {
     UNCLOSED = "AG0121", "JSON array without its end",
         "The closing `]` is missing: the file was probably cut off. What was read is kept.",
         "Check that the file is complete.";
-    AHEAD = "AG0122", "record of the future",
+    AHEAD = "AG0122", "record of the future, left out",
         "The time of a record of a live source is ahead of this machine's clock by more than `[window] max_ahead`. Taken at its word it would close the windows of all other records, so it is left out.",
         "Set the clock of the sender, or of this machine; or raise `max_ahead`.";
     OUTAGE = "AG0130", "the source could not be reached",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use toml::Spanned;
 
-use self::change::{Change, Told, changes};
+use self::change::{Change, Ledger, Phase};
 use self::endpoint::{Endpoint, Limits, Posted};
 use self::message::{Finding, Message};
 use crate::diagnostic::{Diagnostic, codes};
@@ -28,16 +28,23 @@ use crate::port::Clock;
 /// ```toml
 /// [nodes.alert]
 /// kind = "output.webhook"
-/// inputs = { report = "report" }     # and anomalies = "anomalies" where the report leaves some out
-/// url = "${ALERT_URL}"               # from the environment or `.env`: such an address is a secret
+/// inputs = { report = "report", anomalies = "anomalies" } # of `detect` and `completeness`, as the report has them
+/// url = "${ALERT_URL}"                                    # from the environment or `.env`: such an address is a secret
 /// format = "slack"
 /// ```
 ///
-/// `when` says what is worth telling. `"change"`: an anomaly is new, worse than was told, or gone; what was last told is
-/// remembered from window to window. `"anomalies"`: every report that has some. `"always"`: every report.
+/// `when` says what is worth telling. `"change"`: an episode has opened, got worse than was told, or is over.
+/// `"anomalies"`: every report that has some. `"always"`: every report.
+///
+/// Changes are those of episodes, which `anomalies` carry and a report does not: in a graph with a `[window]`, `"change"`
+/// needs that input. What was told is remembered from window to window, also after a crash. A series of which nothing is
+/// heard is neither told nor forgotten: it is `resolved` once its episode is, in the first window whose values are all
+/// below `clear`. Without a `[window]` there is nothing to compare with: every anomaly of a run is `opened`.
 ///
 /// `format = "slack"` posts `text` and `blocks` as Slack, Mattermost and others take them; `"json"` posts the report
-/// itself: `{ "idempotency_key", "run", "window", "changes", "report" }`.
+/// itself: `{ "idempotency_key", "run", "window", "changes", "report" }`. A change is `{ "anomaly", "episode", "phase",
+/// "severity" }`: by its `episode` a receiver can tell which alert a `resolved` ends. In windows there are none without
+/// the input `anomalies`.
 ///
 /// The header `Idempotency-Key` is `<run>/<task>`, the same however often it is tried, also after a crash; in the body it
 /// is `idempotency_key`, in Slack's the id of the first block. An alert is posted at least once; by its key a receiver
@@ -46,10 +53,11 @@ use crate::port::Clock;
 /// Tried again: no connection, no answer within 10 s, and the answers 408, 409, 425, 429 and 5xx; with pauses that
 /// double from 0.2 to 10 s, or as long as `Retry-After` asks. Any other answer than 2xx is final, redirects too. After
 /// `retries`, or where a pause would end after the `deadline`, the alert goes into the dead-letter file, one JSON object
-/// a line with time, key, reason and payload; a warning and the run record say so, and the run goes on. With `"change"`,
-/// what was not told stays untold, and is tried again with the next window. A receiver that did not take the last alert is
-/// tried once a window, for 2 s at most, until it takes one, so that windows do not pile up behind it. The node's own `timeout`, if any, has to be
-/// longer than the `deadline`.
+/// a line with time, key, reason and payload; an error in the log, also with `-q`, and the run record say so, and the run
+/// goes on. A change that was not told stays untold, and is told with the next window, whether that mentions it or not; but
+/// an episode that was over before anybody could be told that it had opened is no news. A receiver that did not take the
+/// last alert is tried once a window, for 2 s at most, until it takes one, so that windows do not pile up behind it. The
+/// node's own `timeout`, if any, has to be longer than the `deadline`.
 ///
 /// Of the address only scheme and host are ever shown.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -102,7 +110,7 @@ pub enum When {
     Always,
     /// Every report that has anomalies.
     Anomalies,
-    /// An anomaly is new, worse than was told, or gone.
+    /// An episode has opened, is worse than was told, or is over.
     #[default]
     Change,
 }
@@ -111,7 +119,7 @@ pub enum When {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     pub report: Report,
-    /// Stand in for those of the report.
+    /// Stand in for those of the report, and tell of their episodes.
     #[serde(default)]
     pub anomalies: Option<Vec<Anomaly>>,
 }
@@ -125,7 +133,7 @@ pub struct Webhook {
 
 impl Task for Webhook {
     const KIND: &'static str = "output.webhook";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
     type Input = Input;
     type Output = Delivery;
@@ -145,12 +153,13 @@ impl Task for Webhook {
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<Delivery, TaskError> {
         let Input { report, anomalies } = input;
+        let memory = format!("{}/episodes", cx.task);
+        let ledger = cx.window.as_ref().map(|_| {
+            let before = cx.recall(&memory).and_then(|text| serde_json::from_str(&text).ok());
+            Ledger::next(before, anomalies.as_deref().unwrap_or_default())
+        });
         let findings = findings(&report, anomalies);
-        // Backwards, so that of one name the worse stays.
-        let now: Told = findings.iter().rev().map(|finding| (finding.name.clone(), finding.severity)).collect();
-        let memory = format!("{}/told", cx.task);
-        let told = cx.recall(&memory).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        let changes = changes(&told, &now);
+        let changes = ledger.as_ref().map_or_else(|| all_new(&findings), Ledger::changes);
         let mut delivery = Delivery {
             task: cx.task.clone(),
             endpoint: self.endpoint.shown(),
@@ -160,7 +169,15 @@ impl Task for Webhook {
             reason: None,
             dead_letter: None,
         };
+        let keep = |ledger: Option<Ledger>| -> Result<(), TaskError> {
+            let Some(ledger) = ledger else { return Ok(()) };
+            // Also where nothing has changed: what was kept long ago may have made room for other things.
+            let value = serde_json::to_string(&ledger).map_err(unwritten)?;
+            cx.note(Note::Keep { key: memory, value });
+            Ok(())
+        };
         if !self.is_worth_telling(&findings, &changes) {
+            keep(ledger)?;
             return Ok(delivery);
         }
         let payload = self.payload(&delivery.key, cx, &report, &findings, &changes).map_err(unwritten)?;
@@ -169,13 +186,21 @@ impl Task for Webhook {
         match failure {
             None => {
                 delivery.outcome = DeliveryOutcome::Delivered;
-                let value = serde_json::to_string(&now).map_err(unwritten)?;
-                cx.note(Note::Keep { key: memory, value });
+                keep(ledger.map(Ledger::told))?;
             }
-            Some(reason) => self.bury(&mut delivery, reason, cx, &payload)?,
+            Some(reason) => {
+                self.bury(&mut delivery, reason, cx, &payload)?;
+                keep(ledger)?;
+            }
         }
         cx.note(Note::Delivery(delivery.clone()));
         Ok(delivery)
+    }
+
+    fn needs_in_windows(&self) -> Option<(&'static str, &'static str)> {
+        let help = "wire the lists that `merge` gets, as in `anomalies = [\"anomalies\", \"completeness.anomalies\"]`: they \
+                    tell what has opened and what is over, and a report does not; or write `when = \"anomalies\"`";
+        (self.when == When::Change).then_some(("anomalies", help))
     }
 }
 
@@ -220,7 +245,11 @@ impl Webhook {
             ))
         })?;
         let code = codes::output::DEAD_LETTER.id;
-        tracing::warn!(key = delivery.key, "{code}: {endpoint} did not get an alert: {reason}; it is kept in `{path}`");
+        // A lost alert is an error, though the run goes on.
+        tracing::error!(
+            key = delivery.key,
+            "{code}: {endpoint} did not get an alert: {reason}; it is kept in `{path}`"
+        );
         delivery.outcome = DeliveryOutcome::DeadLettered;
         delivery.reason = Some(reason);
         delivery.dead_letter = Some(path.clone());
@@ -244,6 +273,17 @@ struct DeadLetter<'a> {
 /// Our own types always serialise; if one does not, it is a bug to be told of.
 fn unwritten(error: serde_json::Error) -> TaskError {
     TaskError::Permanent(error.to_string())
+}
+
+/// Where nothing was told before, everything is new.
+fn all_new(findings: &[Finding]) -> Vec<Change> {
+    let change = |Finding { name, severity, .. }: &Finding| Change {
+        anomaly: name.clone(),
+        episode: None,
+        phase: Phase::Opened,
+        severity: *severity,
+    };
+    findings.iter().map(change).collect()
 }
 
 fn findings(report: &Report, anomalies: Option<Vec<Anomaly>>) -> Vec<Finding> {

@@ -136,6 +136,26 @@ fn retention_deletes_the_oldest_finished_runs_only() {
 }
 
 #[test]
+fn windows_without_records_go_before_others_do() {
+    let (_folder, state) = state();
+    for second in 0..8 {
+        let (run, _lock) = create(&state, second, 0);
+        finish(&run, "done");
+        if second != 1 && second != 3 {
+            run.mark_empty();
+        }
+    }
+    let left = |keep| {
+        state.retain(keep).unwrap();
+        ids(&state).iter().map(|id| id[14..15].to_string()).collect::<String>()
+    };
+    assert_eq!(left(8), "76543210");
+    assert_eq!(left(4), "7631", "the newest empty ones where there is room");
+    assert_eq!(left(2), "31");
+    assert_eq!(left(1), "3");
+}
+
+#[test]
 fn a_graph_does_not_push_out_the_runs_of_another() {
     let (_folder, state) = state();
     let run = |graph: &str, second| finish(&of_graph(&state, graph, second, 0).0, "done");

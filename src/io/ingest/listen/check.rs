@@ -3,6 +3,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::Fault;
@@ -77,6 +78,28 @@ pub fn check(body: Vec<u8>, schema: &Schema) -> Result<Checked, String> {
         lines = keep(&lines, &good);
     }
     Ok(Checked { lines, records: record.records, bad: record.bad, faults })
+}
+
+/// What people do wrong most often, where no record of a body can be used.
+pub fn mistake(body: &[u8]) -> Option<&'static str> {
+    let body = body.trim_ascii();
+    if !body.starts_with(b"{") {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Map<String, Value>>();
+    let first = values.next()?.ok()?;
+    if values.next().is_some() {
+        let is_one_line = memchr::memchr(b'\n', body).is_none();
+        return is_one_line.then_some(
+            "several objects are on one line. One record a line: `curl --data-binary @file` keeps newlines, `-d @file` \
+             takes them out",
+        );
+    }
+    let holds_records = |value: &Value| value.as_array().is_some_and(|all| all.iter().any(Value::is_object));
+    first
+        .values()
+        .any(holds_records)
+        .then_some("it is an object around an array. Send the array itself, or one record a line")
 }
 
 /// The elements of an array, one a line.

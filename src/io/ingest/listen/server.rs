@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
-use super::check::{Checked, Unreadable, check, gunzip};
+use super::check::{Checked, Unreadable, check, gunzip, mistake};
 use super::connections::{Bounds, FAREWELL, Request, Response, serve};
 use super::spool::Spool;
 use crate::domain::Fault;
@@ -195,9 +195,10 @@ impl Desk {
         }
         let _in_flight = self.make_room(length.filter(|_| !packed))?;
         let body = self.read(body, packed).await?;
+        let mistake = mistake(&body);
         let checked = check(body, &self.terms.schema)
             .map_err(|why| refuse(StatusCode::BAD_REQUEST, &format!("the array is not well-formed: {why}")))?;
-        self.keep(checked).await
+        self.keep(checked, mistake).await
     }
 
     /// Who may send, and whether now.
@@ -253,7 +254,7 @@ impl Desk {
     }
 
     /// Answers once the records are safe.
-    async fn keep(&self, mut checked: Checked) -> Result<Response, Response> {
+    async fn keep(&self, mut checked: Checked, mistake: Option<&str>) -> Result<Response, Response> {
         if checked.bad > 0 {
             let mut rejected = self.rejected.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             rejected.bad += checked.bad;
@@ -261,7 +262,8 @@ impl Desk {
         }
         let mut said = json!({ "accepted": checked.records, "bad": checked.bad, "lines": checked.bad_lines() });
         if checked.records == 0 {
-            said["error"] = "there is no record in it that can be used".into();
+            let none = "there is no record in it that can be used";
+            said["error"] = mistake.map_or(none.to_string(), |mistake| format!("{none}: {mistake}")).into();
             return Err(reply(StatusCode::UNPROCESSABLE_ENTITY, said));
         }
         let (done, safe) = oneshot::channel();

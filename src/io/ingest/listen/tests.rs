@@ -181,6 +181,15 @@ fn records_are_accepted_and_read() {
     let answer = client.post("nonsense");
     assert_eq!((answer.status, &answer.body["accepted"]), (422, &0.into()));
     assert_eq!(client.post("").status, 422);
+    let why = |answer: Answer| {
+        assert_eq!((answer.status, &answer.body["accepted"]), (422, &0.into()));
+        answer.body["error"].as_str().unwrap().to_string()
+    };
+    let joined = why(client.post(lines(1..4).replace('\n', "")));
+    assert!(joined.contains("--data-binary"), "{joined}");
+    let wrapped = why(client.post("{\"records\": [{\"timestamp\": 4}]}"));
+    assert!(wrapped.contains("an object around an array"), "{wrapped}");
+    assert_eq!(why(client.post("{\"a\": 4}")), "there is no record in it that can be used");
     assert_eq!(client.post("[{\"timestamp\": 4}").status, 400);
 
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -194,9 +203,9 @@ fn records_are_accepted_and_read() {
     assert_eq!(scene.drain(), [4, 6, 7, 8, 9]);
 
     let record = scene.reader().record();
-    assert_eq!((record.records, record.bad, record.entities, record.format.as_str()), (8, 3, 1, "ndjson"));
+    assert_eq!((record.records, record.bad, record.entities, record.format.as_str()), (8, 6, 1, "ndjson"));
     let counts: Vec<_> = record.faults.iter().map(|fault| (fault.code.as_str(), fault.count)).collect();
-    assert_eq!(counts, [("AG0108", 2), ("AG0109", 1)]);
+    assert_eq!(counts, [("AG0108", 3), ("AG0109", 3)]);
     assert!(record.path.starts_with("http://127.0.0.1:"), "{}", record.path);
     let said = std::fs::read_to_string(scene.folder.as_ref().unwrap().path().join(ADDRESS)).unwrap();
     assert_eq!(said, scene.reader().server.address.to_string());

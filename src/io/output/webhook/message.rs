@@ -67,25 +67,35 @@ impl Message<'_> {
     }
 
     fn headline(&self) -> String {
-        let worst = self.findings.iter().map(|finding| finding.severity).max();
-        let resolved = self.changes.iter().any(|change| change.phase == Phase::Resolved);
-        match (self.language, worst, self.findings.len()) {
-            (Language::En, None, _) if resolved => "No anomaly any more".to_string(),
-            (Language::En, None, _) => "No anomaly".to_string(),
-            (Language::En, Some(worst), 1) => format!("1 anomaly, {} severity", word(worst, Language::En)),
-            (Language::En, Some(worst), n) => format!("{n} anomalies, the worst of {} severity", worst.word()),
-            (Language::Fr, None, _) if resolved => "Plus aucune anomalie".to_string(),
-            (Language::Fr, None, _) => "Aucune anomalie".to_string(),
-            (Language::Fr, Some(worst), 1) => format!("1 anomalie, gravité {}", word(worst, Language::Fr)),
-            (Language::Fr, Some(worst), n) => {
-                format!("{n} anomalies, la pire de gravité {}", word(worst, Language::Fr))
+        let untold = self.unmentioned().map(|change| change.severity);
+        let severities: Vec<Severity> = self.findings.iter().map(|finding| finding.severity).chain(untold).collect();
+        let over = self.changes.iter().filter(|change| change.phase == Phase::Resolved).count();
+        match (self.language, severities.iter().max(), severities.len(), over) {
+            (Language::En, None, _, 0) => "No anomaly".to_string(),
+            (Language::En, None, _, 1) => "1 anomaly is over".to_string(),
+            (Language::En, None, _, n) => format!("{n} anomalies are over"),
+            (Language::En, Some(worst), 1, _) => format!("1 anomaly, {} severity", worst.word()),
+            (Language::En, Some(worst), n, _) => format!("{n} anomalies, the worst of {} severity", worst.word()),
+            (Language::Fr, None, _, 0) => "Aucune anomalie".to_string(),
+            (Language::Fr, None, _, 1) => "1 anomalie terminée".to_string(),
+            (Language::Fr, None, _, n) => format!("{n} anomalies terminées"),
+            (Language::Fr, Some(worst), 1, _) => format!("1 anomalie, gravité {}", word(*worst, Language::Fr)),
+            (Language::Fr, Some(worst), n, _) => {
+                format!("{n} anomalies, la pire de gravité {}", word(*worst, Language::Fr))
             }
         }
     }
 
-    /// What has changed first, then the others, worst first; what is over at the end.
+    /// Open episodes of which the receiver was not told, and of which this window says nothing.
+    fn unmentioned(&self) -> impl Iterator<Item = &Change> {
+        let is_found = |change: &Change| self.findings.iter().any(|finding| finding.name == change.anomaly);
+        self.changes.iter().filter(move |change| change.phase != Phase::Resolved && !is_found(change))
+    }
+
+    /// What has changed first, then the others, worst first; then what is told late, and what is over at the end.
     fn anomalies(&self) -> Vec<String> {
-        let change = |name: &str| self.changes.iter().find(|change| change.anomaly == name);
+        let is_of = |change: &Change, name: &str| change.phase != Phase::Resolved && change.anomaly == name;
+        let change = |name: &str| self.changes.iter().find(|change| is_of(change, name));
         let (news, others): (Vec<&Finding>, Vec<&Finding>) =
             self.findings.iter().partition(|finding| change(&finding.name).is_some());
         let shown = news.into_iter().chain(others).take(ANOMALIES).map(|finding| {
@@ -94,12 +104,16 @@ impl Message<'_> {
             let mark = mark.map(|mark| format!(", {mark}")).unwrap_or_default();
             format!("• *{severity}*{mark}: {}", escape(&cut(&finding.description)))
         });
+        let late = self.unmentioned().take(ANOMALIES).map(|change| {
+            let (severity, mark) = (word(change.severity, self.language), mark(change.phase, self.language));
+            format!("• *{severity}*, {mark}: {}", escape(&cut(&change.anomaly)))
+        });
         let over = self.changes.iter().filter(|change| change.phase == Phase::Resolved).take(ANOMALIES);
         let over = over.map(|change| {
             let mark = mark(change.phase, self.language);
             format!("• {mark}: {}", escape(&cut(&change.anomaly)))
         });
-        shown.chain(over).collect()
+        shown.chain(late).chain(over).collect()
     }
 
     fn context(&self) -> String {
@@ -193,7 +207,7 @@ mod tests {
     }
 
     fn change(anomaly: &str, phase: Phase) -> Change {
-        Change { anomaly: anomaly.to_string(), phase, severity: Severity::High }
+        Change { anomaly: anomaly.to_string(), episode: None, phase, severity: Severity::High }
     }
 
     fn slack(language: Language, advice: usize, findings: &[Finding], changes: &[Change]) -> Value {
@@ -219,6 +233,9 @@ mod tests {
             slack(Language::En, 0, &[], &[change("cpu@a", Phase::Resolved)]),
             slack(Language::Fr, 0, &[], &[]),
             slack(Language::En, 0, &findings[..1], &[change("cpu@a", Phase::Escalated)]),
+            // The same again before the end was told, and one that is told late.
+            slack(Language::En, 0, &findings[..1], &[change("cpu@a", Phase::Resolved), change("cpu@a", Phase::Opened)]),
+            slack(Language::En, 0, &[], &[change("cpu@b", Phase::Opened), change("cpu@a", Phase::Resolved)]),
         ];
         let texts: Vec<&str> = texts.iter().map(|t| t["text"].as_str().unwrap()).collect();
         insta::assert_snapshot!(texts.join("\n--\n"), @r"
@@ -236,13 +253,21 @@ mod tests {
         *Recommandé*
         • Restart &lt;db&gt; &amp; cache 0. Saves 3 ms.
         --
-        No anomaly any more
+        1 anomaly is over
         • over: cpu@a
         --
         Aucune anomalie
         --
         1 anomaly, high severity
         • *high*, worse: CPU on a &lt;!channel&gt; peaked &amp; fell.
+        --
+        1 anomaly, high severity
+        • *high*, new: CPU on a &lt;!channel&gt; peaked &amp; fell.
+        • over: cpu@a
+        --
+        1 anomaly, high severity
+        • *high*, new: cpu@b
+        • over: cpu@a
         ");
         let sections = [
             "• *high*: CPU on a &lt;!channel&gt; peaked &amp; fell.",

@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::*;
 use crate::diagnostic::SourceFile;
-use crate::domain::{Language, Severity};
+use crate::domain::{ClosedBy, Episode, Language, Phase, Severity, WindowRecord, WindowSpan};
 use crate::port::{Files, Memory};
 
 /// What no text may hold.
@@ -56,10 +56,33 @@ impl Alert {
         Alert { folder, node, kept: Arc::default() }
     }
 
+    /// The run of a graph without windows.
     async fn run(&self, run: &str, anomalies: &[(&str, Severity)]) -> Result<Delivery, TaskError> {
+        self.give(run, Input { report: report(anomalies), anomalies: None }, None).await
+    }
+
+    /// The run of a window, with the episodes that it mentions.
+    async fn window(&self, run: &str, episodes: &[(&str, Phase, Severity)]) -> Delivery {
+        let time = |text| Timestamp::parse(text).unwrap();
+        let anomaly = |(name, phase, worst): &(&str, Phase, Severity)| {
+            let since = time("2023-10-01T12:00:01Z");
+            let (id, phase) = (format!("{name}/{}", since.label()), *phase);
+            let episode = Episode { id, phase, since, worst_severity: *worst, windows: 1 };
+            Anomaly { episode: Some(episode), ..Anomaly::example(name, 99.0, *worst) }
+        };
+        let anomalies: Vec<Anomaly> = episodes.iter().map(anomaly).collect();
+        let of_report: Vec<(&str, Severity)> =
+            anomalies.iter().filter(|a| !a.is_over()).map(|a| (a.name.as_str(), a.severity)).collect();
+        let input = Input { report: report(&of_report), anomalies: Some(anomalies) };
+        let span = WindowSpan { start: time("2023-10-01T12:00:00Z"), end: time("2023-10-01T12:01:00Z") };
+        let closed_by = ClosedBy::Watermark;
+        let window = WindowRecord { span, closed_by, partial: false, late: 0, carried: 0 };
+        self.give(run, input, Some(window)).await.unwrap()
+    }
+
+    async fn give(&self, run: &str, input: Input, window: Option<WindowRecord>) -> Result<Delivery, TaskError> {
         let memory: Arc<dyn Memory> = self.kept.clone();
-        let cx = Cx::new("alert".to_string(), Language::En, None).within(run.to_string(), None, Some(memory));
-        let input = Input { report: report(anomalies), anomalies: None };
+        let cx = Cx::new("alert".to_string(), Language::En, None).within(run.to_string(), window, Some(memory));
         let delivery = Task::run(&self.node, input, &cx).await;
         for note in cx.take_notes() {
             assert!(!format!("{note:?}").contains(TOKEN), "{note:?}");
@@ -260,18 +283,74 @@ async fn an_alert_that_cannot_even_be_kept_is_an_error() {
 
 #[tokio::test]
 async fn when_says_what_is_worth_telling() {
-    const LOW: &[(&str, Severity)] = &[("cpu@a", Severity::Low)];
-    let windows: [&[(&str, Severity)]; 7] = [&[], LOW, LOW, HIGH, LOW, HIGH, &[]];
-    for (when, expected) in [("always", "1111111"), ("anomalies", "0111110"), ("change", "0101001")] {
+    use Phase::{Escalated, Ongoing, Opened, Resolved};
+    let (low, high) = (Severity::Low, Severity::High);
+    let of = |phase, worst| vec![("cpu@a", phase, worst)];
+    let windows = [vec![], of(Opened, low), of(Ongoing, low), of(Escalated, high), vec![], of(Resolved, high), vec![]];
+    for (when, expected) in [("always", "1111111"), ("anomalies", "0111000"), ("change", "0101010")] {
         let (_server, url, _) = receiver(vec![]).await;
         let alert = Alert::new(&url, &format!("when = '{when}'"));
         let mut told = String::new();
-        for (n, anomalies) in windows.iter().enumerate() {
-            let delivery = alert.run(&format!("r{n}"), anomalies).await.unwrap();
+        for (n, episodes) in windows.iter().enumerate() {
+            let delivery = alert.window(&format!("r{n}"), episodes).await;
             told.push(if delivery.outcome == DeliveryOutcome::Quiet { '0' } else { '1' });
         }
         assert_eq!(told, expected, "{when}");
     }
+}
+
+/// What each request told: episode and phase.
+fn told(requests: &[Request]) -> Vec<String> {
+    let changes = |request: &Request| {
+        let body: Value = request.body_json().unwrap();
+        let changes = body["changes"].as_array().unwrap().clone();
+        let one = |change: &Value| format!("{} {}", change["anomaly"], change["phase"]).replace('"', "");
+        changes.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    requests.iter().map(changes).collect()
+}
+
+#[tokio::test]
+async fn silence_is_no_news_and_what_was_not_delivered_is_told_later() {
+    use Phase::{Ongoing, Opened, Resolved};
+    let high = Severity::High;
+    let (server, url, _) = receiver(vec![status(404), status(200), status(404)]).await;
+    let alert = Alert::new(&url, "");
+    let windows = [
+        vec![("cpu@a", Opened, high)], // refused
+        vec![("mem@b", Opened, high)], // says nothing of the first
+        vec![],
+        vec![("cpu@a", Ongoing, high)],
+        vec![("cpu@a", Resolved, high)], // refused
+        vec![],
+        vec![],
+        vec![("mem@b", Resolved, high)],
+    ];
+    let mut outcomes = Vec::new();
+    for (n, episodes) in windows.iter().enumerate() {
+        outcomes.push(alert.window(&format!("r{n}"), episodes).await.outcome);
+    }
+    use DeliveryOutcome::{DeadLettered, Delivered, Quiet};
+    assert_eq!(
+        outcomes,
+        [DeadLettered, Delivered, Quiet, Quiet, DeadLettered, Delivered, Quiet, Delivered],
+        "{:?}",
+        told(&requests(&server).await)
+    );
+    assert_eq!(
+        told(&requests(&server).await),
+        ["cpu@a opened", "cpu@a opened, mem@b opened", "cpu@a resolved", "cpu@a resolved", "mem@b resolved"]
+    );
+}
+
+#[tokio::test]
+async fn a_run_without_windows_compares_with_nothing() {
+    let (server, url, _) = receiver(vec![]).await;
+    let alert = Alert::new(&url, "");
+    for (run, anomalies) in [("r1", HIGH), ("r2", HIGH), ("r3", &[])] {
+        alert.run(run, anomalies).await.unwrap();
+    }
+    assert_eq!(told(&requests(&server).await), ["cpu@a opened", "cpu@a opened"]);
 }
 
 #[tokio::test]
