@@ -31,9 +31,9 @@
 //! | [`wording`] | facts into slots, what a model wrote held to the facts | who the model is |
 //! | [`nodes`] | the pure kinds, one file each, and their registry | the world |
 //! | [`graph`] | text → plan | any particular kind; running |
-//! | [`engine`] | the state machine of a run (`state`, pure), and its driver; windows (`windows`, pure), checkpoints, live runs | any particular kind or graph |
+//! | [`engine`] | the state machine of a run (`state`, pure), and its driver; windows (`windows`, pure), checkpoints, live runs, history | any particular kind or graph |
 //! | [`io`] | everything that touches the world: ingest, decode, model endpoints, journal, outputs; its own registry | the engine, the pure kinds |
-//! | [`cli`] | one file per subcommand; the only place that sees everything and wires it | — |
+//! | [`cli`] | one file or folder per subcommand; the only place that sees everything and wires it | — |
 //!
 //! Arrows point one way: `{domain, diagnostic} ← port ← node ← {nodes, graph}`, `{detect, wording} ← nodes`,
 //! `graph ← engine`, `{port, node} ← io`, everything `← cli`. `tests/architecture.rs` holds the code to it.

@@ -40,6 +40,17 @@ impl InOrder {
         self.newest
     }
 
+    /// The newest that is held.
+    pub fn latest(&self) -> Option<&Reading> {
+        self.held.back()
+    }
+
+    /// Gives all that is held, where what comes next begins after `reading`.
+    pub fn skip_to(&mut self, reading: Reading) -> VecDeque<Reading> {
+        self.newest = Some(reading);
+        std::mem::take(&mut self.held)
+    }
+
     /// The rest, when nothing more comes.
     pub fn rest(self) -> impl Iterator<Item = Reading> {
         self.held.into_iter()

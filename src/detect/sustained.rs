@@ -1,9 +1,5 @@
-use std::collections::VecDeque;
-
+use super::past::{HELD, InOrder};
 use super::{Levels, Reached, Reading, Run};
-
-/// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
-const HELD: usize = 64;
 
 /// What stayed at or above the lowest band as long as a rule with `for` wants: a *stretch* is readings of one series,
 /// one after the other in time, that all reached it. A stretch may have begun in the window before and may go on in the
@@ -13,8 +9,7 @@ const HELD: usize = 64;
 /// that order either, as long as no reading comes after more than [`HELD`] newer ones.
 #[derive(Debug, Clone, Default)]
 pub struct Sustained {
-    /// The newest readings, in the order of time and then of the input.
-    held: VecDeque<Reading>,
+    order: InOrder,
     /// The newest of those that were taken.
     newest: Option<Reading>,
     /// The stretch of the window's first reading, once it has ended.
@@ -54,13 +49,13 @@ impl Sustained {
         let Some((rest, _)) = there().rev().nth(HELD - 1) else { return 0 };
         let first = there().next().and_then(|(place, value)| run.reading(place, *value));
         let follows =
-            |first: Reading| first.time >= start && self.held.back().is_none_or(|held| held.is_before(&first));
+            |first: Reading| first.time >= start && self.order.latest().is_none_or(|held| held.is_before(&first));
         if !first.is_some_and(follows) {
             return 0;
         }
         let before = there().take_while(|(place, _)| *place < rest).last();
         let Some(before) = before.and_then(|(place, value)| run.reading(place, *value)) else { return 0 };
-        while let Some(held) = self.held.pop_front() {
+        for held in self.order.skip_to(before) {
             self.pass(held, levels, lasts);
         }
         self.pass(before, levels, lasts);
@@ -70,16 +65,11 @@ impl Sustained {
     fn take_place(&mut self, run: &Run<'_, f64>, place: usize, levels: &Levels, lasts: i64, start: i64) {
         let value = run.values.get(place).copied().filter(|value| value.is_finite());
         let Some(reading) = value.and_then(|value| run.reading(place, value)) else { return };
-        if reading.time < start || self.newest.is_some_and(|newest| reading.is_before(&newest)) {
+        if reading.time < start {
             return;
         }
-        // Mostly the newest.
-        let at = self.held.iter().rposition(|held| !reading.is_before(held)).map_or(0, |place| place + 1);
-        self.held.insert(at, reading);
-        if self.held.len() > HELD
-            && let Some(oldest) = self.held.pop_front()
-        {
-            self.pass(oldest, levels, lasts);
+        if let Some(next) = self.order.take(reading) {
+            self.pass(next, levels, lasts);
         }
     }
 
@@ -107,7 +97,7 @@ impl Sustained {
     /// window before.
     pub fn close(&self, pending: Option<Reading>, levels: &Levels, lasts: i64) -> (Option<Reached>, Option<Reading>) {
         let mut all = self.clone();
-        while let Some(held) = all.held.pop_front() {
+        for held in std::mem::take(&mut all.order).rest() {
             all.pass(held, levels, lasts);
         }
         all.ended(pending, lasts)
