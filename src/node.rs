@@ -165,8 +165,14 @@ pub trait Fold: Sized + Send + Sync + 'static {
     /// No I/O, no allocation per record. All records of `batch` are of the window.
     fn push(&self, gathered: &mut Self::Gathered, batch: &Batch);
 
-    /// The value of the window. Windows close in the order of their time.
-    fn close(&self, gathered: Self::Gathered, state: &mut Self::State, window: &Window) -> Self::Output;
+    /// The value of the window. Windows close in the order of their time. `notes` are for the run record.
+    fn close(
+        &self,
+        gathered: Self::Gathered,
+        state: &mut Self::State,
+        window: &Window,
+        notes: &mut Vec<Note>,
+    ) -> Self::Output;
 
     /// Whether records are due, so that silence means something: then windows go on with the clock when all sources of a
     /// live graph have fallen silent.

@@ -99,7 +99,7 @@ fn anomalies(entries: &[Entry]) -> Vec<Found> {
     };
     for entry in entries {
         match &entry.event {
-            Event::Cut { values } => values.iter().for_each(|(node, value)| look(node, value)),
+            Event::Cut { values, .. } => values.iter().for_each(|(node, value)| look(node, value)),
             Event::TaskEnded { node, output, .. } => look(node, output),
             _ => {}
         }

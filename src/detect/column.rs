@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use super::judge::Measure;
 use super::past::{InOrder, Past, Pasts};
-use super::rules::{Override, Quantity};
-use super::{PerEntity, Reading, Rule, Run, Series, Sustained, Total};
-use crate::domain::{Aspect, Batch};
+use super::rules::{Hours, Maintenance, Override, Quantity};
+use super::{Entities, PerEntity, Reading, Rule, Run, Series, Sustained, Total};
+use crate::domain::{Aspect, Batch, Evidence};
 
 /// What is gathered of one rule.
 #[derive(Debug, Clone)]
@@ -18,12 +18,37 @@ pub struct Column {
     pub series: PerEntity<Series>,
     /// Kept only where the rule says `for`.
     pub sustained: PerEntity<Sustained>,
+    pub witnesses: PerEntity<Option<Witness>>,
     quantity: Quantity,
     /// Whether values are judged by their negatives.
     falls: bool,
     lookback: Lookback,
+    /// Whether there was enough to judge by, where the rule looks back; once it has settled.
+    enough: PerEntity<bool>,
+    breaks: Breaks,
+    /// Readings that are the worst now and are made of several columns, if the rule's are.
+    fresh: Option<Vec<(u32, Reading)>>,
     /// Room for values that are judged by their negatives.
     room: Vec<f64>,
+}
+
+/// What stands behind a reading.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Witness {
+    pub reading: Reading,
+    pub evidence: Evidence,
+}
+
+impl Witness {
+    /// What it says of a reading.
+    pub fn of(&self, reading: &Reading) -> Option<&Evidence> {
+        is_same(&self.reading, reading).then_some(&self.evidence)
+    }
+}
+
+/// The same record.
+fn is_same(a: &Reading, b: &Reading) -> bool {
+    (a.time, a.row) == (b.time, b.row)
 }
 
 /// How a rule that looks back gets the readings of a series in the order of time.
@@ -37,9 +62,34 @@ enum Lookback {
     Kept(PerEntity<Vec<Reading>>),
 }
 
+/// When silence does not count: outside the hours of the rule, and during maintenance.
+#[derive(Debug, Clone, Default)]
+struct Breaks {
+    hours: Option<Hours>,
+    /// By entity, in microseconds; empty where there is none.
+    maintenance: Vec<Vec<(i64, i64)>>,
+}
+
+impl Breaks {
+    /// Since when silence counts that goes on at `time`; `None` where it does not count then.
+    fn begin(&self, entity: u32, time: i64) -> Option<i64> {
+        let mut begin = match &self.hours {
+            Some(hours) => hours.opened(time)?,
+            None => i64::MIN,
+        };
+        for (from, to) in self.maintenance.get(entity as usize).into_iter().flatten() {
+            if (*from..*to).contains(&time) {
+                return None;
+            }
+            begin = if *to <= time { begin.max(*to) } else { begin };
+        }
+        Some(begin)
+    }
+}
+
 impl Column {
-    /// Of a window among others, or of a whole input.
-    pub fn new(rule: &Rule, of_window: bool) -> Column {
+    /// Of a window among others, or of a whole input; `is_derived` where values are made of several columns.
+    pub fn new(rule: &Rule, of_window: bool, is_derived: bool) -> Column {
         let lookback = match rule.quantity {
             Quantity::Value => Lookback::No,
             _ if of_window => Lookback::Kept(PerEntity::default()),
@@ -47,13 +97,35 @@ impl Column {
         };
         let limits = iter::once(Some(&rule.limits)).chain(rule.overrides.iter().map(|other| other.limits.as_ref()));
         let measures = limits.map(|limits| limits.map(|limits| Measure::of(rule, limits))).collect();
-        let (chosen, series, sustained, room) = Default::default();
+        let hours = rule.hours.clone().filter(|_| rule.aspect == Aspect::Stale);
+        let (chosen, series, sustained, witnesses, enough, room) = Default::default();
         let (overrides, quantity, falls) = (rule.overrides.clone(), rule.quantity, rule.aspect == Aspect::Below);
-        Column { measures, overrides, chosen, series, sustained, quantity, falls, lookback, room }
+        let breaks = Breaks { hours, maintenance: Vec::new() };
+        let fresh = is_derived.then(Vec::new);
+        Column {
+            measures,
+            overrides,
+            chosen,
+            series,
+            sustained,
+            witnesses,
+            quantity,
+            falls,
+            lookback,
+            enough,
+            breaks,
+            fresh,
+            room,
+        }
     }
 
     /// Chooses what holds for entities that are new, once for each; `names` are those of all so far, by number.
-    pub fn meet(&mut self, names: &[Option<Arc<str>>]) {
+    pub fn meet(&mut self, names: &[Option<Arc<str>>], maintenance: &[Maintenance]) {
+        if matches!(self.quantity, Quantity::Silence { .. }) && !maintenance.is_empty() {
+            let known = self.breaks.maintenance.len();
+            let of = |name: &Option<Arc<str>>| Maintenance::of(maintenance, name.as_deref());
+            self.breaks.maintenance.extend(names.iter().skip(known).map(of));
+        }
         if self.overrides.is_empty() {
             return;
         }
@@ -84,38 +156,86 @@ impl Column {
             Lookback::AsTheyCome(pasts) => {
                 let (order, past) = pasts.of(entity);
                 let next = readings(run).filter_map(|reading| order.take(reading));
-                let judged = Judged::of(next, past, &self.quantity);
-                self.judge(entity, &judged.run(), start);
+                let judged = Steps::of(next, past, &self.quantity, |time| self.breaks.begin(entity, time));
+                self.judge_steps(entity, &judged, start);
             }
             Lookback::Kept(kept) => kept.of(entity).extend(readings(run)),
         }
     }
 
-    /// The whole input has ended: judges what was held back.
-    pub fn settle(&mut self, start: i64) {
+    /// The readings that have become the worst of their series, where values are made of several columns.
+    pub fn fresh(&mut self) -> Vec<(u32, Reading)> {
+        self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The whole input has ended, at `end`: judges what was held back.
+    pub fn settle(&mut self, start: i64, end: i64) {
         if let Lookback::AsTheyCome(pasts) = std::mem::replace(&mut self.lookback, Lookback::No) {
             for (entity, (order, mut past)) in pasts {
-                let judged = Judged::of(order.rest(), &mut past, &self.quantity);
-                self.judge(entity, &judged.run(), start);
+                self.conclude(entity, order.rest(), &mut past, (start, end));
             }
         }
     }
 
-    /// A window has ended: judges what was kept for then, each series after its past.
-    pub fn settle_window<'n>(
+    /// A window has ended: judges what was kept for then, each series after its past. `rule` is the name that its past goes
+    /// by.
+    pub fn settle_window(
         &mut self,
-        start: i64,
+        rule: &str,
         pasts: &mut Pasts,
-        rule: &Rule,
-        name: impl Fn(u32) -> Option<&'n str>,
+        (start, end): (i64, i64),
+        entities: &mut Entities,
+        maintenance: &[Maintenance],
     ) {
-        if let Lookback::Kept(kept) = std::mem::replace(&mut self.lookback, Lookback::No) {
-            let rule = rule.name();
-            for (entity, mut readings) in kept {
-                readings.sort_by_key(|reading| (reading.time, reading.row));
-                let judged = Judged::of(readings.into_iter(), pasts.of(&rule, name(entity)), &self.quantity);
-                self.judge(entity, &judged.run(), start);
+        let Lookback::Kept(mut kept) = std::mem::replace(&mut self.lookback, Lookback::No) else { return };
+        if matches!(self.quantity, Quantity::Silence { .. }) {
+            // Also those that say nothing any more.
+            for name in pasts.entities(rule) {
+                kept.of(entities.learn(name.as_deref()));
             }
+            self.meet(entities.names(), maintenance);
+        }
+        for (entity, mut readings) in kept {
+            readings.sort_by_key(|reading| (reading.time, reading.row));
+            let past = pasts.of(rule, entities.name(entity).map(|name| &**name));
+            self.conclude(entity, readings.into_iter(), past, (start, end));
+        }
+    }
+
+    /// Judges the last readings of a series, and the silence after them.
+    fn conclude(
+        &mut self,
+        entity: u32,
+        readings: impl Iterator<Item = Reading>,
+        past: &mut Past,
+        (start, end): (i64, i64),
+    ) {
+        let mut judged = Steps::of(readings, past, &self.quantity, |time| self.breaks.begin(entity, time));
+        let silence = self.breaks.begin(entity, end).and_then(|begin| past.silence(&self.quantity, end, begin));
+        judged.extend(silence);
+        *self.enough.of(entity) = past.is_enough(&self.quantity);
+        self.judge_steps(entity, &judged, start);
+    }
+
+    /// Series that have readings but not enough to judge by, and all that have readings.
+    pub fn lacking(&self) -> (u64, u64) {
+        let of_them = |is_lacking: fn(bool, bool) -> bool| {
+            let is_judged = |entity| self.series.get(entity).is_some_and(|series| series.total.count() > 0);
+            let of = self.enough.iter().filter(|(entity, enough)| is_lacking(**enough, is_judged(*entity)));
+            of.count() as u64
+        };
+        match self.quantity {
+            Quantity::Value => (0, self.series.iter().count() as u64),
+            Quantity::Unusual(_) | Quantity::Silence { .. } => (of_them(|enough, _| !enough), of_them(|_, _| true)),
+            _ => (of_them(|_, judged| !judged), of_them(|_, _| true)),
+        }
+    }
+
+    fn judge_steps(&mut self, entity: u32, steps: &Steps, start: i64) {
+        self.judge(entity, &steps.run(), start);
+        let worst = self.series.get(entity).and_then(|series| Some(series.reached.as_ref()?.worst));
+        if let Some(witness) = worst.and_then(|worst| steps.witnesses.iter().find(|w| is_same(&w.reading, &worst))) {
+            *self.witnesses.of(entity) = Some(witness.clone());
         }
     }
 
@@ -126,7 +246,14 @@ impl Column {
         if total.count() == 0 {
             return;
         }
-        self.series.of(entity).take_values(run, &total, levels);
+        let series = self.series.of(entity);
+        let before = series.reached.map(|reached| reached.worst);
+        series.take_values(run, &total, levels);
+        if let (Some(fresh), Some(reached)) = (&mut self.fresh, &series.reached)
+            && before.is_none_or(|before| !is_same(&before, &reached.worst))
+        {
+            fresh.push((entity, reached.worst));
+        }
         if let Some(lasts) = lasts {
             self.sustained.of(entity).take(run, total.max(), levels, *lasts, start);
         }
@@ -143,25 +270,43 @@ fn readings<'a>(run: &'a Run<'_, f64>) -> impl Iterator<Item = Reading> + 'a {
 }
 
 /// What a rule makes of readings, in the order of time.
-struct Judged {
+#[derive(Default)]
+struct Steps {
     moments: Batch,
     values: Vec<f64>,
+    witnesses: Vec<Witness>,
 }
 
-impl Judged {
-    fn of(readings: impl Iterator<Item = Reading>, past: &mut Past, quantity: &Quantity) -> Judged {
-        let mut judged = Judged { moments: Batch::default(), values: Vec::new() };
+impl Steps {
+    /// `begin` says since when silence counts at a time.
+    fn of(
+        readings: impl Iterator<Item = Reading>,
+        past: &mut Past,
+        quantity: &Quantity,
+        begin: impl Fn(i64) -> Option<i64>,
+    ) -> Steps {
+        let mut steps = Steps::default();
         for reading in readings {
-            if let Some(value) = past.step(quantity, reading) {
-                judged.moments.times.push(reading.time);
-                judged.moments.rows.push(reading.row);
-                judged.values.push(value);
+            let begin = if matches!(quantity, Quantity::Silence { .. }) { begin(reading.time) } else { None };
+            if let Some(judged) = past.step(quantity, reading, begin.unwrap_or(i64::MIN)) {
+                steps.extend([Reading { value: judged.value, ..reading }]);
+                steps.witnesses.extend(judged.evidence.map(|evidence| Witness { reading, evidence }));
             }
         }
-        judged
+        steps
     }
 
     fn run(&self) -> Run<'_, f64> {
         Run::of(&self.moments, &self.values)
+    }
+}
+
+impl Extend<Reading> for Steps {
+    fn extend<I: IntoIterator<Item = Reading>>(&mut self, readings: I) {
+        for reading in readings {
+            self.moments.times.push(reading.time);
+            self.moments.rows.push(reading.row);
+            self.values.push(reading.value);
+        }
     }
 }

@@ -3,12 +3,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::Column;
+use super::column::{Column, Witness};
+use super::derived::Derived;
 use super::episodes::{About, Tracked};
 use super::judge::{Judge, Measure, Standing};
-use super::rules::Maintenance;
-use super::{Entities, Episodes, Pasts, PerEntity, Reached, Rules, Series, Sustained, lanes, report_order};
-use crate::domain::{Anomaly, Batch, MetricColumn, ServiceState, Status, Timestamp, WindowSpan};
+use super::rules::{Maintenance, Quantity};
+use super::unusual::{LEARNING, Season};
+use super::{
+    Entities, Episodes, Pasts, PerEntity, Reached, Reading, Rule, Rules, Series, Sustained, lanes, report_order,
+};
+use crate::domain::{
+    Anomaly, Aspect, Batch, Evidence, Figure, Insufficient, MetricColumn, NO_ENTITY, NO_STATUS, Operand, ServiceState,
+    Status, Timestamp, WindowSpan,
+};
 
 /// Applies rules to batches. One series per (entity, metric) and (entity, service) that occurs; a pass over each column
 /// for its figures, and a second one only where something reached a band.
@@ -18,60 +25,91 @@ pub struct Detector {
     entities: Entities,
     /// By rule.
     metrics: Vec<Column>,
-    /// By service in the order of appearance.
-    services: Vec<(Arc<str>, PerEntity<Series>)>,
+    /// In the order of appearance.
+    services: Vec<Service>,
     service_numbers: HashMap<Arc<str>, usize>,
     status: Measure,
     /// Where the window begins, in microseconds: what is older has come late.
     start: i64,
+    of_window: bool,
+    /// The newest time of all records, in microseconds, if rules judge silence.
+    newest: Option<i64>,
+}
+
+/// What is gathered of one service.
+#[derive(Debug, Clone)]
+struct Service {
+    name: Arc<str>,
+    series: PerEntity<Series>,
+    /// How often its status changes, if a rule asks for it.
+    flapping: Option<Column>,
 }
 
 impl Detector {
     /// Of a window that begins at `start`; `None` where it is the whole input.
     pub fn new(rules: Arc<Rules>, start: Option<Timestamp>) -> Detector {
-        let metrics = rules.metrics().iter().map(|rule| Column::new(rule, start.is_some())).collect();
+        let of_window = start.is_some();
+        let column = |rule: &Rule| Column::new(rule, of_window, rules.is_derived(&rule.metric));
+        let metrics = rules.metrics().iter().map(column).collect();
         let status = Measure::new(*rules.status(), None, None);
         let (entities, services, service_numbers) = Default::default();
         let start = start.map_or(i64::MIN, Timestamp::micros);
-        Detector { rules, entities, metrics, services, service_numbers, status, start }
+        let newest = None;
+        Detector { rules, entities, metrics, services, service_numbers, status, start, of_window, newest }
     }
 
     /// Names are looked up once per batch.
     pub fn push(&mut self, batch: &Batch) {
-        let outside = Maintenance::outside(self.rules.maintenance(), batch);
+        if self.rules.expects_readings() {
+            self.newest = self.newest.max(batch.times.iter().copied().max());
+        }
+        let rules = self.rules.clone();
+        let outside = Maintenance::outside(rules.maintenance(), batch);
         let batch = outside.as_ref().unwrap_or(batch);
         let mut derived = Vec::new();
-        for column in self.rules.derived() {
+        for column in rules.derived() {
             derived.extend(column.column(batch, &derived));
         }
         let mut rows = self.entities.enter(batch);
-        let own = batch.metrics.iter().filter(|metric| !self.rules.is_derived(&metric.name));
+        let own = batch.metrics.iter().filter(|metric| !rules.is_derived(&metric.name));
         for metric in own.chain(&derived) {
-            let places = self.rules.of(&metric.name);
-            let rules = self.rules.metrics().get(places.clone()).unwrap_or_default();
-            for (rule, column) in rules.iter().zip(self.metrics.get_mut(places).unwrap_or_default()) {
-                column.meet(rows.names());
+            let places = rules.of(&metric.name);
+            let of_metric = rules.metrics().get(places.clone()).unwrap_or_default();
+            for (rule, column) in of_metric.iter().zip(self.metrics.get_mut(places).unwrap_or_default()) {
+                column.meet(rows.names(), rules.maintenance());
                 let within = rule.hours.as_ref().map(|hours| MetricColumn {
                     name: metric.name.clone(),
                     values: hours.within(&batch.times, &metric.values),
                 });
                 let metric = within.as_ref().unwrap_or(metric);
                 rows.metric(metric, |entity, run| column.take(entity, run, self.start));
+                for (entity, reading) in column.fresh() {
+                    let of = rules.derived().iter().find(|derived| *derived.name == *metric.name);
+                    let name = rows.names().get(entity as usize).and_then(Option::as_ref);
+                    let evidence = of.and_then(|of| operands(of, batch, &derived, name, &reading));
+                    *column.witnesses.of(entity) = evidence.map(|evidence| Witness { reading, evidence });
+                }
             }
         }
         for service in &batch.services {
             let next = self.services.len();
             let at = *self.service_numbers.entry(service.name.clone()).or_insert(next);
             if at == next {
-                self.services.push((service.name.clone(), PerEntity::default()));
+                let flapping = rules.flapping().map(|rule| Column::new(rule, self.of_window, false));
+                self.services.push(Service { name: service.name.clone(), series: PerEntity::default(), flapping });
             }
-            if let Some((_, series)) = self.services.get_mut(at) {
-                rows.service(service, |entity, run| {
-                    let counts = lanes::levels(run.values);
-                    if counts != [0; 3] {
-                        series.of(entity).take_levels(run, counts, &self.status.levels);
-                    }
-                });
+            let Some(Service { series, flapping, .. }) = self.services.get_mut(at) else { continue };
+            rows.service(service, |entity, run| {
+                let counts = lanes::levels(run.values);
+                if counts != [0; 3] {
+                    series.of(entity).take_levels(run, counts, &self.status.levels);
+                }
+            });
+            if let Some(column) = flapping {
+                let number = |level: &u8| if *level == NO_STATUS { f64::NAN } else { f64::from(*level) };
+                let name = service.name.clone();
+                let levels = MetricColumn { name, values: service.levels.iter().map(number).collect() };
+                rows.metric(&levels, |entity, run| column.take(entity, run, self.start));
             }
         }
     }
@@ -79,33 +117,41 @@ impl Detector {
     /// Everything that reached a band, in the order of a report: of an input that is one window. Descriptions are left
     /// empty: words are not the business of detection.
     pub fn anomalies(&mut self) -> Vec<Anomaly> {
-        self.metrics.iter_mut().for_each(|column| column.settle(self.start));
+        let end = self.newest.unwrap_or(i64::MIN);
+        let columns = self.metrics.iter_mut().chain(self.services.iter_mut().filter_map(|s| s.flapping.as_mut()));
+        columns.for_each(|column| column.settle(self.start, end));
         let mut found = Vec::new();
-        for Seen { judge, number, series, reached, sustained } in self.reached() {
+        for Seen { judge, number, series, reached, sustained, witness } in self.reached() {
             let lasted = match judge.measure.lasts.zip(sustained) {
                 None => Some(*reached),
                 Some((lasts, sustained)) => sustained.close(None, &judge.measure.levels, lasts).0,
             };
-            let anomaly = Standing::of(series).zip(lasted);
-            found.extend(anomaly.and_then(|(standing, lasted)| judge.anomaly(self.entity(number), &standing, &lasted)));
+            let Some((standing, lasted)) = Standing::of(series).zip(lasted) else { continue };
+            let evidence = witness.and_then(|witness| witness.of(&lasted.worst)).cloned();
+            found.extend(judge.anomaly(self.entity(number), &standing, &lasted, evidence));
         }
         self.finish(found)
     }
 
     /// The same of one window among others: with the episodes that the anomalies are part of, and then those that are
-    /// over. Windows come in the order of their time.
-    pub fn anomalies_of_window(&mut self, memory: &mut Memory, span: &WindowSpan) -> Vec<Anomaly> {
+    /// over. Windows come in the order of their time. Silence lasts until `end`.
+    pub fn anomalies_of_window(&mut self, memory: &mut Memory, span: &WindowSpan, end: Timestamp) -> Vec<Anomaly> {
         let Memory { episodes, pasts } = memory;
         pasts.forget(self.start);
+        let (bounds, maintenance) = ((self.start, end.micros()), self.rules.maintenance());
         for (rule, column) in self.rules.metrics().iter().zip(&mut self.metrics) {
-            let name = |number| self.entities.name(number).map(|name| &**name);
-            column.settle_window(self.start, pasts, rule, name);
+            column.settle_window(&rule.name(), pasts, bounds, &mut self.entities, maintenance);
+        }
+        for Service { name, flapping, .. } in &mut self.services {
+            let Some((rule, column)) = self.rules.flapping().zip(flapping.as_mut()) else { continue };
+            let name = format!("{} {name}", rule.name());
+            column.settle_window(&name, pasts, bounds, &mut self.entities, maintenance);
         }
         let mut turn = episodes.turn(span.start);
         let mut found = Vec::new();
-        for Seen { judge, number, series, reached, sustained } in self.reached() {
+        for Seen { judge, number, series, reached, sustained, witness } in self.reached() {
             let Some(standing) = Standing::of(series) else { continue };
-            found.extend(turn.reached(&judge, self.entity(number), &standing, reached, sustained));
+            found.extend(turn.reached(&judge, self.entity(number), &standing, reached, (sustained, witness)));
         }
         found.extend(turn.rest(|tracked| self.judged(tracked)));
         self.finish(found)
@@ -120,9 +166,15 @@ impl Detector {
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
                 (Judge::of_metric(rule, column.measure(number)?), column.series.get(number)?)
             }
-            About::Service(service) => {
-                let (name, series) = self.services.get(*self.service_numbers.get(service.as_str())?)?;
-                (Judge::of_service(name, &self.status), series.get(number)?)
+            About::Service(service, aspect) => {
+                let service = self.services.get(*self.service_numbers.get(service.as_str())?)?;
+                let Service { name, series, flapping } = service;
+                if *aspect == Aspect::Flapping {
+                    let (rule, column) = self.rules.flapping().zip(flapping.as_ref())?;
+                    (Judge::of_metric(rule, column.measure(number)?).on(name), column.series.get(number)?)
+                } else {
+                    (Judge::of_service(name, &self.status), series.get(number)?)
+                }
             }
         };
         Some((judge, Standing::of(series)?))
@@ -130,20 +182,30 @@ impl Detector {
 
     /// Every series that reached a band.
     fn reached(&self) -> impl Iterator<Item = Seen<'_>> {
-        let metrics = self.rules.metrics().iter().zip(&self.metrics).flat_map(|(rule, column)| {
-            column.series.iter().filter_map(move |(number, series)| {
+        let metrics = self.rules.metrics().iter().zip(&self.metrics);
+        let metrics = metrics.flat_map(|(rule, column)| of_column(rule, column, None));
+        let services = self.services.iter().flat_map(|Service { name, series, flapping }| {
+            let judge = Judge::of_service(name, &self.status);
+            let statuses = series.iter().filter_map(move |(number, series)| {
                 let reached = series.reached.as_ref()?;
-                let judge = Judge::of_metric(rule, column.measure(number)?);
-                Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number) })
-            })
-        });
-        let services = self.services.iter().flat_map(|(service, series)| {
-            let judge = Judge::of_service(service, &self.status);
-            series.iter().filter_map(move |(number, series)| {
-                Some(Seen { judge, number, series, reached: series.reached.as_ref()?, sustained: None })
-            })
+                Some(Seen { judge, number, series, reached, sustained: None, witness: None })
+            });
+            let flapping = self.rules.flapping().zip(flapping.as_ref());
+            statuses.chain(flapping.into_iter().flat_map(|(rule, column)| of_column(rule, column, Some(name))))
         });
         metrics.chain(services)
+    }
+
+    /// The rules that could not judge for lack of records. After the anomalies.
+    pub fn insufficient(&self) -> Vec<Insufficient> {
+        let mut found = Vec::new();
+        for (rule, column) in self.rules.metrics().iter().zip(&self.metrics) {
+            let (series, of) = column.lacking();
+            if series > 0 || of == 0 {
+                found.push(Insufficient { rule: rule.name(), series, of, needs: needs(rule, of == 0) });
+            }
+        }
+        found
     }
 
     fn entity(&self, number: u32) -> Option<&str> {
@@ -167,8 +229,8 @@ impl Detector {
 
     /// The services that the records of each entity name: the worst as far as an anomaly carries them, by name.
     fn gather_states(&self, states: &mut HashMap<u32, Vec<ServiceState>>) {
-        for (name, column) in &self.services {
-            for (entity, series) in column.iter() {
+        for Service { name, series, .. } in &self.services {
+            for (entity, series) in series.iter() {
                 let Some(states) = states.get_mut(&entity) else { continue };
                 let Some(newest) = series.newest.and_then(|reading| status(reading.value)) else { continue };
                 let Some(worst) = series.total.max().and_then(status) else { continue };
@@ -199,6 +261,59 @@ struct Seen<'a> {
     reached: &'a Reached,
     /// Where the rule says `for`.
     sustained: Option<&'a Sustained>,
+    witness: Option<&'a Witness>,
+}
+
+/// Every series of a rule that reached a band.
+fn of_column<'a>(
+    rule: &'a Rule,
+    column: &'a Column,
+    service: Option<&'a str>,
+) -> impl Iterator<Item = Seen<'a>> + use<'a> {
+    column.series.iter().filter_map(move |(number, series)| {
+        let reached = series.reached.as_ref()?;
+        let judge = Judge::of_metric(rule, column.measure(number)?);
+        let judge = service.map_or(judge, |service| judge.on(service));
+        let witness = column.witnesses.get(number).and_then(Option::as_ref);
+        Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number), witness })
+    })
+}
+
+/// The figures of a record that a derived column is made of there. `name` is that of its entity.
+fn operands(
+    of: &Derived,
+    batch: &Batch,
+    derived: &[MetricColumn],
+    name: Option<&Arc<str>>,
+    reading: &Reading,
+) -> Option<Evidence> {
+    let is_of_entity = |place: usize| match batch.entity.get(place) {
+        Some(&code) if code != NO_ENTITY => batch.entities.get(code as usize) == name,
+        _ => name.is_none(),
+    };
+    let moments = batch.times.iter().zip(&batch.rows).enumerate();
+    let mut places = moments.filter(|(_, moment)| *moment == (&reading.time, &reading.row)).map(|(place, _)| place);
+    let place = places.find(|place| is_of_entity(*place))?;
+    let mut names = Default::default();
+    of.node.gather(&mut names);
+    let operand = |metric: String| {
+        let column = derived.iter().chain(&batch.metrics).find(|column| *column.name == *metric)?;
+        Some(Operand { value: Figure::new(*column.values.get(place)?)?, metric })
+    };
+    Some(Evidence::Operands(names.into_iter().filter_map(operand).collect()))
+}
+
+/// What a rule lacks; `all` where no record has what it judges.
+fn needs(rule: &Rule, all: bool) -> String {
+    match (&rule.condition, rule.quantity) {
+        (Some(condition), _) => format!("records that decide `{condition}`"),
+        (None, _) if all => format!("records that have `{}`", rule.metric),
+        (None, Quantity::Unusual(settings)) if settings.season == Season::None => {
+            format!("more than {LEARNING} readings")
+        }
+        (None, Quantity::Unusual(_)) => format!("more than {LEARNING} readings, over a day or more"),
+        (None, _) => "two readings at different times".to_string(),
+    }
 }
 
 /// The status of a level that a series kept as a number.
@@ -312,7 +427,7 @@ mod tests {
         let mut detector = Detector::new(rules, None);
         let hosts: Vec<String> = (0..3000).map(|i| format!("{} h{i} cpu=95 s{i}=offline", i % 60)).collect();
         hosts.chunks(100).for_each(|chunk| detector.push(&batch(&records(&chunk.join("\n")))));
-        assert_eq!(detector.services.iter().map(|(_, series)| series.iter().count()).sum::<usize>(), 3000);
+        assert_eq!(detector.services.iter().map(|service| service.series.iter().count()).sum::<usize>(), 3000);
         assert_eq!(detector.metrics.iter().map(|column| column.series.iter().count()).sum::<usize>(), 3000);
         let found = detector.anomalies();
         assert_eq!(found.len(), 6000);

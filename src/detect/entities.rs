@@ -37,6 +37,26 @@ impl Entities {
         name.map_or(Some(0), |name| self.numbers.get(name).copied())
     }
 
+    /// All names so far, by number.
+    pub fn names(&self) -> &[Option<Arc<str>>] {
+        &self.names
+    }
+
+    /// The number of an entity that may be new.
+    pub fn learn(&mut self, name: Option<&str>) -> u32 {
+        name.map_or(0, |name| match self.number(Some(name)) {
+            Some(number) => number,
+            None => self.add(name.into()),
+        })
+    }
+
+    fn add(&mut self, name: Arc<str>) -> u32 {
+        let number = self.names.len() as u32; // codes of batches are of 32 bits too
+        self.names.push(Some(name.clone()));
+        self.numbers.insert(name, number);
+        number
+    }
+
     /// Learns the names of a batch and brings its records into order, once, so that reading its columns looks up
     /// nothing by name and compares no times.
     pub fn enter<'a>(&'a mut self, batch: &'a Batch) -> Rows<'a> {
@@ -44,12 +64,7 @@ impl Entities {
         for name in &batch.entities {
             let number = match self.numbers.get(name) {
                 Some(number) => *number,
-                None => {
-                    let number = self.names.len() as u32; // codes of batches are of 32 bits too
-                    self.names.push(Some(name.clone()));
-                    self.numbers.insert(name.clone(), number);
-                    number
-                }
+                None => self.add(name.clone()),
             };
             self.local.push(number);
         }

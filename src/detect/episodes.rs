@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::column::Witness;
 use super::judge::{Judge, Standing};
 use super::{Reached, Reading, Sustained};
-use crate::domain::{Anomaly, Aspect, Episode, Phase, Severity, Timestamp};
+use crate::domain::{Anomaly, Aspect, Episode, Evidence, Phase, Severity, Timestamp};
 
 /// How long an episode waits for a reading, in microseconds of the records' time: a day. No data is not healthy, but
 /// what is gone for good must not be kept for ever.
@@ -42,14 +43,14 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// A series that reached a band: its anomaly, if there is an episode or one begins. `sustained` is there where values
-    /// must last.
+    /// must last, `witness` where something is known of a reading.
     pub fn reached(
         &mut self,
         judge: &Judge<'_>,
         entity: Option<&str>,
         standing: &Standing,
         reached: &Reached,
-        sustained: Option<&Sustained>,
+        (sustained, witness): (Option<&Sustained>, Option<&Witness>),
     ) -> Option<Anomaly> {
         let (name, levels) = (judge.name(entity), &judge.measure.levels);
         let seen = standing.newest.time;
@@ -65,9 +66,10 @@ impl Turn<'_> {
             }
         };
         let anomaly = of_window.and_then(|reached| {
-            let phase = tracked.take(&reached, |value| levels.severity(value));
+            let evidence = witness.and_then(|witness| witness.of(&reached.worst)).cloned();
+            let phase = tracked.take(&reached, evidence.as_ref(), |value| levels.severity(value));
             tracked.goes_on(seen);
-            judge.of_window(entity, standing, &reached, &tracked, phase)
+            judge.of_window(entity, standing, &reached, evidence, (&tracked, phase))
         });
         self.tracked.insert(name, tracked);
         anomaly
@@ -107,6 +109,8 @@ pub struct Tracked {
     pub entity: Option<String>,
     pub first: Reading,
     pub worst: Reading,
+    /// Of the worst.
+    pub evidence: Option<Evidence>,
     pub last: Reading,
     /// Windows that had readings since it opened; 0 where it has not.
     pub windows: u64,
@@ -117,13 +121,13 @@ pub struct Tracked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum About {
     Metric(String, Aspect),
-    Service(String),
+    Service(String, Aspect),
 }
 
 impl Tracked {
     /// A stretch that has not lasted yet.
     pub fn pending(about: About, entity: Option<String>, first: Reading, seen: i64) -> Tracked {
-        Tracked { about, entity, first, worst: first, last: first, windows: 0, seen }
+        Tracked { about, entity, first, worst: first, evidence: None, last: first, windows: 0, seen }
     }
 
     pub fn is_open(&self) -> bool {
@@ -143,11 +147,17 @@ impl Tracked {
 
     /// What reached a band in one more window, and the phase that follows. Where the episode began stays, whatever comes
     /// late: its id must not change.
-    pub fn take(&mut self, reached: &Reached, severity: impl Fn(f64) -> Option<Severity>) -> Phase {
+    pub fn take(
+        &mut self,
+        reached: &Reached,
+        evidence: Option<&Evidence>,
+        severity: impl Fn(f64) -> Option<Severity>,
+    ) -> Phase {
         let opens = !self.is_open();
         let worse = severity(reached.worst.value) > severity(self.worst.value);
         if opens || reached.worst.value > self.worst.value {
             self.worst = reached.worst;
+            self.evidence = evidence.cloned();
         }
         self.last = reached.last;
         match (opens, worse) {

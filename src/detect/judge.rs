@@ -4,10 +4,10 @@ use super::episodes::{About, Tracked};
 use super::rules::Limits;
 use super::series::least_stated_as;
 use super::{Levels, Reached, Reading, Rule, Series};
-use crate::domain::{Anomaly, Aspect, Bands, Counts, Figure, Phase, Sample};
+use crate::domain::{Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample};
 
 /// The metric of anomalies of services.
-const SERVICE_STATUS: &str = "service_status";
+pub const SERVICE_STATUS: &str = "service_status";
 
 /// How values are judged, made ready for comparing. Where bands fall, values are judged by their negatives, so that worse
 /// is always greater: everything that is gathered is of the judged values, and only an [`Anomaly`] has the stated ones.
@@ -62,6 +62,8 @@ pub struct Judge<'a> {
     pub suffix: Option<&'a str>,
     pub service: Option<&'a str>,
     pub unit: Option<&'a str>,
+    /// Of the metric itself.
+    pub metric_unit: Option<&'a str>,
     /// What must hold, where values are a condition's.
     pub condition: Option<&'a str>,
     pub measure: &'a Measure,
@@ -86,19 +88,40 @@ impl Standing {
 
 impl<'a> Judge<'a> {
     pub fn of_metric(rule: &'a Rule, measure: &'a Measure) -> Judge<'a> {
-        let Rule { metric, aspect, suffix, unit, condition, .. } = rule;
-        let (unit, condition) = (unit.as_deref(), condition.as_deref());
-        Judge { metric, aspect: *aspect, suffix: *suffix, service: None, unit, condition, measure }
+        let Rule { metric, aspect, suffix, .. } = rule;
+        Judge {
+            metric,
+            aspect: *aspect,
+            suffix: *suffix,
+            service: None,
+            unit: rule.unit.as_deref(),
+            metric_unit: rule.metric_unit.as_deref(),
+            condition: rule.condition.as_deref(),
+            measure,
+        }
     }
 
     pub fn of_service(service: &'a str, measure: &'a Measure) -> Judge<'a> {
-        let (metric, aspect) = (SERVICE_STATUS, Aspect::Above);
-        Judge { metric, aspect, suffix: None, service: Some(service), unit: None, condition: None, measure }
+        Judge {
+            metric: SERVICE_STATUS,
+            aspect: Aspect::Above,
+            suffix: None,
+            service: Some(service),
+            unit: None,
+            metric_unit: None,
+            condition: None,
+            measure,
+        }
+    }
+
+    /// The same rule, of a service.
+    pub fn on(self, service: &'a str) -> Judge<'a> {
+        Judge { service: Some(service), ..self }
     }
 
     pub fn about(&self) -> About {
         match self.service {
-            Some(service) => About::Service(service.to_string()),
+            Some(service) => About::Service(service.to_string(), self.aspect),
             None => About::Metric(self.metric.to_string(), self.aspect),
         }
     }
@@ -114,14 +137,21 @@ impl<'a> Judge<'a> {
     }
 
     /// What a report says of a series that reached a band; its sentence is left empty. `None` only for what no source lets
-    /// through. The threshold of a service is its worst level.
-    pub fn anomaly(&self, entity: Option<&str>, standing: &Standing, reached: &Reached) -> Option<Anomaly> {
+    /// through. The threshold of a service's status is its worst level. `evidence` is that of the worst reading.
+    pub fn anomaly(
+        &self,
+        entity: Option<&str>,
+        standing: &Standing,
+        reached: &Reached,
+        evidence: Option<Evidence>,
+    ) -> Option<Anomaly> {
         let Reached { counts, first, worst, last } = reached;
         let Measure { bands, levels, .. } = self.measure;
         let severity = levels.severity(worst.value)?;
         let sample = |reading| self.measure.sample(reading);
         let value = sample(*worst)?.value;
-        let threshold = if self.service.is_some() { value } else { bands.get(severity)? };
+        let is_status = self.service.is_some() && self.aspect.is_above();
+        let threshold = if is_status { value } else { bands.get(severity)? };
         Some(Anomaly {
             name: self.name(entity),
             metric: self.metric.to_string(),
@@ -141,10 +171,20 @@ impl<'a> Judge<'a> {
             last: sample(*last)?,
             newest: sample(standing.newest)?,
             mean: Figure::new(self.measure.stated(standing.mean))?,
+            evidence: evidence.map(|evidence| self.stated(evidence)),
             services: Vec::new(),
             description: String::new(),
             episode: None,
         })
+    }
+
+    fn stated(&self, evidence: Evidence) -> Evidence {
+        match evidence {
+            Evidence::Unusual(deviation) => {
+                Evidence::Unusual(Deviation { unit: self.metric_unit.map(str::to_string), ..deviation })
+            }
+            operands @ Evidence::Operands(_) => operands,
+        }
     }
 
     /// The anomaly of a window: the window's figures, with the episode that they are of.
@@ -153,10 +193,11 @@ impl<'a> Judge<'a> {
         entity: Option<&str>,
         standing: &Standing,
         reached: &Reached,
-        tracked: &Tracked,
-        phase: Phase,
+        evidence: Option<Evidence>,
+        (tracked, phase): (&Tracked, Phase),
     ) -> Option<Anomaly> {
-        let found = self.anomaly(entity, standing, &Reached { first: tracked.first, ..*reached })?;
+        let reached = Reached { first: tracked.first, ..*reached };
+        let found = self.anomaly(entity, standing, &reached, evidence)?;
         let worst = self.measure.levels.severity(tracked.worst.value)?;
         let episode = tracked.episode(&found.name, phase, worst)?;
         Some(Anomaly { episode: Some(episode), ..found })
@@ -166,6 +207,6 @@ impl<'a> Judge<'a> {
     pub fn resolved(&self, entity: Option<&str>, standing: &Standing, tracked: &Tracked) -> Option<Anomaly> {
         let Tracked { first, worst, last, .. } = *tracked;
         let reached = Reached { counts: Counts::default(), first, worst, last };
-        self.of_window(entity, standing, &reached, tracked, Phase::Resolved)
+        self.of_window(entity, standing, &reached, tracked.evidence.clone(), (tracked, Phase::Resolved))
     }
 }

@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::Reading;
-use super::rules::{Direction, Quantity};
+use super::rules::Quantity;
+use super::unusual::{Direction, Settings, Unusual, Verdict, Why};
+use crate::domain::{Deviation, Evidence, Figure};
 
 /// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
 pub const HELD: usize = 64;
@@ -58,29 +60,56 @@ impl InOrder {
 }
 
 /// What a rule that looks back remembers of one series.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Past {
     /// The newest reading that counted.
     last: Option<Reading>,
+    more: More,
+}
+
+/// What it takes beside the last reading.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+enum More {
+    #[default]
+    Nothing,
+    /// When the value changed, the newest last.
+    Changes(VecDeque<i64>),
+    Usual(Box<Unusual>),
+}
+
+/// What a rule judges of a reading, and what it saw of it beside that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    pub value: f64,
+    pub evidence: Option<Evidence>,
 }
 
 impl Past {
     /// Takes the next reading in the order of time. What the rule judges of it; `None` where nothing can be said: of the
-    /// first reading, of one at the very time of the last, of a counter's dip.
+    /// first reading, of one at the very time of the last, of a counter's dip. Silence before `begin` does not count.
     ///
     /// A counter whose value drops by more than a tenth was reset and counts from zero; a smaller drop is a dip that is
     /// passed over, as in the energy sums of Home Assistant: 10, 15, 20, 10, 30 is 10 and then 30; 20, 19, 30 is 10.
-    pub fn step(&mut self, quantity: &Quantity, reading: Reading) -> Option<f64> {
-        let Some(last) = self.last else {
-            self.last = Some(reading);
-            return None;
+    pub fn step(&mut self, quantity: &Quantity, reading: Reading, begin: i64) -> Option<Judged> {
+        let judged = match quantity {
+            Quantity::Unusual(settings) => return self.surprise(*settings, reading),
+            Quantity::Changes { within } => self.changes(*within, reading)?,
+            _ => self.since_last(quantity, reading, begin)?,
         };
+        self.last = Some(reading);
+        judged.filter(|value| value.is_finite()).map(|value| Judged { value, evidence: None })
+    }
+
+    /// What is judged of two readings; the outer `None` where this one does not count.
+    fn since_last(&self, quantity: &Quantity, reading: Reading, begin: i64) -> Option<Option<f64>> {
+        let Some(last) = self.last else { return Some(None) };
         if reading.time <= last.time {
             return None;
         }
         let per = |change: f64, per: i64| change / (reading.time as f64 - last.time as f64) * per as f64;
-        let judged = match quantity {
-            Quantity::Value => reading.value,
+        Some(Some(match quantity {
+            Quantity::Value | Quantity::Unusual(_) | Quantity::Changes { .. } => reading.value,
+            Quantity::Silence { .. } => seconds(last.time.max(begin), reading.time),
             Quantity::Rate { per: unit, direction } => {
                 let rate = per(reading.value - last.value, *unit);
                 match direction {
@@ -96,14 +125,85 @@ impl Past {
                 }
                 per(if drop > 0.0 { reading.value } else { -drop }, *unit)
             }
-        };
+        }))
+    }
+
+    /// How often the value changed in the time before a reading, it included.
+    fn changes(&mut self, within: i64, reading: Reading) -> Option<Option<f64>> {
+        let changed = self.last.map(|last| last.value != reading.value);
+        if self.last.is_some_and(|last| reading.time < last.time) {
+            return None;
+        }
+        if !matches!(self.more, More::Changes(_)) {
+            self.more = More::Changes(VecDeque::new());
+        }
+        let More::Changes(times) = &mut self.more else { return None };
+        while times.front().is_some_and(|time| reading.time.saturating_sub(*time) >= within) {
+            times.pop_front();
+        }
+        if changed == Some(true) {
+            times.push_back(reading.time);
+        }
+        Some(changed.map(|_| times.len() as f64))
+    }
+
+    /// How unusual a reading is.
+    fn surprise(&mut self, settings: Settings, reading: Reading) -> Option<Judged> {
+        if self.last.is_some_and(|last| reading.time < last.time) {
+            return None;
+        }
         self.last = Some(reading);
-        judged.is_finite().then_some(judged)
+        if !matches!(self.more, More::Usual(_)) {
+            self.more = More::Usual(Box::default());
+        }
+        let More::Usual(usual) = &mut self.more else { return None };
+        let Verdict { score, low, high, why, ready } = usual.step(settings, reading.time, reading.value);
+        let deviation = |why: Why| {
+            let [value, low, high] =
+                [reading.value, within(low, high - low), within(high, low - high)].map(Figure::new);
+            let Why { cause, up, samples } = why;
+            Some(Evidence::Unusual(Deviation { value: value?, unit: None, low: low?, high: high?, cause, up, samples }))
+        };
+        let evidence = why.filter(|_| score > 0.0).and_then(deviation);
+        // Nobody means more than three digits of a score; cut off, so that none is stated as a band that it did not reach.
+        ready.then_some(Judged { value: (score * 1000.0).floor() / 1000.0, evidence })
+    }
+
+    /// The silence at `end`, when no later reading comes: as a reading of that moment. `None` before the first reading and
+    /// after the silence is no longer judged.
+    pub fn silence(&self, quantity: &Quantity, end: i64, begin: i64) -> Option<Reading> {
+        let (Quantity::Silence { until }, Some(last)) = (quantity, self.last) else { return None };
+        let is_judged = end > last.time && end.saturating_sub(last.time) <= *until;
+        is_judged.then(|| Reading { time: end, row: last.row, value: seconds(last.time.max(begin), end) })
+    }
+
+    /// Whether there was enough for the rule to judge by.
+    pub fn is_enough(&self, quantity: &Quantity) -> bool {
+        match (quantity, &self.more) {
+            (Quantity::Unusual(settings), More::Usual(usual)) => usual.is_ready(settings.season),
+            (Quantity::Unusual(_), _) => false,
+            _ => self.last.is_some(),
+        }
     }
 
     fn is_forgotten(&self, start: i64) -> bool {
         self.last.is_none_or(|last| start.saturating_sub(last.time) > FORGOTTEN_AFTER)
     }
+}
+
+/// The edge of a usual range in four significant digits, rounded towards the inside: what is outside stays outside.
+fn within(edge: f64, inside: f64) -> f64 {
+    let scale = 10f64.powf(3.0 - edge.abs().log10().floor());
+    let scaled = edge * scale;
+    if !scale.is_normal() || !scaled.is_finite() {
+        return edge; // zero, and what is too small or too large to be rounded so
+    }
+    (if inside > 0.0 { scaled.ceil() } else { scaled.floor() }) / scale
+}
+
+/// Of a span in microseconds; 0 where it is none.
+fn seconds(from: i64, to: i64) -> f64 {
+    to.saturating_sub(from).max(0) as f64 / 1e6
 }
 
 /// What rules that look back remember from window to window.
@@ -114,6 +214,11 @@ pub struct Pasts {
 }
 
 impl Pasts {
+    /// The entities of which the rule of this name remembers something.
+    pub fn entities(&self, rule: &str) -> Vec<Option<String>> {
+        self.kept.get(rule).map(|series| series.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// What the rule of this name remembers of an entity.
     pub fn of(&mut self, rule: &str, entity: Option<&str>) -> &mut Past {
         if !self.kept.contains_key(rule) {
@@ -145,7 +250,8 @@ mod tests {
         let mut past = Past::default();
         let reading =
             |(at, value): (usize, &f64)| Reading { time: at as i64 * 10 * SECOND, row: at as u64, value: *value };
-        values.iter().enumerate().map(reading).map(|reading| past.step(quantity, reading)).collect()
+        let step = |reading| past.step(quantity, reading, i64::MIN).map(|judged| judged.value);
+        values.iter().enumerate().map(reading).map(step).collect()
     }
 
     #[test]
@@ -177,7 +283,7 @@ mod tests {
         let rate = Quantity::Rate { per: SECOND, direction: Direction::Both };
         let reading = |time, value| Reading { time, row: 0, value };
         let steps = [(0, 1.0), (0, 9.0), (1, f64::MAX), (2, -f64::MAX), (i64::MAX, 1.0)];
-        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value)).is_some());
+        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value), i64::MIN).is_some());
         assert_eq!(steps, [false, false, false, false, true]);
     }
 

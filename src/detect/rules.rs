@@ -1,5 +1,6 @@
 //! The rules file: one table per metric of what is judged of it, and how bad each status of a service is.
 
+mod aspects;
 mod combined;
 mod condition;
 mod hours;
@@ -16,12 +17,14 @@ use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
 use crate::domain::{Aspect, Bands, Figure, Language, Severity, Status};
+use aspects::WrittenFlapping;
 use combined::{Combined, WrittenCondition, WrittenRatio};
 pub use hours::{Hours, Maintenance};
 use hours::{WrittenMaintenance, hours};
 use written::WrittenRule;
 
 use super::derived::Derived;
+use super::unusual::{self, Direction};
 
 /// A checked rules file.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +34,8 @@ pub struct Rules {
     /// Each may be made of those before it.
     derived: Vec<Derived>,
     status: Bands,
+    /// How often the status of a service changes.
+    flapping: Option<Rule>,
     maintenance: Vec<Maintenance>,
 }
 
@@ -47,6 +52,8 @@ pub struct Rule {
     pub label: Label,
     /// Of what is judged: `%`, and `%/min` of its rate.
     pub unit: Option<String>,
+    /// Of the metric itself.
+    pub metric_unit: Option<String>,
     pub limits: Limits,
     /// What holds for some entities instead: for each the first that names it.
     pub overrides: Vec<Override>,
@@ -78,6 +85,14 @@ impl Rule {
     pub fn name(&self) -> String {
         self.suffix.map_or_else(|| self.metric.clone(), |suffix| format!("{}#{suffix}", self.metric))
     }
+
+    /// How it judges what is unusual, if it does.
+    pub fn unusual(&self) -> Option<unusual::Settings> {
+        match self.quantity {
+            Quantity::Unusual(settings) => Some(settings),
+            _ => None,
+        }
+    }
 }
 
 /// What a rule makes of the readings of a series before it judges them.
@@ -93,15 +108,17 @@ pub enum Quantity {
     Counter {
         per: i64,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    Up,
-    Down,
-    #[default]
-    Both,
+    /// The seconds since the reading before, and at the end those since the last one.
+    Silence {
+        /// No longer judged after so many microseconds.
+        until: i64,
+    },
+    /// How unusual it is, from 0 to 1.
+    Unusual(unusual::Settings),
+    /// How often the value changed in the last microseconds.
+    Changes {
+        within: i64,
+    },
 }
 
 /// What sentences call a metric: a noun phrase, in French with its article.
@@ -145,18 +162,19 @@ impl Rules {
         metrics.extend(rules);
         let windows = file.maintenance.into_iter();
         let maintenance = windows.filter_map(|window| window.check(&zone, source, &mut faults)).collect();
-        let status = file.status.unwrap_or_default();
+        let mut status = file.status.unwrap_or_default();
         if let (Some(degraded), Some(offline)) = (&status.degraded, &status.offline)
             && offline.get_ref() < degraded.get_ref()
         {
             let message = "`offline` is milder than `degraded`";
             faults.push(refuse(source, offline.span(), message, "give `offline` at least the severity of `degraded`"));
         }
+        let flapping = status.flapping.take().and_then(|written| aspects::flapping(written, source, &mut faults));
         if !faults.is_empty() {
             return Err(faults);
         }
         metrics.sort_by(|a, b| (&a.metric, a.aspect).cmp(&(&b.metric, b.aspect)));
-        Ok(Rules { metrics, derived, status: status.bands(), maintenance })
+        Ok(Rules { metrics, derived, status: status.bands(), flapping, maintenance })
     }
 
     /// The rules of metrics, sorted by metric and aspect.
@@ -209,6 +227,16 @@ impl Rules {
     pub fn status(&self) -> &Bands {
         &self.status
     }
+
+    /// What is judged of how often the status of a service changes.
+    pub fn flapping(&self) -> Option<&Rule> {
+        self.flapping.as_ref()
+    }
+
+    /// Whether silence is judged.
+    pub fn expects_readings(&self) -> bool {
+        self.metrics.iter().any(|rule| rule.aspect == Aspect::Stale)
+    }
 }
 
 /// As written. No `flatten`: it would widen every span to the whole table.
@@ -233,11 +261,12 @@ struct File {
 struct WrittenStatus {
     degraded: Option<Spanned<Severity>>,
     offline: Option<Spanned<Severity>>,
+    flapping: Option<Spanned<WrittenFlapping>>,
 }
 
 impl WrittenStatus {
     fn is_empty(&self) -> bool {
-        self.degraded.is_none() && self.offline.is_none()
+        self.degraded.is_none() && self.offline.is_none() && self.flapping.is_none()
     }
 
     fn bands(&self) -> Bands {

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Figure, ServiceState, Timestamp};
+use super::{Evidence, Figure, ServiceState, Timestamp};
 
 /// How bad an anomaly is; ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +61,12 @@ pub enum Aspect {
     Rate,
     /// How fast it counts up.
     Counter,
+    /// How long nothing was heard of it.
+    Stale,
+    /// How unusual its value is for its series.
+    Unusual,
+    /// How often a status changes.
+    Flapping,
 }
 
 impl Aspect {
@@ -70,6 +76,9 @@ impl Aspect {
             Aspect::Below => "below",
             Aspect::Rate => "rate",
             Aspect::Counter => "counter",
+            Aspect::Stale => "stale",
+            Aspect::Unusual => "unusual",
+            Aspect::Flapping => "flapping",
         }
     }
 
@@ -175,7 +184,8 @@ pub struct Anomaly {
     pub service: Option<String>,
     /// The host, device or sensor, where records name one.
     pub entity: Option<String>,
-    /// The worst value (a service's worst level: 0, 1, 2); what is judged, so of a rate it is the fastest.
+    /// The worst value (a service's worst level: 0, 1, 2); what is judged, so of a rate it is the fastest, of silence the
+    /// longest, and of what is unusual the highest score.
     pub value: Figure,
     /// The band that `value` reached.
     pub threshold: Figure,
@@ -198,6 +208,9 @@ pub struct Anomaly {
     pub newest: Sample,
     /// Mean over `records`.
     pub mean: Figure,
+    /// Of `worst`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The services that the same entity's records name, sorted by name: where there are more than 32, the ones with
     /// the worst newest status, then with the worst status ever, then the first by name.
     pub services: Vec<ServiceState>,
@@ -212,6 +225,11 @@ impl Anomaly {
     /// How many services an anomaly carries at most: enough for a target, few enough that a host with very many
     /// services does not multiply its anomalies by them.
     pub const MOST_SERVICES: usize = 32;
+
+    /// Whether it is about what the status of a service was: not of how often it changed.
+    pub fn is_status(&self) -> bool {
+        self.service.is_some() && self.aspect.is_above()
+    }
 
     /// Whether it tells of an episode that is over.
     pub fn is_over(&self) -> bool {
@@ -245,6 +263,7 @@ impl Anomaly {
             last: sample,
             newest: sample,
             mean: figure(value),
+            evidence: None,
             services: Vec::new(),
             description: format!("{name} peaked."),
             episode: None,

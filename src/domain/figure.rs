@@ -54,8 +54,8 @@ impl fmt::Display for Figure {
 impl Serialize for Figure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.as_integer() {
-            Some(integer) => serializer.serialize_i64(integer),
-            None => serializer.serialize_f64(self.0),
+            Some(integer) if serializer.is_human_readable() => serializer.serialize_i64(integer),
+            _ => serializer.serialize_f64(self.0), // a format that names no types has one for all
         }
     }
 }

@@ -4,6 +4,7 @@ mod anomaly;
 mod batch;
 mod completeness;
 mod delivery;
+mod evidence;
 mod figure;
 mod language;
 mod recommendation;
@@ -19,13 +20,14 @@ pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severi
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};
+pub use evidence::{Cause, Deviation, Evidence, Operand};
 pub use figure::Figure;
 pub use language::Language;
 pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};
 pub use report::{Report, ReportAnomaly, ReportRecommendation};
 pub use run::{
-    Fault, FaultExample, InputRecord, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome, TaskRecord,
-    WordingRecord,
+    Fault, FaultExample, InputRecord, Insufficient, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome,
+    TaskRecord, WordingRecord,
 };
 pub use span::{Span, Wait};
 pub use status::{ServiceState, ServiceSummary, Status};

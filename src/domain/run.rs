@@ -45,6 +45,23 @@ pub struct RunRecord {
     /// What became in this window of each episode that had records at or above a threshold, or that is over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub episodes: Vec<Episode>,
+    /// Rules that could not judge for lack of records: what they are silent about is not known to be well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub insufficient: Vec<Insufficient>,
+}
+
+/// A rule that could not judge some series, or any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Insufficient {
+    /// The rule as its file has it: `cpu_usage`, `cpu_usage#rate`.
+    pub rule: String,
+    /// Series without enough records; 0 where no record has what the rule judges.
+    pub series: u64,
+    /// Series that have records.
+    pub of: u64,
+    /// What it takes to judge.
+    pub needs: String,
 }
 
 /// What was read from one source.
@@ -175,6 +192,7 @@ pub enum Note {
     Wording(WordingRecord),
     Delivery(Delivery),
     Episode(Episode),
+    Insufficient(Insufficient),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::value::RawValue;
 
 use super::event::{Entry, Event};
+use super::open::Values;
 use super::pass::{Passed, run_apart};
 use super::state::{Action, Diverged, Run, task_name};
 use super::watch::{Cancel, Watcher};
@@ -231,7 +232,7 @@ impl Driver {
         let Passed { inputs, values } = passed;
         let event = match values {
             Ok(None) => return false,
-            Ok(Some(values)) => Event::Cut { values },
+            Ok(Some(Values { values, notes, .. })) => Event::Cut { values, notes },
             Err(fault) => {
                 let error = fault.to_string();
                 self.fault = Some(fault);

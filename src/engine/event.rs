@@ -33,6 +33,8 @@ pub enum Event {
     /// The cut: the folds' values by node. Nothing below it is ever needed again.
     Cut {
         values: BTreeMap<String, Box<RawValue>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<Note>,
     },
     TaskStarted {
         node: String,

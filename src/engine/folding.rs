@@ -16,7 +16,7 @@ use super::event::{Event, Header};
 use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
 use super::live::{Begun, Closed, Shared, Surroundings, save};
 use super::mailbox::{Mailbox, Message, pump};
-use super::open::{Open, values};
+use super::open::{Open, Values, values};
 use super::state::Run;
 use super::windows::{Closing, SourceClock, Windows};
 use crate::diagnostic::{Diagnostic, codes};
@@ -282,10 +282,11 @@ impl Folding {
         let cut = match opened {
             Some(Open { gathered, tallies, .. }) => {
                 let nodes: Vec<usize> = self.sources.iter().map(|source| source.node).collect();
-                let (values, is_alarm) = values(&self.plan, &mut self.folds, &nodes, gathered, &tallies, &record)?;
+                let Values { values, notes, is_alarm } =
+                    values(&self.plan, &mut self.folds, &nodes, gathered, &tallies, &record)?;
                 match is_empty && !is_alarm {
                     true => Vec::new(),
-                    false => vec![Event::Read { inputs: self.inputs(&tallies) }, Event::Cut { values }],
+                    false => vec![Event::Read { inputs: self.inputs(&tallies) }, Event::Cut { values, notes }],
                 }
             }
             None => Vec::new(),

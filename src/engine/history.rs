@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::intake::{Faulty, Tally, name_of};
-use super::open::{Open, values};
+use super::open::{Open, Values, values};
 use super::watch::Watcher;
 use super::windows::{Closing, Windows};
 use crate::domain::{Batch, ClosedBy, InputRecord, Timestamp, WindowRecord, WindowSpan};
@@ -191,7 +191,7 @@ impl Work<'_> {
         let record = WindowRecord { span, closed_by: window.by, partial, late: 0, carried: 0 };
         if let Some(Open { gathered, tallies, .. }) = self.open.remove(&window.start) {
             let tallies: &[Tally] = &tallies;
-            let (values, _) = values(self.plan, self.folds, &self.nodes, gathered, tallies, &record)?;
+            let Values { values, .. } = values(self.plan, self.folds, &self.nodes, gathered, tallies, &record)?;
             self.done.windows += 1;
             see(Seen::Window(span, values));
         }

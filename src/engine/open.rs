@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::intake::{Faulty, Tally, name_of};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Timestamp, WindowRecord};
+use crate::domain::{Note, Timestamp, WindowRecord};
 use crate::graph::{Plan, StreamFold};
-use crate::node::{Gathered, Window};
+use crate::node::{FoldValue, Gathered, Window};
 
 pub struct Open {
     /// By fold.
@@ -32,7 +32,26 @@ impl Open {
     }
 }
 
-/// The folds' values by node, and whether one of them is an alarm. `sources` are the nodes that the tallies are of.
+/// What the folds of a window give.
+#[derive(Default)]
+pub struct Values {
+    /// By node.
+    pub values: BTreeMap<String, Box<RawValue>>,
+    /// For the run record.
+    pub notes: Vec<Note>,
+    /// Whether one of them is an alarm.
+    pub is_alarm: bool,
+}
+
+impl Values {
+    pub fn take(&mut self, node: String, value: FoldValue) {
+        self.values.insert(node, value.json);
+        self.notes.extend(value.notes);
+        self.is_alarm |= value.is_alarm;
+    }
+}
+
+/// What the folds of a window give. `sources` are the nodes that the tallies are of.
 ///
 /// # Errors
 /// A value that cannot be written.
@@ -43,9 +62,9 @@ pub fn values(
     gathered: Vec<Gathered>,
     tallies: &[Tally],
     record: &WindowRecord,
-) -> Faulty<(BTreeMap<String, Box<RawValue>>, bool)> {
+) -> Faulty<Values> {
     let newest_of_all = tallies.iter().filter_map(|t| t.last).max().unwrap_or(record.span.end.micros());
-    let (mut values, mut is_alarm) = (BTreeMap::new(), false);
+    let mut values = Values::default();
     for (fold, gathered) in folds.iter_mut().zip(gathered) {
         let tallies = || sources.iter().zip(tallies).filter(|(n, _)| fold.sources.contains(n)).map(|(_, t)| t);
         let newest = tallies().filter_map(|t| t.last).max().unwrap_or(newest_of_all);
@@ -60,8 +79,7 @@ pub fn values(
             let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
             Box::new(Diagnostic::new(codes::run::TASK_FAILED, message))
         })?;
-        is_alarm |= value.is_alarm;
-        values.insert(name, value.json);
+        values.take(name, value);
     }
-    Ok((values, is_alarm))
+    Ok(values)
 }

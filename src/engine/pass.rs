@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
+use super::open::Values;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{InputRecord, Timestamp};
@@ -17,7 +16,7 @@ use crate::node::{Gathered, Next, Pass, Wanted, Window};
 pub struct Passed {
     pub inputs: Vec<InputRecord>,
     /// `None` when it was interrupted.
-    pub values: Result<Option<BTreeMap<String, Box<RawValue>>>, Box<Diagnostic>>,
+    pub values: Result<Option<Values>, Box<Diagnostic>>,
 }
 
 /// What each source brought.
@@ -51,7 +50,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
             Err(fault) => return Passed { inputs, values: Err(fault) },
         };
     }
-    let mut values = BTreeMap::new();
+    let mut values = Values::default();
     for (fold, gathered) in folds.iter_mut().zip(gathered) {
         let of = || fold.sources.iter().filter_map(|s| tallies.get(s));
         let newest = of().filter_map(|t| t.newest).max().and_then(Timestamp::from_micros);
@@ -59,7 +58,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
         let window = Window { records: of().map(|t| t.records).sum(), newest, span: None, partial: false };
         let name = plan.nodes.get(fold.node).map(|n| n.name.clone()).unwrap_or_default();
         match fold.fold.close(gathered, &window) {
-            Ok(value) => values.insert(name, value.json),
+            Ok(value) => values.take(name, value),
             Err(error) => {
                 let message = format!("the value of `{name}` cannot be written, which is a bug: {error}");
                 let fault = Diagnostic::new(codes::run::TASK_FAILED, message);

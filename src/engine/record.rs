@@ -10,12 +10,14 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut wordings = Vec::new();
     let mut deliveries = Vec::new();
     let mut episodes = Vec::new();
+    let mut insufficient = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
             Note::Delivery(delivery) => deliveries.push(delivery.clone()),
             Note::Episode(episode) => episodes.push(episode.clone()),
+            Note::Insufficient(rule) => insufficient.push(rule.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -45,5 +47,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         wordings,
         deliveries,
         episodes,
+        insufficient,
     }
 }

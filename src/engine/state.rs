@@ -106,7 +106,10 @@ impl Run {
                 self.inputs.clone_from(inputs);
                 Ok(())
             }
-            Event::Cut { values } => self.cut(plan, values, actions),
+            Event::Cut { values, notes } => {
+                self.notes.extend(notes.iter().cloned());
+                self.cut(plan, values, actions)
+            }
             Event::TaskStarted { node, item, attempt } => self.task_started(plan, node, *item, *attempt),
             Event::TaskFailed { node, item, attempt, error, transient } => {
                 self.task_failed(plan, (node, *item, *attempt), error, *transient, actions)

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::{Assets, Cx, Fold, Pass, Reader, Source, Task, TaskError, Wanted, Window};
 use crate::diagnostic::{Diagnostic, SourceFile, decode};
-use crate::domain::{Batch, Timestamp};
+use crate::domain::{Batch, Note, Timestamp};
 use crate::port::BoxFuture;
 
 /// What part a kind plays.
@@ -179,6 +179,7 @@ pub struct FoldValue {
     pub json: Box<RawValue>,
     /// See [`Fold::is_alarm`].
     pub is_alarm: bool,
+    pub notes: Vec<Note>,
 }
 
 /// A fold with what survives from window to window.
@@ -221,8 +222,9 @@ impl<F: Fold> AnyFold for Stateful<F> {
     fn close(&mut self, gathered: Gathered, window: &Window) -> Result<FoldValue, serde_json::Error> {
         // Only `open` makes what comes back here, so it is of this type.
         let gathered = gathered.downcast().map_or_else(|_| self.fold.open(None), |gathered| *gathered);
-        let output = self.fold.close(gathered, &mut self.state, window);
-        Ok(FoldValue { json: to_raw_value(&output)?, is_alarm: self.fold.is_alarm(&output) })
+        let mut notes = Vec::new();
+        let output = self.fold.close(gathered, &mut self.state, window, &mut notes);
+        Ok(FoldValue { json: to_raw_value(&output)?, is_alarm: self.fold.is_alarm(&output), notes })
     }
     fn expects_records(&self) -> bool {
         self.fold.expects_records()

@@ -11,7 +11,7 @@ use crate::detect::{
     Arrival, Arrivals, Cadence, Entities, Episodes, Judge, Measure, PerEntity, Silence, Sustained, Tally, report_order,
 };
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Anomaly, Aspect, Batch, Completeness, EntityCompleteness, Gap, Language, Span, Timestamp};
+use crate::domain::{Anomaly, Aspect, Batch, Completeness, EntityCompleteness, Gap, Language, Note, Span, Timestamp};
 use crate::node::{Assets, Fold, Wanted, Window};
 use crate::wording::{Recovery, Shortfall};
 use share::{Share, measure, ratio};
@@ -179,7 +179,7 @@ impl Fold for Completing {
         !output.anomalies.is_empty()
     }
 
-    fn close(&self, gathered: Gathered, state: &mut State, window: &Window) -> Completeness {
+    fn close(&self, gathered: Gathered, state: &mut State, window: &Window, _: &mut Vec<Note>) -> Completeness {
         let mut came: BTreeMap<&str, &Arrivals> = BTreeMap::new();
         for (number, arrivals) in gathered.arrivals.iter() {
             came.insert(gathered.entities.name(number).map_or("", |name| name), arrivals);
@@ -247,6 +247,7 @@ impl Completing {
             suffix: None,
             service: None,
             unit: Some("%"),
+            metric_unit: None,
             measure: &self.measure,
         }
     }
@@ -258,7 +259,7 @@ impl Completing {
             None => reached,
             Some(lasts) => Sustained::one(reached).close(None, &self.measure.levels, lasts).0?,
         };
-        let anomaly = self.judge().anomaly(share.entity(), &share.standing(), &reached)?;
+        let anomaly = self.judge().anomaly(share.entity(), &share.standing(), &reached, None)?;
         Some(self.described(anomaly, Some(share)))
     }
 
@@ -271,7 +272,7 @@ impl Completing {
         for share in shares {
             let Some(reached) = share.reached(&self.measure) else { continue };
             let (standing, sustained) = (share.standing(), Sustained::one(reached));
-            let anomaly = turn.reached(&self.judge(), share.entity(), &standing, &reached, Some(&sustained));
+            let anomaly = turn.reached(&self.judge(), share.entity(), &standing, &reached, (Some(&sustained), None));
             found.extend(anomaly.map(|anomaly| self.described(anomaly, Some(share))));
         }
         // By name, as they came.

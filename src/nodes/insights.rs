@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use crate::detect::{Entities, PerEntity, Reading, Total};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Batch, Coverage, Figure, Insights, ServiceSummary, Stat, Status, Summary, Timestamp};
+use crate::domain::{Batch, Coverage, Figure, Insights, Note, ServiceSummary, Stat, Status, Summary, Timestamp};
 use crate::node::{Assets, Fold, Wanted, Window};
 
 /// Figures over the records of the window, the newest status of each service, and the time of the newest record.
@@ -130,7 +130,7 @@ impl Fold for InsightTable {
         gathered.push(batch);
     }
 
-    fn close(&self, gathered: Gathered, _: &mut (), window: &Window) -> Summary {
+    fn close(&self, gathered: Gathered, _: &mut (), window: &Window, _: &mut Vec<Note>) -> Summary {
         let figures = self.values.iter().map(|(name, value)| (name.clone(), gathered.figure(value))).collect();
         let coverage = self.values.iter().map(|(name, value)| Coverage {
             insight: name.clone(),
@@ -250,7 +250,7 @@ mod tests {
         records.chunks(batch_size).for_each(|chunk| insights.push(&mut gathered, &batch(chunk)));
         let newest = records.iter().map(|r| r.time).max().and_then(Timestamp::from_micros).unwrap();
         let window = Window { records: records.len() as u64, newest, span: None, partial: false };
-        insights.close(gathered, &mut (), &window)
+        insights.close(gathered, &mut (), &window, &mut Vec::new())
     }
 
     /// However the records are cut into batches.

@@ -1,5 +1,7 @@
 //! The sentence that describes an anomaly.
 
+mod aspects;
+
 use super::{count, quantity};
 use crate::domain::{Anomaly, Aspect, Language, Severity, Status};
 
@@ -10,8 +12,14 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
     let when = moments(anomaly, language);
     let subject = subject(anomaly, label, language);
     let severity = severity_word(anomaly.severity, language);
-    // A service is described by words: its levels are an order, not a measure.
-    if anomaly.service.is_some() {
+    match anomaly.aspect {
+        Aspect::Unusual => return aspects::unusual(anomaly, &subject, language),
+        Aspect::Stale => return aspects::stale(anomaly, &series(anomaly, label, language), language),
+        Aspect::Flapping => return aspects::flapping(anomaly, &subject, language),
+        Aspect::Above | Aspect::Below | Aspect::Rate | Aspect::Counter => {}
+    }
+    // A status is described by words: its levels are an order, not a measure.
+    if anomaly.is_status() {
         let status = |level: f64| Status::from_level(level as u8).unwrap_or(Status::Offline); // levels are 0, 1, 2
         let worst = status_word(status(anomaly.value.get()), language);
         if anomaly.is_over() {
@@ -75,16 +83,21 @@ fn held(anomaly: &Anomaly, subject: &str, condition: &str, language: Language) -
     let severity = severity_word(anomaly.severity, language);
     let when = spell(anomaly, language);
     let (reached, records) = counts(anomaly, language);
+    let operands = aspects::operands(anomaly, language);
     match (language, anomaly.is_over()) {
         (Language::En, false) => {
-            format!("{subject}: `{condition}` held in {reached} of {records} ({severity} severity), {when}.")
+            format!("{subject}: `{condition}` held in {reached} of {records} ({severity} severity), {when}{operands}.")
         }
-        (Language::En, true) => format!("{subject} is over: `{condition}` held ({severity} severity), {when}."),
+        (Language::En, true) => {
+            format!("{subject} is over: `{condition}` held ({severity} severity), {when}{operands}.")
+        }
         (Language::Fr, false) => format!(
-            "{subject}\u{a0}: `{condition}` était vrai dans {reached} sur {records} (gravité {severity}), {when}."
+            "{subject}\u{a0}: `{condition}` était vrai dans {reached} sur {records} (gravité {severity}), {when}{operands}."
         ),
         (Language::Fr, true) => {
-            format!("{subject}\u{a0}: retour à la normale, `{condition}` a été vrai (gravité {severity}), {when}.")
+            format!(
+                "{subject}\u{a0}: retour à la normale, `{condition}` a été vrai (gravité {severity}), {when}{operands}."
+            )
         }
     }
 }
@@ -119,6 +132,12 @@ pub fn aspect_of(aspect: Aspect, series: &str, language: Language) -> String {
     };
     match (aspect, language) {
         (Aspect::Above | Aspect::Below, _) => series.to_string(),
+        (Aspect::Unusual, Language::En) => format!("the score of how unusual {series} is"),
+        (Aspect::Unusual, Language::Fr) => format!("le score d'écart à l'habitude {}", of()),
+        (Aspect::Stale, Language::En) => format!("the time without a reading of {series}"),
+        (Aspect::Stale, Language::Fr) => format!("la durée sans relevé {}", of()),
+        (Aspect::Flapping, Language::En) => format!("the changes of {series}"),
+        (Aspect::Flapping, Language::Fr) => format!("les changements {}", of()),
         (Aspect::Rate, Language::En) => format!("the rate of change of {series}"),
         (Aspect::Rate, Language::Fr) => format!("la vitesse de variation {}", of()),
         (Aspect::Counter, Language::En) => format!("the increase of {series}"),
@@ -128,23 +147,34 @@ pub fn aspect_of(aspect: Aspect, series: &str, language: Language) -> String {
 
 /// `CPU usage on web-1`, with a capital.
 fn subject(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
+    let series = series(anomaly, label, language);
+    let mut rest = series.chars();
+    let capital: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    capital + rest.as_str()
+}
+
+/// `CPU usage on web-1`, as it stands within a sentence.
+fn series(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
+    // Sentences about these name the aspect by their verb.
+    let named = match anomaly.aspect {
+        Aspect::Unusual | Aspect::Stale | Aspect::Flapping => Aspect::Above,
+        aspect => aspect,
+    };
     let what = match (&anomaly.service, label, language) {
         (Some(service), _, Language::En) => format!("service {service}"),
         (Some(service), _, Language::Fr) => format!("le service {service}"),
-        (None, Some(label), language) => aspect_of(anomaly.aspect, label, language),
+        (None, Some(label), language) => aspect_of(named, label, language),
         (None, None, Language::En) if anomaly.condition.is_some() => format!("the condition {}", anomaly.metric),
         (None, None, Language::Fr) if anomaly.condition.is_some() => format!("la condition {}", anomaly.metric),
-        (None, None, Language::En) => aspect_of(anomaly.aspect, &format!("the metric {}", anomaly.metric), language),
-        (None, None, Language::Fr) => aspect_of(anomaly.aspect, &format!("la mesure {}", anomaly.metric), language),
+        (None, None, Language::En) => aspect_of(named, &format!("the metric {}", anomaly.metric), language),
+        (None, None, Language::Fr) => aspect_of(named, &format!("la mesure {}", anomaly.metric), language),
     };
-    let mut rest = what.chars();
-    let capital: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
     let place = match (&anomaly.entity, language) {
         (None, _) => String::new(),
         (Some(host), Language::En) => format!(" on {host}"),
         (Some(host), Language::Fr) => format!(" sur {host}"),
     };
-    format!("{capital}{}{place}", rest.as_str())
+    what + &place
 }
 
 /// How many of the records reached the lowest band.
@@ -216,7 +246,7 @@ fn moments(anomaly: &Anomaly, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Counts, Figure, Sample, Timestamp};
+    use crate::domain::{Bands, Cause, Counts, Deviation, Episode, Evidence, Figure, Phase, Sample, Timestamp};
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -247,6 +277,7 @@ mod tests {
             last: sample("2023-10-03T23:45:00Z", 70.0),
             newest: sample("2023-10-04T00:00:00Z", 50.0),
             mean: figure(61.0),
+            evidence: None,
             services: vec![],
             description: String::new(),
             episode: None,
@@ -362,6 +393,95 @@ mod tests {
         Le service cache a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 12 relevés sur 1'500, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
         Service cache on web-1 was offline at worst (high severity): it was offline in 1 of 2 records, at 2023-10-02T08:30:00Z.
         Le service cache sur web-1 a été hors ligne au pire (gravité élevée)_: il était hors ligne dans 1 relevé sur 2, le 2023-10-02T08:30:00Z.
+        ");
+    }
+
+    /// One of each other aspect, as it goes on and when it is over.
+    #[test]
+    fn other_aspects_have_sentences_of_their_own() {
+        let deviation = |cause, up, samples| {
+            let unit = Some("%".to_string());
+            Evidence::Unusual(Deviation {
+                value: figure(93.5),
+                unit,
+                low: figure(20.5),
+                high: figure(40.0),
+                cause,
+                up,
+                samples,
+            })
+        };
+        let unusual = |cause, up, samples| Anomaly {
+            aspect: Aspect::Unusual,
+            value: figure(0.83),
+            threshold: figure(0.5),
+            unit: None,
+            evidence: Some(deviation(cause, up, samples)),
+            reached: Counts { low: 0, medium: 1, high: 0 },
+            ..cpu()
+        };
+        let silence = figure(1800.0);
+        let stale =
+            Anomaly { aspect: Aspect::Stale, value: silence, threshold: silence, unit: Some("s".into()), ..cpu() };
+        let flapping = Anomaly {
+            aspect: Aspect::Flapping,
+            value: figure(12.0),
+            threshold: figure(10.0),
+            unit: Some("/15 min".into()),
+            ..cache()
+        };
+        let mut anomalies = vec![
+            unusual(Cause::Outside, true, 1),
+            Anomaly { reached: Counts { low: 0, medium: 3, high: 0 }, ..unusual(Cause::HourOfWeek, true, 1) },
+            unusual(Cause::HourOfDay, true, 1),
+            unusual(Cause::Jump, true, 1),
+            unusual(Cause::Stays, true, 4),
+            unusual(Cause::Stays, false, 8),
+            Anomaly { evidence: None, ..unusual(Cause::Jump, true, 1) },
+            stale,
+            flapping,
+        ];
+        for at in [0, 7, 8] {
+            let over = Some(Episode {
+                id: "x".into(),
+                phase: Phase::Resolved,
+                since: anomalies[at].first.time,
+                worst_severity: Severity::High,
+                windows: 2,
+            });
+            anomalies.push(Anomaly { episode: over, ..anomalies[at].clone() });
+        }
+        let lines = |label, language| {
+            let lines: Vec<String> = anomalies.iter().map(|a| describe(a, Some(label), language)).collect();
+            lines.join("\n").replace('\u{a0}', "_")
+        };
+        insta::assert_snapshot!(lines("CPU usage", Language::En), @r"
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, outside the usual 20.5 to 40% (high severity, score 0.83).
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, where 20.5 to 40% is usual for this hour of the week (high severity, score 0.83), the greatest of 3 surprises, first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z.
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, where 20.5 to 40% is usual for this hour of the day (high severity, score 0.83).
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, where 20.5 to 40% would be usual after the reading before (high severity, score 0.83).
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, above 40% for 4 readings in a row, as never before (high severity, score 0.83).
+        CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, below 20.5% for 8 readings in a row, as never before (high severity, score 0.83).
+        CPU usage was unusual at 2023-10-02T08:30:00Z (high severity, score 0.83).
+        There was no reading of CPU usage for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
+        Service cache was flapping: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        CPU usage is as usual again: at 2023-10-02T08:30:00Z it was 93.5%, outside the usual 20.5 to 40% (high severity, score 0.83).
+        Readings of CPU usage come again: there was none for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
+        Service cache is steady again: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
+        ");
+        insta::assert_snapshot!(lines("l'utilisation du processeur", Language::Fr), @r"
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, hors de l'habituel (20,5 à 40_%) (gravité élevée, score 0,83).
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, alors que 20,5 à 40_% est habituel à cette heure de la semaine (gravité élevée, score 0,83), la plus forte de 3 surprises, la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z.
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, alors que 20,5 à 40_% est habituel à cette heure du jour (gravité élevée, score 0,83).
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, alors que le relevé précédent laissait attendre 20,5 à 40_% (gravité élevée, score 0,83).
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, au-dessus de 40_% pendant 4 relevés de suite, du jamais vu (gravité élevée, score 0,83).
+        L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, en dessous de 20,5_% pendant 8 relevés de suite, du jamais vu (gravité élevée, score 0,83).
+        L'utilisation du processeur_: valeur inhabituelle le 2023-10-02T08:30:00Z (gravité élevée, score 0,83).
+        Aucun relevé reçu pour l'utilisation du processeur pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
+        Le service cache était instable_: son état a changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur_: retour à l'habituel, après 93,5_% le 2023-10-02T08:30:00Z, hors de l'habituel (20,5 à 40_%) (gravité élevée, score 0,83).
+        Relevés de nouveau reçus pour l'utilisation du processeur_: il n'y en avait eu aucun pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
+        Le service cache est de nouveau stable_: son état avait changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
         ");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::diagnostic::{Diagnostic, SourceFile};
-use agent::domain::{Batch, InputRecord, MetricColumn, NO_ENTITY, Timestamp};
+use agent::domain::{Batch, InputRecord, MetricColumn, NO_ENTITY, Note, Timestamp};
 use agent::engine::{
     Cancel, Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, Watcher, World,
 };
@@ -132,7 +132,7 @@ impl Fold for Sum {
             gathered.items.push(Item { n: *v });
         }
     }
-    fn close(&self, gathered: Total, _: &mut (), _: &Window) -> Total {
+    fn close(&self, gathered: Total, _: &mut (), _: &Window, _: &mut Vec<Note>) -> Total {
         gathered
     }
 }
@@ -159,7 +159,7 @@ impl Fold for Items {
     fn push(&self, gathered: &mut Vec<Item>, batch: &Batch) {
         gathered.extend(batch.metrics[0].values.iter().map(|n| Item { n: *n }));
     }
-    fn close(&self, gathered: Vec<Item>, _: &mut (), _: &Window) -> Vec<Item> {
+    fn close(&self, gathered: Vec<Item>, _: &mut (), _: &Window, _: &mut Vec<Note>) -> Vec<Item> {
         gathered
     }
 }
@@ -192,7 +192,7 @@ impl Fold for Heed {
     fn is_alarm(&self, output: &Total) -> bool {
         output.total >= 2.0
     }
-    fn close(&self, gathered: u64, silent: &mut u64, _: &Window) -> Total {
+    fn close(&self, gathered: u64, silent: &mut u64, _: &Window, _: &mut Vec<Note>) -> Total {
         *silent = if gathered > 0 { 0 } else { *silent + 1 };
         Total { total: *silent as f64, items: vec![] }
     }

@@ -1,8 +1,10 @@
 //! `--scores`: how unusual each reading is, in the order of the input.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::detect::Rules;
+use crate::detect::unusual::{Settings, Unusual};
 use crate::domain::{Batch, Figure, NO_ENTITY, Timestamp};
 
 /// Scores the readings of a metric, series by series, each by those before it only.
@@ -12,8 +14,27 @@ pub trait Scorer {
 }
 
 /// The metric whose rule is `unusual`, and its scorer; `None` where no rule is.
-pub fn scorer(_rules: &Rules) -> Option<(String, Box<dyn Scorer>)> {
-    None
+pub fn scorer(rules: &Rules) -> Option<(String, Box<dyn Scorer>)> {
+    let (metric, settings) = rules.metrics().iter().find_map(|rule| Some((rule.metric.clone(), rule.unusual()?)))?;
+    Some((metric, Box::new(OfEach { settings, series: HashMap::new() })))
+}
+
+/// The rule's own scores, of each series.
+struct OfEach {
+    settings: Settings,
+    /// By entity; the empty name is that of records without one.
+    series: HashMap<String, Unusual>,
+}
+
+impl Scorer for OfEach {
+    fn score(&mut self, entity: Option<&str>, time: i64, value: f64) -> f64 {
+        let name = entity.unwrap_or_default();
+        let series = match self.series.get_mut(name) {
+            Some(series) => series,
+            None => self.series.entry(name.to_string()).or_default(),
+        };
+        series.step(self.settings, time, value).score
+    }
 }
 
 /// Writes `timestamp,value,anomaly_score`, a line for each record: times as RFC 3339 in UTC, and nothing for the value and

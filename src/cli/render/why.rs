@@ -188,6 +188,7 @@ mod tests {
             last: sample(30, 410, 82.0),
             newest: sample(45, 500, 41.0),
             mean: figure(58.25),
+            evidence: None,
             services: vec![],
             description: "CPU usage of web-1 was at or above 70% in 20 of 250 records, from 12:01 to 12:30, and worst \
                           at 12:07 with 99.5%."

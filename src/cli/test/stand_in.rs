@@ -20,7 +20,7 @@ impl AnyFold for Given {
     }
     fn push(&self, _: &mut Gathered, _: &Batch) {}
     fn close(&mut self, _: Gathered, _: &Window) -> Result<FoldValue, serde_json::Error> {
-        Ok(FoldValue { json: self.0.clone(), is_alarm: false })
+        Ok(FoldValue { json: self.0.clone(), is_alarm: false, notes: Vec::new() })
     }
     fn expects_records(&self) -> bool {
         false

@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::super::derived::{Derived, Node, Operator};
 use super::hours::hours;
 use super::units::Band;
-use super::written::{Table, WrittenLimits};
-use super::{Label, Limits, Quantity, Rule, condition, refuse};
+use super::written::{Table, WrittenLimits, WrittenOverride};
+use super::{Label, Limits, Override, Quantity, Rule, condition, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile, inside};
 use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
@@ -23,6 +23,20 @@ pub struct WrittenCondition {
     #[serde(rename = "for")]
     lasts: Option<Span>,
     hours: Option<Spanned<String>>,
+    #[serde(default, rename = "override")]
+    overrides: Vec<WrittenInstead>,
+}
+
+/// What holds for some entities instead, of a condition.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInstead {
+    entity: Spanned<String>,
+    #[serde(default)]
+    off: bool,
+    severity: Option<Severity>,
+    #[serde(rename = "for")]
+    lasts: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +54,8 @@ pub struct WrittenRatio {
     clear: Option<Spanned<Band>>,
     below: Option<Spanned<WrittenLimits>>,
     hours: Option<Spanned<String>>,
+    #[serde(default, rename = "override")]
+    overrides: Vec<WrittenOverride>,
 }
 
 /// The conditions and ratios of a file.
@@ -88,7 +104,7 @@ impl Combined {
                 }
             }
             let hours = hours(written.hours.as_ref(), zone, source, faults);
-            rules.push(Rule { hours, ..written.rule(name.into_inner()) });
+            rules.push(Rule { hours, ..written.rule(name.into_inner(), source, faults) });
         }
         (rules, derived)
     }
@@ -116,14 +132,9 @@ fn names_condition(
 }
 
 impl WrittenCondition {
-    fn rule(self, name: String) -> Rule {
-        let mut bands = Bands::default();
-        let one = Some(Figure::count(1));
-        match self.severity {
-            Severity::Low => bands.low = one,
-            Severity::Medium => bands.medium = one,
-            Severity::High => bands.high = one,
-        }
+    fn rule(self, name: String, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Rule {
+        let overrides = self.overrides.iter();
+        let overrides = overrides.filter_map(|written| written.check(&self, source, faults)).collect();
         Rule {
             metric: name,
             aspect: Aspect::Above,
@@ -132,11 +143,37 @@ impl WrittenCondition {
             condition: Some(self.when.into_inner()),
             label: self.label.unwrap_or_default(),
             unit: None,
-            limits: Limits { bands, lasts: self.lasts.map(|span| span.0), clear: None },
-            overrides: Vec::new(),
+            metric_unit: None,
+            limits: holds(self.severity, self.lasts),
+            overrides,
             hours: None,
         }
     }
+}
+
+impl WrittenInstead {
+    fn check(&self, all: &WrittenCondition, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Option<Override> {
+        let says = self.severity.is_some() || self.lasts.is_some();
+        if self.off == says {
+            let message = if self.off { "an override that is off has limits" } else { "the override says nothing" };
+            let help = "give it `severity` or `for`, or `off = true` where nothing is judged";
+            faults.push(refuse(source, self.entity.span(), message, help));
+        }
+        let limits = || holds(self.severity.unwrap_or(all.severity), self.lasts.or(all.lasts));
+        Some(Override { entity: pattern(&self.entity, source, faults)?, limits: (!self.off).then(limits) })
+    }
+}
+
+/// Limits of a column that is 1 where a condition holds.
+fn holds(severity: Severity, lasts: Option<Span>) -> Limits {
+    let mut bands = Bands::default();
+    let one = Some(Figure::count(1));
+    match severity {
+        Severity::Low => bands.low = one,
+        Severity::Medium => bands.medium = one,
+        Severity::High => bands.high = one,
+    }
+    Limits { bands, lasts: lasts.map(|span| span.0), clear: None }
 }
 
 impl WrittenRatio {
@@ -150,10 +187,11 @@ impl WrittenRatio {
     }
 
     fn rules(self, name: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Vec<Rule> {
-        let WrittenRatio { label, unit, low, medium, high, lasts, clear, below, .. } = self;
+        let WrittenRatio { label, unit, low, medium, high, lasts, clear, below, overrides, .. } = self;
         let mut table = Table::new(name, label, unit, source, faults);
         table.above(WrittenLimits { low, medium, high, lasts, clear }, below.is_some());
         table.below(below);
+        overrides.into_iter().for_each(|written| table.instead(written));
         table.rules
     }
 }

@@ -62,6 +62,18 @@ impl Hours {
         values.iter().zip(open).map(|(value, open)| if open { *value } else { f64::NAN }).collect()
     }
 
+    /// Since when it has been open at `time`, as far as that is known: of a stretch that goes over midnight at least since
+    /// the day before. `None` where it is closed then.
+    pub fn opened(&self, time: i64) -> Option<i64> {
+        let day = self.day(time)?;
+        let mut opened =
+            day.open.iter().filter(|(from, to)| (*from..*to).contains(&time)).map(|(from, _)| *from).min()?;
+        while let Some((from, _)) = day.open.iter().find(|(from, to)| *from < opened && *to >= opened) {
+            opened = *from;
+        }
+        Some(opened)
+    }
+
     /// The day that a time is in; `None` at the ends of the calendar.
     fn day(&self, time: i64) -> Option<Day> {
         let date = jiff::Timestamp::from_microsecond(time).ok()?.to_zoned(self.zone.clone()).date();
@@ -188,6 +200,11 @@ impl Maintenance {
         };
         let judged: Vec<u32> = (0..batch.len()).filter(|place| is_judged(*place)).map(|place| place as u32).collect(); // a block has far fewer
         (judged.len() < batch.len()).then(|| batch.select(&judged))
+    }
+
+    /// When an entity is not judged, in microseconds.
+    pub fn of(all: &[Maintenance], entity: Option<&str>) -> Vec<(i64, i64)> {
+        all.iter().filter(|one| one.concerns(entity)).map(|one| (one.from, one.to)).collect()
     }
 
     fn concerns(&self, entity: Option<&str>) -> bool {

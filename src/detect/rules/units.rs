@@ -18,6 +18,11 @@ pub struct Band {
 pub type Misfit = (String, String);
 
 impl Band {
+    /// In the unit of its rule, whatever that is.
+    pub fn plain(figure: Figure) -> Band {
+        Band { figure, unit: None }
+    }
+
     /// In the unit of a rule.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::unusual::Direction;
+use super::aspects::{WrittenSensitivity, WrittenStale, WrittenUnusual};
 use super::units::Band;
-use super::{Direction, Label, Limits, Override, Quantity, Rule, pattern, refuse};
+use super::{Label, Limits, Override, Quantity, Rule, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
@@ -26,6 +28,8 @@ pub struct WrittenRule {
     below: Option<Spanned<WrittenLimits>>,
     rate: Option<Spanned<WrittenRate>>,
     counter: Option<Spanned<WrittenCounter>>,
+    stale: Option<Spanned<WrittenStale>>,
+    unusual: Option<Spanned<WrittenUnusual>>,
     #[serde(default, rename = "override")]
     overrides: Vec<WrittenOverride>,
     pub hours: Option<Spanned<String>>,
@@ -85,6 +89,8 @@ pub struct WrittenOverride {
     below: Option<Spanned<WrittenLimits>>,
     rate: Option<Spanned<WrittenLimits>>,
     counter: Option<Spanned<WrittenLimits>>,
+    stale: Option<Spanned<WrittenStale>>,
+    unusual: Option<Spanned<WrittenSensitivity>>,
 }
 
 /// Takes the limits out of any of the tables.
@@ -115,7 +121,8 @@ impl WrittenRule {
     /// The rules of a metric of this name. What is wrong with them goes to `faults`.
     pub fn rules(self, name: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Vec<Rule> {
         let mut table = Table::new(name, self.label, self.unit.clone(), source, faults);
-        let has_others = self.below.is_some() || self.rate.is_some() || self.counter.is_some();
+        let others = [self.below.is_some(), self.rate.is_some(), self.counter.is_some()];
+        let has_others = others.contains(&true) || self.stale.is_some() || self.unusual.is_some();
         table.above(limits!(self), has_others);
         table.below(self.below);
         if let Some(rate) = self.rate {
@@ -128,6 +135,13 @@ impl WrittenRule {
             let (span, counter) = (counter.span(), counter.into_inner());
             let per = counter.per.map_or(SECOND, |per| per.0);
             table.add(Aspect::Counter, Quantity::Counter { per: micros(per) }, Some(per), limits!(counter), span);
+        }
+        if let Some(stale) = self.stale {
+            table.add(Aspect::Stale, stale.get_ref().quantity(), None, stale.get_ref().limits(), stale.span());
+        }
+        if let Some(unusual) = self.unusual {
+            let (quantity, limits) = (unusual.get_ref().quantity(), unusual.get_ref().limits());
+            table.add(Aspect::Unusual, quantity, None, limits, unusual.span());
         }
         for written in self.overrides {
             table.instead(written);
@@ -175,7 +189,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn add(
+    pub fn add(
         &mut self,
         aspect: Aspect,
         quantity: Quantity,
@@ -184,7 +198,12 @@ impl<'a> Table<'a> {
         span: Range<usize>,
     ) {
         let per = |unit: &String| per.map_or_else(|| unit.clone(), |per| format!("{unit}/{}", in_words(per)));
-        let unit = self.unit.as_ref().map(per);
+        let unit = match aspect {
+            Aspect::Stale => Some("s".to_string()),
+            Aspect::Unusual => None,
+            Aspect::Flapping => Some(per(&String::new())),
+            _ => self.unit.as_ref().map(per),
+        };
         let limits = self.limits(aspect, unit.as_deref(), limits, span);
         let suffix = Some(Aspect::word(aspect))
             .filter(|_| !matches!(aspect, Aspect::Above) && (aspect != Aspect::Below || self.is_plain));
@@ -196,6 +215,7 @@ impl<'a> Table<'a> {
             condition: None,
             label: self.label.clone(),
             unit,
+            metric_unit: self.unit.clone(),
             limits,
             overrides: Vec::new(),
             hours: None,
@@ -230,7 +250,7 @@ impl<'a> Table<'a> {
     }
 
     /// What holds for some entities instead: of each rule that the override has a table for, else what holds for all.
-    fn instead(&mut self, written: WrittenOverride) {
+    pub fn instead(&mut self, written: WrittenOverride) {
         let span = written.entity.span();
         let Some(entity) = pattern(&written.entity, self.source, self.faults) else { return };
         let plain = limits!(written);
@@ -240,6 +260,8 @@ impl<'a> Table<'a> {
             (Aspect::Below, written.below),
             (Aspect::Rate, written.rate),
             (Aspect::Counter, written.counter),
+            (Aspect::Stale, written.stale.map(|table| Spanned::new(table.span(), table.get_ref().limits()))),
+            (Aspect::Unusual, written.unusual.map(|table| Spanned::new(table.span(), table.get_ref().limits()))),
         ];
         if written.off == tables.iter().any(|(_, table)| table.is_some()) {
             let message = if written.off { "an override that is off has limits" } else { "the override says nothing" };
@@ -274,7 +296,7 @@ impl<'a> Table<'a> {
     }
 }
 
-fn micros(span: Duration) -> i64 {
+pub fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 

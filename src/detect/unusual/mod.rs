@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use self::profile::{Hour, Profile};
 use self::signal::{MEMORY, Margins, SPANS, Signal};
+use crate::domain::Cause;
 
 /// The score from which on a sample is an alert: where a surprise equals what the series' own past asks for.
 pub const ALERT: f64 = 0.5;
@@ -42,13 +43,13 @@ const SILENCE_FADES: f64 = 0.95;
 /// The usual step is at least this share of the range of values, so that the noise of a steady stretch is no unit.
 const FINEST: f64 = 0.03;
 /// Nothing is unusual up to so many samples: each of the first is a record of something.
-const LEARNING: u32 = 50;
+pub const LEARNING: u32 = 50;
 /// Nor within the first day in microseconds, where there is a season: one that was not seen once is none yet.
 const FIRST_DAY: i64 = 86_400_000_000;
 /// Values are kept scaled down by a power of two, which is exact, so that no difference of three of them overflows.
 const DOWN: f64 = 0.125;
 
-/// Which side of the usual is of interest.
+/// Which side is of interest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -76,24 +77,8 @@ pub struct Settings {
     pub season: Season,
 }
 
-/// What gave most of a surprise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The value is outside of all values seen.
-    Outside,
-    /// The last values stayed where as many never stayed before.
-    Stays,
-    /// The value is unusual for this hour of the week.
-    HourOfWeek,
-    /// The value is unusual for this hour of the day.
-    HourOfDay,
-    /// The step from the value before is greater than any seen.
-    Jump,
-}
-
 /// Why a sample surprises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Why {
     pub cause: Cause,
     /// Above the usual range, or else below.
@@ -187,7 +172,8 @@ impl Unusual {
         surprise.verdict(score, self.is_ready(settings.season))
     }
 
-    fn is_ready(&self, season: Season) -> bool {
+    /// Whether there are samples enough to judge by.
+    pub fn is_ready(&self, season: Season) -> bool {
         let day = season == Season::None || self.time.saturating_sub(self.first) >= FIRST_DAY;
         self.value.count() > LEARNING && day
     }

@@ -51,7 +51,7 @@ fn run(fold: &Completing, windows: &[&str]) -> Vec<Completeness> {
         // State goes through the process's end and back.
         let bytes = postcard::to_allocvec(&state).unwrap();
         state = postcard::from_bytes(&bytes).unwrap();
-        fold.close(gathered, &mut state, &window(span))
+        fold.close(gathered, &mut state, &window(span), &mut Vec::new())
     };
     windows.iter().map(close).collect()
 }

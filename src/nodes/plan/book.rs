@@ -104,10 +104,8 @@ impl Cause {
             Cause::Metric(metric) => {
                 anomaly.service.is_none() && anomaly.aspect.is_above() && anomaly.metric == *metric
             }
-            Cause::Service(None) => anomaly.service.is_some(),
-            Cause::Service(Some(status)) => {
-                anomaly.service.is_some() && anomaly.value.get() == f64::from(status.level())
-            }
+            Cause::Service(None) => anomaly.is_status(),
+            Cause::Service(Some(status)) => anomaly.is_status() && anomaly.value.get() == f64::from(status.level()),
         }
     }
 }

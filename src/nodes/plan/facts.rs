@@ -64,7 +64,7 @@ pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Langu
         });
     };
     let level = |figure: Figure| match Status::ALL.into_iter().find(|s| f64::from(s.level()) == figure.get()) {
-        Some(status) if anomaly.service.is_some() => FactValue::Status(status),
+        Some(status) if anomaly.is_status() => FactValue::Status(status),
         _ => FactValue::Number(figure),
     };
     let unit = anomaly.unit.as_ref();

@@ -83,6 +83,7 @@ fn anomaly(text: &str) -> Anomaly {
         last: sample(last, value),
         newest: sample(24, 0.0),
         mean: figure(value / 3.0),
+        evidence: None,
         services: vec![],
         description: String::new(),
         episode: None,
