@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Coverage, Delivery, Episode, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Episode, Incident, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,9 @@ pub struct RunRecord {
     /// What became in this window of each episode that had records at or above a threshold, or that is over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub episodes: Vec<Episode>,
+    /// The anomalies that were planned for, by what belongs together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
 }
 
 /// What was read from one source.
@@ -175,6 +178,7 @@ pub enum Note {
     Wording(WordingRecord),
     Delivery(Delivery),
     Episode(Episode),
+    Incident(Incident),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

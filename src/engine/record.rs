@@ -10,12 +10,14 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut wordings = Vec::new();
     let mut deliveries = Vec::new();
     let mut episodes = Vec::new();
+    let mut incidents = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
             Note::Wording(wording) => wordings.push(wording.clone()),
             Note::Delivery(delivery) => deliveries.push(delivery.clone()),
             Note::Episode(episode) => episodes.push(episode.clone()),
+            Note::Incident(incident) => incidents.push(incident.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -27,6 +29,8 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
     episodes.sort_by(|a, b| a.id.cmp(&b.id));
     episodes.dedup(); // several reports of one run may tell of the same
+    incidents.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+    incidents.dedup(); // several plans of one run may work on the same
     RunRecord {
         version: 1,
         run: header.map(|h| h.run.clone()).unwrap_or_default(),
@@ -45,5 +49,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         wordings,
         deliveries,
         episodes,
+        incidents,
     }
 }

@@ -90,6 +90,7 @@ fn record() -> RunRecord {
         wordings: vec![],
         deliveries: vec![],
         episodes: vec![],
+        incidents: vec![],
     }
 }
 
