@@ -1,5 +1,11 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::*;
-use crate::domain::Severity;
+use crate::detect::incidents;
+use crate::domain::{Episode, Phase, Severity, Wait};
 
 fn time(minute: i64) -> Timestamp {
     Timestamp::from_micros(minute * 60_000_000).unwrap()
@@ -94,4 +100,84 @@ fn what_nobody_mentions_any_more_is_kept_within_a_limit() {
     let names: Vec<String> = (0..2 * UNMENTIONED).map(|n| format!("b{n}")).collect();
     let all = open.next(&said(&many.join(" ")), &[incident("i", 9, &names.join(" "))], time(9999));
     assert_eq!(all.0.iter().map(|known| known.episodes.len()).sum::<usize>(), 3 * UNMENTIONED);
+}
+
+/// What a series does in a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Doing {
+    /// Open, and mentioned.
+    Bad,
+    /// Open, if it was, and not mentioned.
+    Silent,
+    Fine,
+}
+
+/// The anomalies of each window, of a few series on a few hosts.
+fn windows() -> impl Strategy<Value = Vec<Vec<Anomaly>>> {
+    let doing = prop_oneof![3 => Just(Doing::Bad), 1 => Just(Doing::Silent), 2 => Just(Doing::Fine)];
+    let series = ["cpu@a", "mem@a", "cpu@b", "service_status.db@a", "service_status.db@b", "mem@c"];
+    let of_window = prop::collection::vec((doing, 0..9i64), series.len());
+    prop::collection::vec(of_window, 1..12).prop_map(move |windows| {
+        let mut since: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        let one = |(window, all): (usize, Vec<(Doing, i64)>)| -> Vec<Anomaly> {
+            let start = 10 * window as i64;
+            let found = series.iter().zip(all).filter_map(|(&name, (doing, minute))| {
+                let was_open = since.contains_key(name);
+                if doing == Doing::Silent || (doing == Doing::Fine && !was_open) {
+                    return None;
+                }
+                let mut anomaly = Anomaly::example(name, 75.0, Severity::Low);
+                let since_then = *since.entry(name).or_insert_with(|| time(start + minute));
+                let phase = match doing {
+                    Doing::Fine => Phase::Resolved,
+                    _ if was_open => Phase::Ongoing,
+                    _ => Phase::Opened,
+                };
+                let id = format!("{name}/{}", since_then.label());
+                let worst_severity = Severity::Low;
+                anomaly.episode = Some(Episode { id, phase, since: since_then, worst_severity, windows: 1 });
+                anomaly.service = anomaly.metric.strip_prefix("service_status.").map(str::to_string);
+                (anomaly.first.time, anomaly.last.time) = (since_then, time(start + minute).max(since_then));
+                if doing == Doing::Fine {
+                    since.remove(name);
+                }
+                Some(anomaly)
+            });
+            found.collect()
+        };
+        windows.into_iter().enumerate().map(one).collect()
+    })
+}
+
+proptest! {
+    /// No two incidents have one id; an episode's incident goes on, or goes on in an older one; and nothing is kept of what
+    /// is over.
+    #[test]
+    fn an_episode_stays_in_its_incident_or_goes_along_to_an_older_one(windows in windows()) {
+        let mut open = Open::default();
+        let mut before: HashMap<String, Origin> = HashMap::new();
+        for (window, found) in windows.into_iter().enumerate() {
+            let mentions = mentions(&found);
+            let going_on: Vec<Anomaly> = found.iter().filter(|anomaly| !anomaly.is_over()).cloned().collect();
+            let grouped = incidents(&going_on, Wait(Duration::from_secs(60)), &open.origins(&mentions));
+            let ids: HashSet<&str> = grouped.iter().map(|(incident, _)| incident.id.as_str()).collect();
+            prop_assert_eq!(ids.len(), grouped.len());
+            for (incident, anomalies) in &grouped {
+                for anomaly in anomalies {
+                    let episode = anomaly.episode.clone().unwrap().id;
+                    let origin = origin(incident);
+                    let earlier = before.get(&episode);
+                    prop_assert!(earlier.is_none_or(|earlier| origin <= *earlier), "{:?} {:?}", earlier, origin);
+                    before.insert(episode, origin);
+                }
+            }
+            let incidents: Vec<Incident> = grouped.into_iter().map(|(incident, _)| incident).collect();
+            open = open.next(&mentions, &incidents, time(10 * window as i64));
+            let over: HashSet<&str> = mentions.iter().filter(|m| m.is_over).map(|m| m.episode.as_str()).collect();
+            let mut kept = open.0.iter().flat_map(|known| known.episodes.keys());
+            prop_assert!(kept.all(|id| before.contains_key(id) && !over.contains(id.as_str())));
+            let origins: HashSet<&str> = open.0.iter().map(|known| known.origin.id.as_str()).collect();
+            prop_assert_eq!(origins.len(), open.0.len());
+        }
+    }
 }
