@@ -23,11 +23,11 @@
 //!
 //! | Module | What it holds | What it must not know |
 //! |---|---|---|
-//! | [`domain`] | the nouns: batch, figure, anomaly, fact, recommendation, report, run record | everything else |
+//! | [`domain`] | the nouns: batch, figure, anomaly, incident, fact, recommendation, report, run record | everything else |
 //! | [`diagnostic`] | codes with their pages, places in texts, TOML with every fault reported | everything else |
 //! | [`port`] | what the inside needs of the world, as traits: files, clock, journal, model | how the world does it |
 //! | [`node`] | the contract of a node kind, and kinds without their types | any particular kind |
-//! | [`detect`] | rules, bands, series: from batches to anomalies | JSON, files, time |
+//! | [`detect`] | rules, bands, series: from batches to anomalies, and which of these are one incident | JSON, files, time |
 //! | [`wording`] | facts into slots, what a model wrote held to the facts | who the model is |
 //! | [`nodes`] | the pure kinds, one file each, and their registry | the world |
 //! | [`graph`] | text → plan | any particular kind; running |

@@ -8,13 +8,13 @@ use super::render::why::{self as view, Basis, Place};
 use super::resume::{journal_of, read};
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::domain::{Anomaly, Completeness, InputRecord, Report, ReportAnomaly, RunStatus};
+use crate::domain::{Anomaly, Completeness, Incident, InputRecord, Note, Report, ReportAnomaly, RunStatus};
 use crate::engine::{Entry, Event};
 use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
 use crate::io::state::StateDir;
 
-/// Show why an anomaly is in a report: the rule, the records behind it, the threshold, the sentence.
+/// Show why an anomaly is in a report: the rule, the records behind it, the threshold, its incident, the sentence.
 #[derive(Debug, clap::Args)]
 pub struct WhyArguments {
     /// Run id, a unique beginning of one, or `last`.
@@ -52,7 +52,8 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
     let pages = meant.into_iter().map(|(node, basis, anomaly)| {
         let origin = plan.as_ref().map(|plan| Origin::of(plan, node)).unwrap_or_default();
         let place = place_of(anomaly, report.as_ref());
-        view::why(anomaly, *basis, place, origin.rules.as_deref(), &inputs(&entries, &origin.sources))
+        let inputs = inputs(&entries, &origin.sources);
+        view::why(anomaly, *basis, place, origin.rules.as_deref(), &inputs, &incidents(&entries, anomaly))
     });
     terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
@@ -102,6 +103,25 @@ fn anomalies(entries: &[Entry]) -> Vec<Found> {
             Event::Cut { values, .. } => values.iter().for_each(|(node, value)| look(node, value)),
             Event::TaskEnded { node, output, .. } => look(node, output),
             _ => {}
+        }
+    }
+    found
+}
+
+/// The incidents that the anomaly is part of, of each plan its own.
+fn incidents<'a>(entries: &'a [Entry], anomaly: &Anomaly) -> Vec<&'a Incident> {
+    let notes = entries.iter().flat_map(|entry| match &entry.event {
+        Event::TaskEnded { notes, .. } => notes.as_slice(),
+        _ => &[],
+    });
+    let mut found: Vec<&Incident> = Vec::new();
+    for note in notes {
+        if let Note::Incident(incident) = note
+            && !anomaly.is_over()
+            && incident.anomalies.contains(&anomaly.name)
+            && !found.contains(&incident)
+        {
+            found.push(incident);
         }
     }
     found

@@ -72,6 +72,9 @@ pub struct Recommendation {
     pub severity: Severity,
     /// Names of the anomalies that it answers, worst first.
     pub anomalies: Vec<String>,
+    /// Id of the incident that those are part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The episodes that those are part of; empty where the whole input is one window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub episodes: Vec<Episode>,

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Coverage, Delivery, Episode, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Episode, Incident, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,9 @@ pub struct RunRecord {
     /// What became in this window of each episode that had records at or above a threshold, or that is over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub episodes: Vec<Episode>,
+    /// The anomalies that were planned for, by what belongs together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// Rules that could not judge for lack of records: what they are silent about is not known to be well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub insufficient: Vec<Insufficient>,
@@ -193,6 +196,7 @@ pub enum Note {
     Delivery(Delivery),
     Episode(Episode),
     Insufficient(Insufficient),
+    Incident(Incident),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,

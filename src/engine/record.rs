@@ -11,6 +11,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut deliveries = Vec::new();
     let mut episodes = Vec::new();
     let mut insufficient = Vec::new();
+    let mut incidents = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
@@ -18,6 +19,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
             Note::Delivery(delivery) => deliveries.push(delivery.clone()),
             Note::Episode(episode) => episodes.push(episode.clone()),
             Note::Insufficient(rule) => insufficient.push(rule.clone()),
+            Note::Incident(incident) => incidents.push(incident.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -29,6 +31,8 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     wordings.sort_by(|a, b| a.recommendation.cmp(&b.recommendation));
     episodes.sort_by(|a, b| a.id.cmp(&b.id));
     episodes.dedup(); // several reports of one run may tell of the same
+    incidents.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+    incidents.dedup(); // several plans of one run may work on the same
     RunRecord {
         version: 1,
         run: header.map(|h| h.run.clone()).unwrap_or_default(),
@@ -48,5 +52,6 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         deliveries,
         episodes,
         insufficient,
+        incidents,
     }
 }

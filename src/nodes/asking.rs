@@ -137,6 +137,7 @@ pub(super) mod scripted {
             target: "api_gateway".into(),
             severity: Severity::High,
             anomalies: vec!["cpu_usage".into()],
+            incident: None,
             episodes: Vec::new(),
             parameters: [("replicas".to_string(), Parameter::Number(Figure::count(2)))].into(),
             facts: vec![

@@ -6,6 +6,7 @@ mod check;
 mod decide;
 mod facts;
 mod formula;
+mod open;
 mod others;
 mod playbook;
 mod scope;
@@ -13,14 +14,16 @@ mod scope;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::detect::one_per_series;
+use self::open::{Open, mentions};
+use crate::detect::{incidents, one_per_series};
 use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
-use crate::domain::{Anomaly, Figure, Language, Recommendation};
+use crate::domain::{Anomaly, Figure, Incident, Language, Note, Recommendation, Wait};
 use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 
 /// Decides what is to be done about anomalies: which action, on which host or service, with which parameters. No model
@@ -83,8 +86,15 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// no_estimate = "Aucun effet ne peut être déduit de la télémétrie."
 /// ```
 ///
-/// Actions are tried in their order, host by host; records that name no host count as one. An anomaly is answered once;
-/// where several nodes found one of the same name, the worst of them counts.
+/// Anomalies that belong together are one *incident*: related are those of one host (or of records that name none), and
+/// those of one service on whatever hosts, whose times overlap or lie at most `together` apart, from the first to the last
+/// record at or above the lowest threshold; and through them others. What began first likely came first; of equal times a
+/// service before a metric, then the worse. A recommendation says which incident it answers, the run record lists the
+/// incidents, and `agent why` tells of an anomaly what it belongs to. In a graph with `[window]` an incident keeps its id
+/// and what came first as long as one of its episodes goes on; of several that meet the oldest goes on.
+///
+/// Actions are tried in their order, incident by incident and in it host by host; records that name no host count as one.
+/// An anomaly is answered once; where several nodes found one of the same name, the worst of them counts.
 /// `trigger` and `covers` name metrics; `service_status` is a service that was not online, `service_status:degraded` and
 /// `service_status:offline` one whose worst status is that. An action answers one service at a time.
 ///
@@ -109,7 +119,8 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 ///
 /// Formulas are CEL over numbers: those of the facts, `+ - * /`, comparisons, `&& || !`, `? :`, `round(x, digits)`,
 /// `ceil`, `floor`, `min`, `max`. A status counts as its level: 0 online, 1 degraded, 2 offline. `when` may use every
-/// metric that the playbook names; what depends on an absent anomaly does not hold. Each action has a parameter that
+/// metric that the playbook names, and sees the anomalies of the host that are of the same incident; what depends on an
+/// absent one does not hold. Each action has a parameter that
 /// depends on a measured fact.
 ///
 /// A figure that cannot be computed (an absent metric, a division by zero) is left out; a benefit that needs it is replaced
@@ -124,6 +135,13 @@ pub struct Config {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, f64>")]
     pub assumptions: BTreeMap<Spanned<String>, Figure>,
+    /// How long a pause there may be between anomalies of one incident; 5 minutes by default.
+    #[serde(default = "five_minutes")]
+    pub together: Wait,
+}
+
+fn five_minutes() -> Wait {
+    Wait(Duration::from_secs(300))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -143,12 +161,13 @@ pub struct Plan {
 pub struct Planner {
     book: book::Book,
     machine: formula::Machine,
+    together: Wait,
     language: Language,
 }
 
 impl Task for Planner {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     type Config = Config;
     type Input = Input;
     type Output = Plan;
@@ -158,12 +177,18 @@ impl Task for Planner {
         let written = playbook::read(&source)?;
         let mut book = check::check(&written, &source, assets.language)?;
         assume(&mut book, &config.assumptions, assets.source())?;
-        Ok(Planner { book, machine: formula::Machine::new(), language: assets.language })
+        Ok(Planner { book, machine: formula::Machine::new(), together: config.together, language: assets.language })
     }
 
-    async fn run(&self, input: Input, _: &Cx) -> Result<Plan, TaskError> {
+    async fn run(&self, input: Input, cx: &Cx) -> Result<Plan, TaskError> {
+        let (open, mentions) = (Open::recall(cx), mentions(&input.anomalies));
         let anomalies = one_per_series(input.anomalies);
-        Ok(Plan { recommendations: decide::decide(&self.book, &self.machine, &anomalies, self.language) })
+        let found = incidents(&anomalies, self.together, &open.origins(&mentions));
+        let recommendations = decide::decide(&self.book, &self.machine, &found, self.language);
+        let incidents: Vec<Incident> = found.into_iter().map(|(incident, _)| incident).collect();
+        open.keep(&mentions, &incidents, cx);
+        incidents.into_iter().for_each(|incident| cx.note(Note::Incident(incident)));
+        Ok(Plan { recommendations })
     }
 }
 

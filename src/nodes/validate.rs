@@ -202,7 +202,11 @@ mod tests {
             match note {
                 Note::Call(call) => calls.push(call),
                 Note::Wording(wording) => wordings.push(wording),
-                Note::Delivery(_) | Note::Episode(_) | Note::Insufficient(_) | Note::Keep { .. } => {}
+                Note::Delivery(_)
+                | Note::Episode(_)
+                | Note::Incident(_)
+                | Note::Insufficient(_)
+                | Note::Keep { .. } => {}
             }
         }
         Outcome { result, calls, wordings }
@@ -391,7 +395,11 @@ mod tests {
                 match note {
                     Note::Wording(record) => assert_eq!(record.source, source),
                     Note::Keep { key, value } => drop(memory.0.lock().unwrap().insert(key, value)),
-                    Note::Call(_) | Note::Delivery(_) | Note::Episode(_) | Note::Insufficient(_) => {}
+                    Note::Call(_)
+                    | Note::Delivery(_)
+                    | Note::Episode(_)
+                    | Note::Incident(_)
+                    | Note::Insufficient(_) => {}
                 }
             }
         }

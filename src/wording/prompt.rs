@@ -183,6 +183,7 @@ fn sample() -> Recommendation {
         target: "sample".into(),
         severity: Severity::Low,
         anomalies: Vec::new(),
+        incident: None,
         episodes: Vec::new(),
         parameters: std::collections::BTreeMap::new(),
         facts: vec![Fact {

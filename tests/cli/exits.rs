@@ -170,7 +170,10 @@ fn fail_on_looks_at_the_worst_anomaly() {
         let _ = fs::remove_file(sandbox.at("output.json"));
         let arguments = ["run", GRAPH, "--input", "fixtures/sample.json", "--fail-on", limit];
         let ran = sandbox.agent(&arguments).exits(code);
-        assert!(ran.stdout.contains("Anomalies: 3 medium\n") && sandbox.at("output.json").exists(), "{ran:#?}");
+        assert!(
+            ran.stdout.contains("Anomalies: 3 medium, in 1 incident\n") && sandbox.at("output.json").exists(),
+            "{ran:#?}"
+        );
     }
     // Nothing is found, nothing is reached.
     sandbox.write("calm.json", "{\"timestamp\": \"2024-01-01T00:00:00Z\", \"cpu_usage\": 1}");

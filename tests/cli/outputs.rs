@@ -123,6 +123,8 @@ fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
     newest         24  2024-01-01T00:05:30Z         newest that came
 
     Threshold  36.84% reaches 20% (medium band; a value equal to a band has reached it)
+    Incident   missing_records@web-2/20240101T000530Z, from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z
+               nothing else is part of it
     Sentence   7 of 19 records that were due from web-2 are missing (36.84%, medium severity, threshold
                20%), the longest gap from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z.
     ");

@@ -26,7 +26,7 @@ fn the_terminal_gets_a_summary_and_the_reason_for_templates() {
     insta::assert_snapshot!(ran.stderr, @"note: no model is configured (.env.example says how): templates word the recommendations");
     for line in [
         "Read       fixtures/sample.json: 1 record, 2023-10-01T12:00:00Z\n",
-        "Anomalies: 3 medium\n",
+        "Anomalies: 3 medium, in 1 incident\n",
         "Services   degraded: api_gateway; online: cache, database\n",
         "by templates, since no model was asked\n",
         "Written    output.json\n",

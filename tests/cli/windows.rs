@@ -788,6 +788,87 @@ fn an_alert_tells_the_end_of_an_episode_and_not_that_its_series_is_silent() {
     assert_eq!(told, [1, 1, 1, 1, 1, 2, 2]);
 }
 
+/// Records of a second: a host, and what it says.
+fn said(second: u64, host: &str, fields: &str) -> String {
+    format!("{{\"timestamp\":\"{}\",\"host\":\"{host}\",{fields}}}\n", time_of(second))
+}
+
+#[test]
+fn an_incident_keeps_its_id_when_what_came_first_is_over() {
+    let sandbox = sandbox("follow = true");
+    sandbox.write(
+        "rules.toml",
+        "[metrics.cpu_usage]\nlabel = { en = \"CPU usage\" }\nhigh = 90\n\
+         [metrics.memory_usage]\nlabel = { en = \"Memory usage\" }\nhigh = 90\n\
+         [status]\ndegraded = \"medium\"\noffline = \"high\"\n",
+    );
+    sandbox.edit(LIVE, "playbooks/infrastructure.toml\"", "playbooks/infrastructure.toml\"\ntogether = \"1s\"");
+    let usage = |cpu, memory| format!("\"cpu_usage\":{cpu},\"memory_usage\":{memory}");
+    let status = |word| format!("\"service_status\":{{\"cache\":\"{word}\"}}");
+    let steps = [
+        // CPU usage, then memory usage of one host; another host at the same time.
+        ("000000", vec![said(1, "a", &usage(95, 20)), said(2, "a", &usage(95, 95)), said(3, "b", &usage(95, 20))]),
+        // What came first is over.
+        ("000010", vec![said(11, "a", &usage(20, 96)), said(12, "b", &usage(96, 20))]),
+        // A service that fails on both makes one of the two.
+        (
+            "000020",
+            vec![
+                said(21, "a", &usage(20, 95)),
+                said(22, "a", &status("offline")),
+                said(23, "b", &format!("{},{}", usage(95, 20), status("offline"))),
+            ],
+        ),
+        // It is over, and so is what the older one had; the host that was joined to it goes on with its id.
+        (
+            "000030",
+            vec![
+                said(31, "a", &format!("{},{}", usage(20, 20), status("online"))),
+                said(32, "b", &format!("{},{}", usage(95, 20), status("online"))),
+            ],
+        ),
+        // All is over, and what comes then is new.
+        ("000040", vec![said(41, "a", &usage(20, 95)), said(42, "b", &usage(20, 20))]),
+    ];
+    let end =
+        |at: &str| said(at[2..4].parse::<u64>().unwrap() * 60 + at[4..6].parse::<u64>().unwrap() + 10, "c", "\"x\":1");
+    for (window, records) in steps {
+        append(&sandbox, INPUT, &(records.concat() + &end(window)));
+        let live = Following::start(&sandbox, &["--offline", "-q"]);
+        let has_ended =
+            || run_records_so_far(&sandbox).iter().any(|record| record.contains(window) && record.contains("\"done\""));
+        wait_until("the run of a window does not end", has_ended);
+        live.kill();
+    }
+    let records = run_records(&sandbox);
+    let shown = |record: &Value| -> Vec<String> {
+        let one = |of: &Value| {
+            let names: Vec<&str> = of["anomalies"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+            format!("{}: {}", of["id"].as_str().unwrap(), names.join(" "))
+        };
+        record["incidents"].as_array().into_iter().flatten().map(one).collect()
+    };
+    let (a, b) = ("cpu_usage@a/20240101T000001Z", "cpu_usage@b/20240101T000003Z");
+    let expected = [
+        vec![format!("{a}: cpu_usage@a memory_usage@a"), format!("{b}: cpu_usage@b")],
+        vec![format!("{a}: memory_usage@a"), format!("{b}: cpu_usage@b")],
+        vec![format!("{a}: memory_usage@a cpu_usage@b service_status.cache@a service_status.cache@b")],
+        vec![format!("{a}: cpu_usage@b")],
+        vec!["memory_usage@a/20240101T000041Z: memory_usage@a".to_string()],
+    ];
+    assert_eq!(records.iter().map(shown).collect::<Vec<_>>(), expected);
+    assert!(records[..4].iter().all(|record| record["incidents"][0]["first"] == "cpu_usage@a"));
+
+    // The page of an anomaly says what it is part of.
+    let run = records[1]["run"].as_str().unwrap();
+    let page = sandbox.agent(&["why", run, "memory_usage@a"]).exits(0).stdout;
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let since = format!("Incident {a}, from 2024-01-01T00:00:01Z to 2024-01-01T00:00:11Z");
+    assert!(words.contains(&format!("{since} cpu_usage@a, now over or silent, likely came first")), "{page}");
+    let page = sandbox.agent(&["why", run, "cpu_usage@a"]).exits(0).stdout;
+    assert!(page.contains("the episode is over") && !page.contains("Incident"), "{page}");
+}
+
 /// The texts of the run records that are there, each with the label of its window.
 fn run_records_so_far(sandbox: &Sandbox) -> Vec<String> {
     let read = |id: String| fs::read_to_string(sandbox.state().join("runs").join(id).join("run.json")).ok();

@@ -1,6 +1,7 @@
 //! What a run found, for the person who started it: one screen, the worst first.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::text::{align_right, counted, duration, fix, grid, keep_whole, labelled, print, severity_look, space};
 use super::{Style, safe};
@@ -28,7 +29,7 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     first.push(("Insights", insights(report, record)));
     let mut printed = rows(first);
     printed.push('\n');
-    printed.push_str(&anomalies(&report.anomalies, style));
+    printed.push_str(&anomalies(&report.anomalies, incidents(&report.anomalies, record), style));
     printed.push('\n');
     printed.push_str(&recommendations(report, style));
     printed.push('\n');
@@ -115,7 +116,20 @@ fn insights(report: &Report, record: &RunRecord) -> String {
     report.insights.0.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn anomalies(list: &[ReportAnomaly], style: Style) -> String {
+/// In how many incidents the anomalies are, where that is fewer.
+fn incidents(list: &[ReportAnomaly], record: &RunRecord) -> Option<usize> {
+    let of_names: HashMap<&str, &str> = record
+        .incidents
+        .iter()
+        .flat_map(|incident| incident.anomalies.iter().map(move |name| (name.as_str(), incident.id.as_str())))
+        .collect();
+    // `None` where a plan did not see one of them.
+    let ids: Option<HashSet<&str>> =
+        list.iter().map(|anomaly| of_names.get(anomaly.metric.as_str()).copied()).collect();
+    ids.map(|ids| ids.len()).filter(|count| *count < list.len())
+}
+
+fn anomalies(list: &[ReportAnomaly], incidents: Option<usize>, style: Style) -> String {
     if list.is_empty() {
         return format!("{} none\n", style.bold("Anomalies:"));
     }
@@ -126,7 +140,8 @@ fn anomalies(list: &[ReportAnomaly], style: Style) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, severity)| format!("{count} {}", severity.word()))
         .collect();
-    let mut printed = format!("{} {}\n", style.bold("Anomalies:"), by_severity.join(", "));
+    let incidents = incidents.map_or_else(String::new, |count| format!(", in {}", counted(count as u64, "incident")));
+    let mut printed = format!("{} {}{incidents}\n", style.bold("Anomalies:"), by_severity.join(", "));
     printed.push_str(&anomaly_table(list, style));
     if let Some(more) = list.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         printed.push_str(&format!("… and {more} more in the report\n"));

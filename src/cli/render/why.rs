@@ -2,11 +2,13 @@
 
 use super::text::{align_right, fix, grid, labelled, print, space};
 use super::{Style, safe};
-use crate::domain::{Anomaly, Episode, Figure, InputRecord, Severity, Status};
+use crate::domain::{Anomaly, Episode, Figure, Incident, InputRecord, Severity, Status};
 
 /// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
 const PAGE: Style = Style { color: false, width: 100 };
 const LABEL: usize = 9;
+/// Other anomalies of an incident that are named; the run record has them all.
+const NAMED: usize = 10;
 
 /// Where an anomaly stands, now that its run has gone as far as it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,15 @@ pub enum Basis {
 }
 
 /// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
-/// was found in.
-pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str>, inputs: &[InputRecord]) -> String {
+/// was found in, `incidents` those that it is part of: one of each plan.
+pub fn why(
+    anomaly: &Anomaly,
+    basis: Basis,
+    place: Place,
+    rule_file: Option<&str>,
+    inputs: &[InputRecord],
+    incidents: &[&Incident],
+) -> String {
     let page = |rows: Vec<(&'static str, String)>| labelled(rows, LABEL, PAGE, |_| None);
     let remark = match place {
         Place::Reported => "",
@@ -55,6 +64,7 @@ pub fn why(anomaly: &Anomaly, basis: Basis, place: Place, rule_file: Option<&str
         rows = vec![("Value", "1 where the condition holds, 0 where it does not".to_string())];
     }
     rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis))));
+    rows.extend(incidents.iter().map(|of| ("Incident", incident(of, &anomaly.name))));
     rows.push(("Sentence", safe(&anomaly.description).into_owned()));
     printed.push_str(&page(rows));
     printed
@@ -68,6 +78,27 @@ fn episode(episode: &Episode, basis: Basis) -> String {
         Basis::Arrivals => "in which records were due",
     };
     format!("{phase}, since {}, {windows} {of}, {worst} at worst", episode.since)
+}
+
+/// Which one, what else is part of it, and what likely came first.
+fn incident(of: &Incident, name: &str) -> String {
+    let first = safe(&of.first);
+    let first = match () {
+        () if of.first == name => "this likely came first".to_string(),
+        () if of.anomalies.contains(&of.first) => format!("{first} likely came first"),
+        () => format!("{first}, now over or silent, likely came first"),
+    };
+    let others: Vec<&str> = of.anomalies.iter().map(String::as_str).filter(|other| *other != name).collect();
+    let mut listed = others.iter().take(NAMED).map(|other| safe(other)).collect::<Vec<_>>().join(", ");
+    if let Some(more @ 1..) = others.len().checked_sub(NAMED) {
+        listed.push_str(&format!(" and {more} more"));
+    }
+    let beside = match others.is_empty() {
+        true if of.first == name => "nothing else is part of it".to_string(),
+        true => first,
+        false => format!("with {listed}\n{first}"),
+    };
+    format!("{}, from {} to {}\n{beside}", safe(&of.id), of.since, of.until)
 }
 
 fn rule(anomaly: &Anomaly, rule_file: Option<&str>) -> String {
@@ -203,7 +234,7 @@ mod tests {
 
     #[test]
     fn from_the_rule_over_the_records_to_the_sentence() {
-        insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, Some("rules/infrastructure.toml"), &[input()]), @r#"
+        insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, Some("rules/infrastructure.toml"), &[input()], &[]), @r#"
         cpu_usage@web-1: high
 
         Rule       cpu_usage (rules/infrastructure.toml)
@@ -226,7 +257,7 @@ mod tests {
     #[test]
     fn one_that_is_not_in_the_report_is_not_said_to_be() {
         for (place, remark) in [(Place::LeftOut, "not in the report"), (Place::NoReport, "has no report")] {
-            let page = why(&cpu(), Basis::Readings, place, None, &[input()]);
+            let page = why(&cpu(), Basis::Readings, place, None, &[input()], &[]);
             assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
         }
     }
@@ -236,7 +267,7 @@ mod tests {
         let page = |phase, windows, place| {
             let since = sample(1, 3, 71.0).time;
             let episode = Episode { id: "x".into(), phase, since, worst_severity: Severity::High, windows };
-            why(&Anomaly { episode: Some(episode), ..cpu() }, Basis::Readings, place, None, &[input()])
+            why(&Anomaly { episode: Some(episode), ..cpu() }, Basis::Readings, place, None, &[input()], &[])
         };
         let opened = page(Phase::Opened, 1, Place::Reported);
         let said = "opened, since 2023-10-01T12:01:00Z, 1 window with records of it, high at worst";
@@ -244,6 +275,35 @@ mod tests {
         let over = page(Phase::Resolved, 7, Place::Over);
         assert!(over.starts_with("cpu_usage@web-1: high (not in the report: the episode is over)\n"), "{over}");
         assert!(over.contains("resolved, since 2023-10-01T12:01:00Z, 7 windows"), "{over}");
+    }
+
+    #[test]
+    fn an_incident_says_what_else_is_part_of_it_and_what_came_first() {
+        let page = |anomalies: &[String], first: &str| {
+            let incident = Incident {
+                id: format!("{first}/20231001T120100Z"),
+                severity: Severity::High,
+                since: sample(1, 3, 71.0).time,
+                until: sample(30, 410, 82.0).time,
+                entities: vec!["web-1".into()],
+                services: vec![],
+                first: first.into(),
+                anomalies: anomalies.to_vec(),
+            };
+            let page = why(&cpu(), Basis::Readings, Place::Reported, None, &[input()], &[&incident]);
+            let rows = page.split("Incident   ").nth(1).unwrap().split("Sentence").next().unwrap();
+            rows.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+        };
+        let when = "/20231001T120100Z, from 2023-10-01T12:01:00Z to 2023-10-01T12:30:00Z\n";
+        let [cpu, io] = ["cpu_usage@web-1", "io_wait@web-1"].map(String::from);
+        let both = &[cpu.clone(), io.clone()];
+        assert_eq!(page(both, &cpu), format!("{cpu}{when}with {io}\nthis likely came first"));
+        assert_eq!(page(both, &io), format!("{io}{when}with {io}\n{io} likely came first"));
+        assert_eq!(page(&both[..1], &cpu), format!("{cpu}{when}nothing else is part of it"));
+        assert_eq!(page(&both[..1], &io), format!("{io}{when}{io}, now over or silent, likely came first"));
+        assert_eq!(page(both, "x"), format!("x{when}with {io}\nx, now over or silent, likely came first"));
+        let many: Vec<String> = (0..=NAMED).map(|n| format!("m{n}")).chain([cpu.clone()]).collect();
+        assert!(page(&many, &cpu).contains("m9 and 1 more"), "{}", page(&many, &cpu));
     }
 
     #[test]
@@ -268,7 +328,7 @@ mod tests {
             ..cpu()
         };
         let input = InputRecord { path: "-".into(), ..input() };
-        insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, None, &[input]), @r#"
+        insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, None, &[input], &[]), @r#"
         service_status.cache: high
 
         Rule       status of the service cache

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::domain::{
-    Anomaly, Aspect, Fact, FactValue, Figure, Language, Parameter, Recommendation, ServiceState, Severity,
+    Anomaly, Aspect, Fact, FactValue, Figure, Incident, Language, Parameter, Recommendation, ServiceState, Severity,
     WordingSource, Words,
 };
 use crate::wording::fill;
@@ -14,19 +14,27 @@ use super::facts;
 use super::formula::{Machine, Variables};
 use super::others;
 
-/// The recommendations, most urgent first. The names of `anomalies` differ.
-pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: Language) -> Vec<Recommendation> {
-    let mut groups: BTreeMap<Option<&str>, Vec<&Anomaly>> = BTreeMap::new();
-    for anomaly in anomalies {
-        groups.entry(anomaly.entity.as_deref()).or_default().push(anomaly);
-    }
-    let names = others::plain_names(anomalies);
+/// The recommendations, most urgent first. Each is of one host in one incident. The names of the anomalies differ.
+pub fn decide(
+    book: &Book,
+    machine: &Machine,
+    incidents: &[(Incident, Vec<&Anomaly>)],
+    language: Language,
+) -> Vec<Recommendation> {
+    let anomalies = || incidents.iter().flat_map(|(_, anomalies)| anomalies.iter().copied());
+    // What runs on a host is no matter of one incident.
+    let services: BTreeMap<Option<&str>, Vec<ServiceState>> =
+        by_entity(anomalies()).into_iter().map(|(entity, group)| (entity, services(&group))).collect();
+    let names = others::plain_names(anomalies());
     let mut decided: Vec<Decided> = Vec::new();
-    for (entity, mut group) in groups {
-        group.sort_by(|a, b| by_urgency(a, b));
-        let metrics = group.iter().copied().filter(|a| a.service.is_none()).collect();
-        let host = Host { book, machine, language, entity, services: services(&group), metrics, anomalies: group };
-        host.decide(&mut decided);
+    for (incident, anomalies) in incidents {
+        for (entity, mut anomalies) in by_entity(anomalies.iter().copied()) {
+            anomalies.sort_by(|a, b| by_urgency(a, b));
+            let metrics = anomalies.iter().copied().filter(|a| a.service.is_none()).collect();
+            let services = services.get(&entity).map_or(&[][..], Vec::as_slice);
+            let host = Host { book, machine, language, incident: &incident.id, entity, services, metrics, anomalies };
+            host.decide(&mut decided);
+        }
     }
     decided.sort_by(|a, b| {
         let by_urgency = a.urgency.compare(&b.urgency).then(b.covered.cmp(&a.covered));
@@ -36,6 +44,14 @@ pub fn decide(book: &Book, machine: &Machine, anomalies: &[Anomaly], language: L
         recommendation.others = others::beside(recommendation, &names);
     }
     distinct(decided.into_iter().map(|d| d.recommendation).collect())
+}
+
+fn by_entity<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> BTreeMap<Option<&'a str>, Vec<&'a Anomaly>> {
+    let mut groups: BTreeMap<Option<&str>, Vec<&Anomaly>> = BTreeMap::new();
+    for anomaly in anomalies {
+        groups.entry(anomaly.entity.as_deref()).or_default().push(anomaly);
+    }
+    groups
 }
 
 /// How much an anomaly presses: severity, then how far beyond the threshold in relation to it.
@@ -95,13 +111,15 @@ fn distinct(mut recommendations: Vec<Recommendation>) -> Vec<Recommendation> {
     recommendations
 }
 
-/// One host, or the records that name none, with its anomalies, most urgent first.
+/// One host, or the records that name none, with its anomalies of one incident, most urgent first.
 struct Host<'a> {
     book: &'a Book,
     machine: &'a Machine,
     language: Language,
+    /// Its id.
+    incident: &'a str,
     entity: Option<&'a str>,
-    services: Vec<ServiceState>,
+    services: &'a [ServiceState],
     anomalies: Vec<&'a Anomaly>,
     /// Those that are not of services: no more than there are rules, while a host may have any number of services.
     metrics: Vec<&'a Anomaly>,
@@ -174,6 +192,7 @@ impl<'a> Host<'a> {
             target: target.to_string(),
             severity: covered.iter().map(|a| a.severity).max()?,
             anomalies: covered.iter().map(|a| a.name.clone()).collect(),
+            incident: Some(self.incident.to_string()),
             episodes: covered.iter().filter_map(|a| a.episode.clone()).collect(),
             parameters,
             facts,

@@ -8,8 +8,8 @@ use crate::domain::{Anomaly, FactValue, Recommendation};
 const MOST: usize = 50;
 
 /// Every service, host and metric of the run whose name is made of letters alone, in lower case.
-pub fn plain_names(anomalies: &[Anomaly]) -> BTreeSet<String> {
-    let names = anomalies.iter().flat_map(|anomaly| {
+pub fn plain_names<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> BTreeSet<String> {
+    let names = anomalies.flat_map(|anomaly| {
         let own = [Some(anomaly.metric.as_str()), anomaly.service.as_deref(), anomaly.entity.as_deref()];
         own.into_iter().flatten().chain(anomaly.services.iter().map(|service| service.name.as_str()))
     });

@@ -1,6 +1,6 @@
 mod choice;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
@@ -127,7 +127,8 @@ fn planner(language: Language) -> Planner {
 }
 
 fn decide(planner: &Planner, anomalies: &[Anomaly]) -> Vec<Recommendation> {
-    decide::decide(&planner.book, &planner.machine, anomalies, planner.language)
+    let found = incidents(anomalies, planner.together, &HashMap::new());
+    decide::decide(&planner.book, &planner.machine, &found, planner.language)
 }
 
 fn ids(recommendations: &[Recommendation]) -> Vec<&str> {
@@ -199,6 +200,10 @@ fn conditions_choose() {
         ("cpu_usage=93", "scale-out:api_gateway"),
         ("cpu_usage=89", "investigate.cpu_usage:api_gateway"),
         ("cpu_usage=89 memory_usage=75", "scale-out:api_gateway"),
+        // Only what is of the same incident counts.
+        ("cpu_usage=89~1-3 memory_usage=75~5-9", "investigate.cpu_usage:api_gateway"),
+        ("cpu_usage=89~1-3 memory_usage=75~5-9 io_wait=9~2-6", "scale-out:api_gateway"),
+        ("cpu_usage=89@a memory_usage=75@b", "investigate.cpu_usage:a"),
     ] {
         assert_eq!(decide(&planner, &anomalies(text, SERVICES))[0].id, expected, "{text}");
     }
@@ -484,6 +489,42 @@ async fn what_is_over_needs_no_answer_and_episodes_go_along() {
         (["cpu_usage@web-1".to_string()].as_slice(), &vec![anomalies[0].episode.clone().unwrap()])
     );
     assert!(only.is_news());
+}
+
+#[tokio::test]
+async fn a_recommendation_names_its_incident() {
+    let found = anomalies("cpu_usage=93~1-2@a io_wait=9~3-4@a cache:offline~4-5@a cache:offline~5-6@b", SERVICES);
+    let plan = async |config: &str| {
+        let planner = build(PLAYBOOK, config, Language::En).unwrap();
+        let cx = Cx::new("plan".into(), Language::En, None);
+        let plan = planner.run(Input { anomalies: found.clone() }, &cx).await.unwrap();
+        let answers = plan.recommendations.iter().map(|r| format!("{} -> {}", r.id, r.incident.clone().unwrap()));
+        let noted = cx.take_notes().into_iter().map(|note| match note {
+            Note::Incident(incident) => format!("{}: {}", incident.id, incident.anomalies.join(" ")),
+            other => panic!("{other:?}"),
+        });
+        (answers.collect::<Vec<_>>(), noted.collect::<Vec<_>>())
+    };
+    let (answers, noted) = plan("").await;
+    let (early, late) = ("cpu_usage@a/20231001T130000Z", "io_wait@a/20231001T150000Z");
+    assert_eq!(
+        noted,
+        [format!("{early}: cpu_usage@a"), format!("{late}: io_wait@a service_status.cache@a service_status.cache@b"),]
+    );
+    let mut expected = [
+        format!("scale-out:a -> {early}"),
+        format!("cache-reads:a -> {late}"),
+        format!("fail-over:cache@a -> {late}"),
+        format!("fail-over:cache@b -> {late}"),
+    ];
+    let sorted = |mut answers: Vec<String>| {
+        answers.sort();
+        answers
+    };
+    expected.sort();
+    assert_eq!(sorted(answers), expected);
+    let (answers, noted) = plan("together = '1h'").await;
+    assert!(noted.len() == 1 && answers.iter().all(|answer| answer.ends_with(early)), "{noted:?} {answers:?}");
 }
 
 /// Two nodes that judge one stream find the same series, perhaps by other rules.

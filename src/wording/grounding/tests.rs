@@ -37,6 +37,7 @@ fn scale_out(language: Language) -> Recommendation {
         target: "api_gateway".into(),
         severity: Severity::High,
         anomalies: vec!["cpu_usage@web-1".into()],
+        incident: None,
         episodes: Vec::new(),
         parameters: BTreeMap::from([
             ("replicas".into(), Parameter::Number(Figure::count(2))),

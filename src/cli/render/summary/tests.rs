@@ -2,8 +2,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::domain::{
-    Coverage, Fault, FaultExample, Figure, Insights, ModelIdentity, ReportRecommendation, RunStatus, ServiceSummary,
-    Timestamp,
+    Coverage, Fault, FaultExample, Figure, Incident, Insights, ModelIdentity, ReportRecommendation, RunStatus,
+    ServiceSummary, Timestamp,
 };
 
 fn figure(value: f64) -> Figure {
@@ -91,6 +91,7 @@ fn record() -> RunRecord {
         deliveries: vec![],
         episodes: vec![],
         insufficient: vec![],
+        incidents: vec![],
     }
 }
 
@@ -206,7 +207,7 @@ fn severities_have_colours_and_the_rest_of_the_layout_stays() {
         .map(|(at, part)| if at == 0 { part } else { part.split_once('m').unwrap().1 })
         .collect::<String>();
     assert_eq!(stripped, summary(&report(), &record(), &written(), plain(120)));
-    insta::assert_snapshot!(anomalies(&report().anomalies, style).replace('\u{1b}', "ESC"), @r#"
+    insta::assert_snapshot!(anomalies(&report().anomalies, None, style).replace('\u{1b}', "ESC"), @r#"
     ESC[1mAnomalies:ESC[0m 1 high, 1 medium, 1 low
     severity  metric                value  threshold  description
     ESC[1mESC[31mhighESC[0m      cpu_usage@web-1          99         90  cpu_usage@web-1 was at or above its low band in 12 of 500 records,
@@ -219,6 +220,32 @@ fn severities_have_colours_and_the_rest_of_the_layout_stays() {
                                                       records, from 2023-10-01T12:00:00Z to 2023-10-02T12:00:00Z, and worst
                                                       at 2023-10-01T18:30:00Z.
     "#);
+}
+
+#[test]
+fn anomalies_that_belong_together_are_counted_as_incidents() {
+    let names = ["cpu_usage@web-1", "error_rate", "service_status.cache"];
+    let line = |groups: &[&[&str]]| {
+        let incident = |group: &&[&str]| Incident {
+            id: format!("{}/20231001T120000Z", group[0]),
+            severity: Severity::High,
+            since: time("2023-10-01T12:00:00Z"),
+            until: time("2023-10-01T12:00:00Z"),
+            entities: vec![],
+            services: vec![],
+            first: group[0].into(),
+            anomalies: group.iter().map(|name| name.to_string()).collect(),
+        };
+        let record = RunRecord { incidents: groups.iter().map(incident).collect(), ..record() };
+        let shown = summary(&report(), &record, &[], plain(120));
+        shown.lines().find_map(|line| line.strip_prefix("Anomalies: ")).unwrap().to_string()
+    };
+    assert_eq!(line(&[&names]), "1 high, 1 medium, 1 low, in 1 incident");
+    assert_eq!(line(&[&names[..1], &["other"], &names[1..]]), "1 high, 1 medium, 1 low, in 2 incidents");
+    // Nothing new is said by it, or it is not known of each of them.
+    for groups in [&[&names[..1], &names[1..2], &names[2..]][..], &[&names[..2]], &[]] {
+        assert_eq!(line(groups), "1 high, 1 medium, 1 low");
+    }
 }
 
 #[test]
