@@ -86,6 +86,10 @@ pub struct ModelReply {
     /// HTTP exchanges it took, retries and steps of the feature ladder included.
     pub attempts: u32,
     pub elapsed_ms: u64,
+    /// Who answered, where it was not the first of several endpoints.
+    pub stand_in: Option<ModelIdentity>,
+    /// Whether an earlier run had asked the same, and nothing was sent now.
+    pub cached: bool,
 }
 
 /// Why there is no reply. Texts never hold a credential.

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Coverage, Delivery, Episode, Incident, Timestamp, WindowRecord, WordingSource};
+use super::{Completeness, Coverage, Delivery, Episode, Figure, Incident, Timestamp, WindowRecord, WordingSource};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -159,7 +159,7 @@ pub struct ModelIdentity {
 }
 
 /// One call of the model: all tries of one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelCall {
     /// The task that asked: `wording[0]`.
@@ -171,6 +171,15 @@ pub struct ModelCall {
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
     pub elapsed_ms: u64,
+    /// Who answered, where the first endpoint did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<ModelIdentity>,
+    /// The answer was kept from an earlier run: nothing was sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
+    /// In the currency of the user's prices, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Figure>,
 }
 
 /// Where the words of one recommendation come from.
@@ -188,7 +197,7 @@ pub struct WordingRecord {
 }
 
 /// What a task tells the run record. Journaled with the task's end, so that a resumed run keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     Call(ModelCall),

@@ -58,6 +58,9 @@ pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<R
         prompt_tokens: 0,
         completion_tokens: 0,
         elapsed_ms: 0,
+        stand_in: None,
+        cached: false,
+        cost: None,
     };
     match answer {
         Ok(reply) => {
@@ -65,6 +68,7 @@ pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<R
             call.prompt_tokens = reply.prompt_tokens;
             call.completion_tokens = reply.completion_tokens;
             call.elapsed_ms = reply.elapsed_ms;
+            (call.stand_in, call.cached) = (reply.stand_in.clone(), reply.cached);
             cx.note(Note::Call(call));
             Ok(Ok(reply))
         }
@@ -118,6 +122,8 @@ pub(super) mod scripted {
             completion_tokens: 20,
             attempts: 1,
             elapsed_ms: 5,
+            stand_in: None,
+            cached: false,
         }
     }
 

@@ -203,6 +203,9 @@ mod tests {
             prompt_tokens: 100,
             completion_tokens: 20,
             elapsed_ms: 5,
+            stand_in: None,
+            cached: false,
+            cost: None,
         };
         assert_eq!(notes, [Note::Call(call)]);
         let asked = model.asked.lock().unwrap();

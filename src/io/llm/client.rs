@@ -167,6 +167,8 @@ impl ChatModel {
                 completion_tokens: said.completion_tokens,
                 attempts,
                 elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
+                stand_in: None,
+                cached: false,
             });
         }
     }
