@@ -72,7 +72,11 @@ struct Rules;
 
 impl Files for Rules {
     fn read(&self, path: &str) -> Result<SourceFile, String> {
-        Ok(SourceFile::new(path, include_str!("../graphs/rules/infrastructure.toml")))
+        let text = match path {
+            "unusual.toml" => "[metrics.cpu_usage]\nunusual = true",
+            _ => include_str!("../graphs/rules/infrastructure.toml"),
+        };
+        Ok(SourceFile::new(path, text))
     }
 }
 
@@ -90,6 +94,15 @@ fn unusual(bencher: Bencher<'_, '_>, series: usize) {
             black_box(states[at % series].step(Settings::default(), time, *value));
         }
     });
+}
+
+/// The same as a rule of the graph, readings put into order first.
+#[divan::bench(args = [1, 1_000], name = "detect_unusual_by_entities")]
+fn finds_unusual(bencher: Bencher<'_, '_>, entities: usize) {
+    let graph = SourceFile::new("graph.toml", "");
+    let config = detect::Config { rules: AssetPath { path: "unusual.toml".to_string(), span: 0..0 } };
+    let Ok(fold) = Detect::new(config, &Assets::new(Language::En, &graph, &Rules)) else { return };
+    run(bencher, &fold, entities);
 }
 
 fn run<F: Fold>(bencher: Bencher<'_, '_>, fold: &F, entities: usize) {

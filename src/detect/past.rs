@@ -8,7 +8,7 @@ use super::unusual::{Direction, Settings, Unusual, Verdict, Why};
 use crate::domain::{Deviation, Evidence, Figure};
 
 /// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
-pub const HELD: usize = 64;
+pub const HELD: usize = 32;
 
 /// How long what a rule remembers of a series is kept without a reading, in microseconds of the records' time: four weeks.
 const FORGOTTEN_AFTER: i64 = 28 * 24 * 3_600 * 1_000_000;
@@ -32,14 +32,19 @@ impl InOrder {
         if self.newest.is_some_and(|newest| reading.is_before(&newest)) {
             return None;
         }
-        // Mostly the newest.
-        let at = self.held.iter().rposition(|held| !reading.is_before(held)).map_or(0, |place| place + 1);
-        self.held.insert(at, reading);
-        if self.held.len() <= HELD {
-            return None;
+        // Never one more than are held: there may be very many series.
+        let next = match self.held.front() {
+            Some(oldest) if self.held.len() == HELD && reading.is_before(oldest) => Some(reading),
+            Some(_) if self.held.len() == HELD => self.held.pop_front(),
+            _ => None,
+        };
+        self.newest = next.or(self.newest);
+        if next != Some(reading) {
+            // Mostly the newest.
+            let at = self.held.iter().rposition(|held| !reading.is_before(held)).map_or(0, |place| place + 1);
+            self.held.insert(at, reading);
         }
-        self.newest = self.held.pop_front();
-        self.newest
+        next
     }
 
     /// The newest that is held.

@@ -159,7 +159,7 @@ use crate::wording::describe;
 /// Rules that look back remember the last reading of each series from window to window, for four weeks. Within a window
 /// they take the readings in the order of time, and so keep those of their metrics, 24 bytes each, until it closes; one
 /// that is older than the last of the window before says nothing. Without `[window]` they take them as they come, in order
-/// as far as no reading comes after more than 64 newer ones of its series.
+/// as far as no reading comes after more than 32 newer ones of its series.
 ///
 /// An anomaly states the worst value, the highest band that it reached and how many records reached the lowest one.
 /// `service_status.NAME` stands for a service: its value and threshold are the worst level (online 0, degraded 1,
@@ -168,7 +168,7 @@ use crate::wording::describe;
 ///
 /// With `for`, values must stay at or above the lowest band so long, by the times of the records, before there is an
 /// anomaly; one value below it begins the count anew. Only records that stayed there so long count as having reached a
-/// band. Records are taken in the order of their times, whatever their order in the input, as long as no more than 64 newer
+/// band. Records are taken in the order of their times, whatever their order in the input, as long as no more than 32 newer
 /// ones of the same series came before; one that comes later than that, or that `max_lateness` carried over from an earlier
 /// window, is judged as any other but neither makes nor breaks a stretch.
 ///
