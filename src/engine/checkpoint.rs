@@ -12,7 +12,7 @@ use super::windows::{Assigned, Known};
 use crate::domain::{Batch, Note, Position};
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
 /// Lanes of a source that are counted in any case.

@@ -1,13 +1,13 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{HEAD, Head, Identity, Saved};
+use super::identity::{Head, Identity, Saved};
 
-/// Files that are remembered after they were let go.
+/// Files that are remembered after they were let go and nobody has to read them again.
 const REMEMBERED: usize = 16;
 
 /// As a [`crate::domain::Position`] writes it.
@@ -17,31 +17,42 @@ pub struct Saves {
     pub done: Done,
     /// Lanes so far.
     pub lanes: u32,
+    /// What stood at a path of which no file is known was written to since then; nothing did before the first look.
+    pub floor: Option<SystemTime>,
 }
 
-/// Files that were read to their end and let go, so that they are not taken for new ones.
+/// Files that were read to their end and let go, so that they are not taken for new ones; and so that a later process
+/// finds those that it has to read again, since their records are of windows that were not closed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Done(VecDeque<(Identity, Head, u32)>);
+pub struct Done {
+    files: VecDeque<Saved>,
+    /// So many of them, from the front, need not be read again.
+    #[serde(skip)]
+    settled: usize,
+}
 
 impl Done {
-    pub fn add(&mut self, identity: Identity, file: &File, lane: u32) {
-        if let Ok(head) = Head::of(file, HEAD) {
-            self.0.push_back((identity, head, lane));
-        }
-        if self.0.len() > REMEMBERED {
-            self.0.pop_front();
-        }
+    pub fn add(&mut self, saved: Saved) {
+        self.files.push_back(saved);
+    }
+
+    /// A later process would read on from where these were done.
+    pub fn settle(&mut self, done: &Done) {
+        let lanes: BTreeSet<u32> = done.files.iter().map(|saved| saved.lane).collect();
+        self.settled = self.files.iter().rposition(|saved| lanes.contains(&saved.lane)).map_or(0, |last| last + 1);
+        let surplus = self.settled.saturating_sub(REMEMBERED);
+        self.files.drain(..surplus);
+        self.settled -= surplus;
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &Saved> {
+        self.files.iter()
     }
 
     /// The system gives the number of a deleted file to another one, so the beginning counts too.
     fn has(&self, identity: Identity, file: &File) -> bool {
-        self.lane(identity, file).is_some()
-    }
-
-    /// The lane that a file had.
-    pub fn lane(&self, identity: Identity, file: &File) -> Option<u32> {
-        self.0.iter().find(|(known, head, _)| *known == identity && head.fits(file)).map(|(_, _, lane)| *lane)
+        self.files.iter().any(|known| known.identity == identity && known.head.fits(file))
     }
 }
 

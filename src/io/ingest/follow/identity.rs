@@ -3,6 +3,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,8 @@ pub struct Saved {
     pub skip: u64,
     /// Of its records, wherever the file is moved or copied to.
     pub lane: u32,
+    /// When it had been written to, when it was last seen at its path. What stood there later was written to since.
+    pub here: SystemTime,
 }
 
 impl Saved {
