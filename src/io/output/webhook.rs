@@ -237,7 +237,7 @@ impl Webhook {
         let letter =
             DeadLetter { time, run: &cx.run, task, key, endpoint, attempts: *attempts, reason: &reason, payload };
         let line = serde_json::to_string(&letter).map_err(unwritten)?;
-        append_line(Path::new(path), &line, cx.synced).map_err(|error| {
+        append_line(Path::new(path), &line, false, cx.synced).map_err(|error| {
             let message =
                 format!("the alert could not be delivered to {endpoint}: {reason}; nor kept in `{path}`: {error}");
             TaskError::Diagnosed(Box::new(
