@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::state::Run;
 use super::windows::{Assigned, Known};
 use crate::domain::{Batch, Note, Position};
+use crate::port::Memory;
 
 /// Version of the format. Another one is refused, never guessed at.
 pub const VERSION: u32 = 5;
@@ -45,6 +46,12 @@ impl Checkpoint {
     /// Takes what a run kept for later ones, which ended after this was written.
     pub fn learn(&mut self, run: &Run) {
         learn(&mut self.memory, run);
+    }
+}
+
+impl Memory for Checkpoint {
+    fn recall(&self, key: &str) -> Option<String> {
+        self.memory.get(key).cloned()
     }
 }
 

@@ -56,6 +56,26 @@ impl Done {
     }
 }
 
+/// Paths at which nothing stands now, or an empty file, and beside which there are files that may have stood there: that which is followed,
+/// or those that match it.
+pub fn deserted(followed: &str, is_pattern: bool) -> BTreeSet<PathBuf> {
+    let mut paths = BTreeSet::new();
+    if !is_pattern {
+        paths.insert(PathBuf::from(followed));
+    } else if let (Ok(pattern), Ok(rotated)) = (glob::Pattern::new(followed), glob::glob(&format!("{followed}[._-]*")))
+    {
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+        for rotated in rotated.flatten() {
+            let name = rotated.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let names = name.rmatch_indices(['.', '-', '_']).filter_map(|(at, _)| name.get(..at));
+            let mut stood = names.map(|name| rotated.with_file_name(name));
+            paths.extend(stood.find(|path| pattern.matches_path_with(path, options)));
+        }
+    }
+    paths.retain(|path| fs::metadata(path).map_or(true, |about| about.is_file() && about.len() == 0));
+    paths
+}
+
 /// Files that stood at `path` after the last one that was read and before the one that stands there now, oldest first:
 /// they were rotated away before anybody looked. They have the name of `path` with something behind it, were written to
 /// since `newest`, and are neither among `known` nor a copy of one of them.

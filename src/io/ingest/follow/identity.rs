@@ -87,14 +87,13 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// The file where reading stopped, under whatever name it now has in its folder: the same one, or a copy of it where
-    /// its beginning is long enough to tell. `known` are others.
-    pub fn find(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
+    /// The file where reading stopped, under whatever name it now has in its folder.
+    pub fn find(&self) -> Option<(PathBuf, File)> {
         let same = |path: &PathBuf| fs::metadata(path).is_ok_and(|about| Identity::of(&about) == self.identity);
-        self.candidates().filter(same).find_map(|path| self.open(&path)).or_else(|| self.find_copy(known))
+        self.candidates().filter(same).find_map(|path| self.open(&path))
     }
 
-    /// The same among copies alone.
+    /// A copy of it, where its beginning is long enough to tell. `known` are others.
     pub fn find_copy(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
         let other = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|about| about.is_file() && !known.contains(&Identity::of(&about)))

@@ -22,7 +22,7 @@ use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
-use between::{Done, Saves, between};
+use between::{Done, Saves, between, deserted};
 use identity::{Head, Identity, Saved};
 use merge::Joined;
 pub use pace::Pace;
@@ -92,6 +92,9 @@ impl Follower {
             }
         }
         follower.scan()?;
+        for path in deserted(&follower.path, follower.is_pattern()) {
+            follower.catch_up(&path, None); // what comes there may come late
+        }
         follower.floor.get_or_insert_with(|| SystemTime::now() - STEP);
         if follower.tails.is_empty() {
             tracing::warn!("waiting for `{}`, which is not there yet", follower.path);
@@ -140,7 +143,7 @@ impl Follower {
             if empty {
                 continue;
             }
-            self.catch_up(&path, identity);
+            self.catch_up(&path, Some(identity));
             match self.discover(&path, &path) {
                 Ok(identity) => {
                     here.insert(identity);
@@ -162,11 +165,12 @@ impl Follower {
         !self.is_pattern() || tail.path == path
     }
 
-    /// Takes up the files that stood at `path` before the one that stands there `now` and after those that are known.
-    fn catch_up(&mut self, path: &Path, now: Identity) {
+    /// Takes up the files that stood at `path` before the one that stands there `now`, if any, and after those that are
+    /// known.
+    fn catch_up(&mut self, path: &Path, now: Option<Identity>) {
         let known = self.tails.iter().filter(|tail| self.is_of(path, tail)).map(|tail| tail.here);
         if let Some(newest) = known.max().or(self.floor) {
-            self.take_up_since(newest, path, Some(now));
+            self.take_up_since(newest, path, now);
         }
     }
 

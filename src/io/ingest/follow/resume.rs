@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -23,9 +24,18 @@ impl Follower {
             Saved { head: longer.map_or_else(|| saved.head.clone(), |longer| longer.head.clone()), ..saved.clone() }
         };
         let files: Vec<Saved> = from.files.iter().map(known_better).chain(later).collect();
-        let known = files.iter().map(|saved| saved.identity).collect();
+        let (mut known, mut moved) = (BTreeSet::new(), Vec::new());
         for saved in files {
-            match saved.find(&known) {
+            match saved.find() {
+                Some((_, file)) => {
+                    known.insert(saved.identity);
+                    self.go_on(&saved, file);
+                }
+                None => moved.push(saved),
+            }
+        }
+        for saved in moved {
+            match saved.find_copy(&known) {
                 Some((_, file)) => self.go_on(&saved, file),
                 None => self.missing.push(saved),
             }
