@@ -806,7 +806,7 @@ fn a_window_that_is_made_up_for_tells_nothing_again() {
     );
     append(&sandbox, LIVE, &format!("{alert}url = \"{}\"\n", hook.url));
     let live = Following::start(&sandbox, &["--offline", "-q"]);
-    let mut add = |window: &str, status: &str, records: String| {
+    let add = |window: &str, status: &str, records: String| {
         append(&sandbox, INPUT, &records);
         let status = format!("\"status\": \"{status}\"");
         let is_it = |record: &String| record.contains(window) && record.contains(&status);

@@ -37,7 +37,8 @@ use crate::port::Clock;
 /// `"anomalies"`: every report that has some. `"always"`: every report.
 ///
 /// Changes are those of episodes, which `anomalies` carry and a report does not: in a graph with a `[window]`, `"change"`
-/// needs that input. What was told is remembered from window to window, also after a crash. A series of which nothing is
+/// needs that input. What was told is remembered from window to window, also after a crash; a window that `agent resume`
+/// makes up for tells only what those since have not told, and they do not know what it told. A series of which nothing is
 /// heard is neither told nor forgotten: it is `resolved` once its episode is, in the first window whose values are all
 /// below `clear`. Without a `[window]` there is nothing to compare with: every anomaly of a run is `opened`.
 ///
