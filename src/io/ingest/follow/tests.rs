@@ -232,6 +232,28 @@ fn a_file_that_was_short_at_the_checkpoint_is_known_by_what_it_has_become() {
     assert_eq!(read, (1..20).collect::<Vec<_>>());
 }
 
+/// The system gives the number of a deleted file to a new one: here to a copy.
+#[test]
+fn a_file_that_is_gone_hides_no_copy_that_has_its_number() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..10));
+    assert_eq!(scene.drain().len(), 9);
+    scene.kill();
+    scene.append("app.log", &lines(10..12));
+    fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+    fs::write(scene.path("app.log"), line(12)).unwrap();
+    let mut saves: Saves = serde_json::from_str(&scene.at.take().unwrap().0).unwrap();
+    let gone = Saved {
+        identity: Identity::of(&fs::metadata(scene.path("app.log.1")).unwrap()),
+        head: Head { length: 9, hash: "another".into() },
+        lane: 7,
+        ..saves.files[0].clone()
+    };
+    saves.files.push(gone);
+    scene.at = Some(Position(serde_json::to_string(&saves).unwrap()));
+    assert_eq!(scene.drain(), [10, 11, 12]);
+}
+
 /// What nobody has read yet can be told from what took its place all the same.
 #[test]
 fn what_was_copied_away_before_it_was_read_is_found() {
