@@ -247,6 +247,8 @@ pub struct Cx {
     pub window: Option<WindowRecord>,
     /// What the task writes must have reached the disk when it ends, since its journal will have.
     pub synced: bool,
+    /// The run was taken up again: an earlier process may have done the task already, and runs of later windows theirs.
+    pub resumed: bool,
     model: Option<Arc<dyn Model>>,
     memory: Option<Arc<dyn Memory>>,
     notes: Mutex<Vec<Note>>,
@@ -255,7 +257,8 @@ pub struct Cx {
 impl Cx {
     pub fn new(task: String, language: Language, model: Option<Arc<dyn Model>>) -> Cx {
         let notes = Mutex::new(Vec::new());
-        Cx { task, language, run: String::new(), window: None, synced: false, model, memory: None, notes }
+        let (run, window, synced, resumed, memory) = Default::default();
+        Cx { task, language, run, window, synced, resumed, model, memory, notes }
     }
 
     /// The same, in this run.

@@ -285,6 +285,11 @@ fn values_of_variables_stay_out_of_messages() {
             "t.toml:11:7: AG0013: the environment variable `NOPE` is not set [set `NOPE`, or write a default: `${NOPE:-…}`]"
         ]
     );
+    // What else is wrong with the node is said too, but nothing of the string itself.
+    let more = unset.replace("tag =", "tga = 1\ntag =").replace("[1]", "'${NOPE}'\nvalus = 2");
+    let codes = |text: &str| faults(text, &[]).iter().map(|fault| fault[..fault.len().min(20)].to_string()).collect();
+    let found: Vec<String> = codes(&more);
+    assert_eq!(found, ["t.toml:4:10: AG0013:", "t.toml:5:1: AG0003: ", "t.toml:12:1: AG0003:", "t.toml:13:7: AG0013:"]);
     let open = GOOD.replace("each = 'item'", "each = 'item'\ntag = '${NOPE X'");
     assert_eq!(
         faults(&open, &[]),

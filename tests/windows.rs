@@ -285,6 +285,16 @@ async fn records_of_the_future_close_no_window() {
     let text = graph("every = '10s'\nmax_ahead = '20s'\nidle = '100ms'", &["times = [1, 500, 2, 11]\nlive = true"]);
     let desk = run(&text, &Disk::default(), Some(1)).await;
     assert_eq!(reports(&desk, "end")[0], "0..10 watermark: 0 2");
+    // It is said of when it was, and what the clock said.
+    let journals = desk.journals.lock().unwrap();
+    let inputs = journals[0].1.lines().into_iter().find_map(|text| {
+        let event = serde_json::from_str::<Entry>(&text).unwrap().event;
+        if let Event::Read { inputs } = event { Some(inputs) } else { None }
+    });
+    let [fault] = &inputs.unwrap()[0].faults[..] else { panic!("one fault") };
+    let detail = &fault.examples[0].detail;
+    assert_eq!((fault.code.as_str(), fault.count, fault.examples.len()), ("AG0122", 1, 1));
+    assert!(detail.starts_with("1970-01-01T00:08:20Z") && detail.contains(" came when the clock said 19"), "{detail}");
 }
 
 #[tokio::test]

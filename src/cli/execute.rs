@@ -20,7 +20,7 @@ use crate::io::journal::FileJournal;
 use crate::io::llm::{Connected, Environment, Mode, connect};
 use crate::io::output::file::Written;
 use crate::io::state::{RunDir, RunLock};
-use crate::port::{Clock, Journal};
+use crate::port::{Clock, Journal, Memory};
 
 /// What `run` and `resume` have in common on the command line.
 #[derive(Debug, clap::Args)]
@@ -76,6 +76,8 @@ pub struct Job {
     pub journal: Option<FileJournal>,
     /// What the journal holds so far.
     pub run: Run,
+    /// What runs of other windows kept, where it is one of a window.
+    pub memory: Option<Arc<dyn Memory>>,
     /// `Started` or `Resumed`.
     pub first: Event,
     pub started: Timestamp,
@@ -89,7 +91,8 @@ pub struct Job {
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
     log_to_stderr(settings);
-    let Job { compiled: Compiled { plan, stream }, invocation, folder, journal, run, first, started, signals } = job;
+    let Job { compiled, invocation, folder, journal, run, memory, first, started, signals } = job;
+    let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
     std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
     let (folder, _lock) = folder.unzip(); // held until the run has ended
@@ -108,7 +111,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
-        memory: None,
+        memory,
         watcher: progress.clone(),
         cancel: cancel.clone(),
     };

@@ -1,13 +1,15 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
 use super::load;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::RunStatus;
-use crate::engine::{Entry, Event, Header, JOURNAL_VERSION, Run};
+use crate::engine::{Entry, Event, Header, JOURNAL_VERSION, Run, read_checkpoint};
 use crate::graph::{Override, Plan};
 use crate::io::state::{RunDir, StateDir};
+use crate::port::Memory;
 
 /// Go on with a run that was killed, interrupted or failed, without repeating a finished task.
 #[derive(Debug, clap::Args)]
@@ -46,7 +48,9 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     if !run.can_be_resumed() {
         return Err(refused(format!("run {} was reading standard input, which cannot be read again", folder.id())));
     }
+    let memory = memory_of(&state, &compiled.plan, &run);
     let job = Job {
+        memory,
         compiled,
         invocation,
         folder: Some((folder, lock)),
@@ -57,6 +61,15 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         signals: None,
     };
     execute(job, &arguments.settings, &environment)
+}
+
+/// What the runs of a live graph kept, as of its last checkpoint, for a run of one of its windows: so that what was told
+/// since is not told again. It is only read: the windows after this one know better.
+fn memory_of(state: &StateDir, plan: &Plan, run: &Run) -> Option<Arc<dyn Memory>> {
+    let header = run.header.as_ref().filter(|header| header.window.is_some())?;
+    let bytes = state.checkpoint_of(&plan.name, &header.invocation.path)?;
+    let checkpoint = read_checkpoint(&bytes).ok()?; // of another version: what is told is told again
+    Some(Arc::new(checkpoint))
 }
 
 /// Where the journal of a run lies.

@@ -106,7 +106,8 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
     let first = Event::Started(header);
-    let job = Job { compiled, invocation, folder, journal, run: Run::default(), first, started, signals };
+    let (run, memory) = (Run::default(), None);
+    let job = Job { compiled, invocation, folder, journal, run, memory, first, started, signals };
     execute(job, &arguments.settings, &environment)
 }
 

@@ -365,7 +365,8 @@ mod tests {
         check(
             "[metrics.cpu]\nlow = 1\nfor = 120\n[metrics.mem]\nlow = 1\nfor = '0s'\nclears = 1",
             &[
-                "r.toml:3:7: AG0005: invalid type: integer `120`, expected a string []",
+                "r.toml:3:7: AG0005: invalid type: integer `120`, expected a length of time such as \"30s\" or \"1m 30s\" \
+                 [say of which unit, in quotes: write `\"120s\"` or `\"120m\"`]",
                 "r.toml:7:1: AG0003: unknown key `clears` [did you mean `clear`?]",
                 "r.toml:6:7: AG0005: `0s` is not a length of time such as \"30s\" or \"1m 30s\" []",
             ],

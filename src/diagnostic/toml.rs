@@ -137,9 +137,11 @@ fn way_out(message: &str, span: &Range<usize>, source: &SourceFile) -> Option<St
         return Some(format!("a label is a table by language: `label = {{ en = {written} }}`"));
     }
     let number = written.trim_matches(['"', '\'']);
-    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    let wants_length = message.contains("is not a length of time");
-    (wants_length && is_number).then(|| format!("say of which unit, in quotes: `\"{number}s\"` are seconds"))
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok();
+    // Of a number without quotes serde says what it expected, of one in quotes `Span` itself what it is not.
+    let wants_length = message.contains("a length of time such as");
+    (wants_length && is_number)
+        .then(|| format!("say of which unit, in quotes: write `\"{number}s\"` or `\"{number}m\"`"))
 }
 
 /// serde names the types of Rust; a user is told what to write.
@@ -280,7 +282,7 @@ mod tests {
             let faults = decode_file::<Rule>(&source).err().unwrap_or_default();
             faults.iter().map(|f| format!("{f} [{}]", f.help.clone().unwrap_or_default())).collect()
         };
-        let seconds = "[say of which unit, in quotes: `\"5s\"` are seconds]";
+        let seconds = "[say of which unit, in quotes: write `\"5s\"` or `\"5m\"`]";
         assert_eq!(
             faults("label = 'oven'\nlasts = '5'"),
             [
@@ -288,6 +290,17 @@ mod tests {
                  [a label is a table by language: `label = { en = 'oven' }`]"
                     .to_string(),
                 format!("t.toml:2:9: AG0005: `5` is not a length of time such as \"30s\" or \"1m 30s\" {seconds}"),
+            ]
+        );
+        let length = "a length of time such as \"30s\" or \"1m 30s\"";
+        assert_eq!(
+            faults("grace = 5\nlasts = 0.5"),
+            [
+                format!("t.toml:1:9: AG0005: invalid type: integer `5`, expected {length} {seconds}"),
+                format!(
+                    "t.toml:2:9: AG0005: invalid type: floating point `0.5`, expected {length} {}",
+                    seconds.replace('5', "0.5")
+                ),
             ]
         );
         #[derive(Deserialize)]

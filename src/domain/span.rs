@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -23,22 +24,33 @@ impl Wait {
     }
 }
 
-fn no_length<E: de::Error>(text: &str) -> E {
-    E::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\""))
+/// Reads either of the two, and says of anything else what it should be.
+struct Length {
+    may_be_zero: bool,
+}
+
+impl de::Visitor<'_> for Length {
+    type Value = Wait;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "a length of time such as \"30s\" or \"1m 30s\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Wait, E> {
+        let parsed = Wait::parse(text).filter(|wait| self.may_be_zero || !wait.0.is_zero());
+        parsed.ok_or_else(|| E::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\"")))
+    }
 }
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = Wait::parse(&text).filter(|wait| !wait.0.is_zero());
-        parsed.map(|wait| Span(wait.0)).ok_or_else(|| no_length(&text))
+        deserializer.deserialize_str(Length { may_be_zero: false }).map(|wait| Span(wait.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Wait {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Wait::parse(&text).ok_or_else(|| no_length(&text))
+        deserializer.deserialize_str(Length { may_be_zero: true })
     }
 }
 

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::state::Run;
 use super::windows::{Assigned, Known};
 use crate::domain::{Batch, Note, Position};
+use crate::port::Memory;
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
 /// Lanes of a source that are counted in any case.
@@ -45,6 +46,12 @@ impl Checkpoint {
     /// Takes what a run kept for later ones, which ended after this was written.
     pub fn learn(&mut self, run: &Run) {
         learn(&mut self.memory, run);
+    }
+}
+
+impl Memory for Checkpoint {
+    fn recall(&self, key: &str) -> Option<String> {
+        self.memory.get(key).cloned()
     }
 }
 

@@ -58,6 +58,7 @@ pub async fn drive(
         plan,
         stream,
         run,
+        resumed: matches!(first, Some(Event::Resumed {})),
         log: Log::new(world.journal, world.clock, world.watcher),
         model: world.model,
         memory: world.memory,
@@ -80,6 +81,8 @@ struct Driver {
     /// Gone once the pass has begun.
     stream: Option<Stream>,
     run: Run,
+    /// An earlier process has begun it.
+    resumed: bool,
     log: Log,
     model: Option<Arc<dyn Model>>,
     memory: Option<Arc<dyn Memory>>,
@@ -193,7 +196,7 @@ impl Driver {
                 let (id, window) = header.map(|h| (h.run.clone(), h.window.clone())).unwrap_or_default();
                 let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
                 let mut cx = cx.within(id, window, self.memory.clone());
-                cx.synced = self.log.is_synced();
+                (cx.synced, cx.resumed) = (self.log.is_synced(), self.resumed);
                 let name = planned.name.clone();
                 self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
             }

@@ -215,7 +215,8 @@ impl Folding {
         let Folding { sources, windows, folds, open, .. } = self;
         let count = sources.len();
         let Some(input) = sources.get_mut(source) else { return };
-        let now = self.around.clock.now().micros();
+        let clock = self.around.clock.now();
+        let now = clock.micros();
         self.heard = now;
         let limit = input.live.then(|| now.saturating_add(self.max_ahead));
         let known = input.account.known(batch);
@@ -241,7 +242,7 @@ impl Folding {
             }
         }
         input.account.take(batch, &assigned, position, |start| windows.end_of(start));
-        input.ahead += assigned.ahead;
+        assigned.ahead.iter().for_each(|row| input.note_ahead(batch, *row as usize, clock));
         assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
     }
 

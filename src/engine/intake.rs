@@ -3,9 +3,12 @@
 use super::checkpoint::{Account, Checkpoint};
 use super::live::Surroundings;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Batch, Fault, InputRecord, Timestamp};
+use crate::domain::{Batch, Fault, FaultExample, InputRecord, Timestamp};
 use crate::graph::{Plan, StreamSource};
 use crate::node::{Pass, Reader, Wanted};
+
+/// Records of the future that a window's run record shows.
+const EXAMPLES: usize = 3;
 
 /// What the stream part gives, or why it cannot.
 pub type Faulty<T> = Result<T, Box<Diagnostic>>;
@@ -21,7 +24,9 @@ pub struct Intake {
     /// The record as of the last window that closed.
     told: InputRecord,
     /// Records beyond `max_ahead`, since the last window closed.
-    pub ahead: u64,
+    ahead: u64,
+    /// The first few of them.
+    examples: Vec<FaultExample>,
 }
 
 impl Intake {
@@ -35,10 +40,23 @@ impl Intake {
         let ahead = std::mem::take(&mut self.ahead);
         if ahead > 0 {
             let code = codes::input::AHEAD;
-            let (what, examples) = (code.title.to_string(), Vec::new());
+            let (what, examples) = (code.title.to_string(), std::mem::take(&mut self.examples));
             since.faults.push(Fault { code: code.id.to_string(), what, count: ahead, examples });
         }
         since
+    }
+
+    /// Takes note of a record that is too far ahead of the clock, which says `now`.
+    pub fn note_ahead(&mut self, batch: &Batch, place: usize, now: Timestamp) {
+        self.ahead += 1;
+        if self.examples.len() == EXAMPLES {
+            return;
+        }
+        let time = Timestamp::nearest(batch.times.get(place).copied().unwrap_or_default());
+        let code = batch.entity.get(place).and_then(|code| usize::try_from(*code).ok());
+        let of = code.and_then(|code| batch.entities.get(code)).map_or(String::new(), |name| format!(" of `{name}`"));
+        let row = batch.rows.get(place).copied().unwrap_or_default();
+        self.examples.push(FaultExample { row, detail: format!("{time}{of} came when the clock said {now}") });
     }
 }
 
@@ -93,7 +111,8 @@ pub fn open(
     account.begin(reader.as_ref().and_then(|reader| reader.position()));
     let record = InputRecord { node: name.clone(), ..InputRecord::default() };
     let live = source.source.is_live();
-    let input = Intake { node: source.node, name, live, account, ended, told: record.clone(), record, ahead: 0 };
+    let (told, ahead, examples) = (record.clone(), 0, Vec::new());
+    let input = Intake { node: source.node, name, live, account, ended, told, record, ahead, examples };
     Ok((input, reader))
 }
 

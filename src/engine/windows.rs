@@ -79,8 +79,8 @@ pub struct Assigned {
     pub left: Vec<u32>,
     /// Rows whose window had closed: in a later one.
     pub carried: Vec<u32>,
-    /// Rows whose time is too far ahead: left out.
-    pub ahead: u64,
+    /// Rows whose time is too far ahead, and that nobody has seen before: left out.
+    pub ahead: Vec<u32>,
 }
 
 impl Assigned {
@@ -214,7 +214,7 @@ impl Windows {
         for (row, &time) in times.iter().enumerate() {
             let known = known.get(row).copied().flatten();
             if limit.is_some_and(|limit| time > limit) {
-                assigned.ahead += u64::from(known.is_none());
+                assigned.ahead.extend(known.is_none().then_some(row as u32));
                 assigned.left.push(row as u32);
                 continue;
             }

@@ -172,10 +172,11 @@ fn build(
     around: &Surroundings<'_>,
 ) -> Result<Built, Vec<Diagnostic>> {
     let mut resolved = node.config.clone();
-    let secrets = interpolate(&mut resolved, source, around.variables)?;
+    let (secrets, unset) = interpolate(&mut resolved, source, around.variables);
     let assets = Assets::new(language, source, around.files);
     let setup = Setup { written: node.config.clone(), resolved, secrets, source, assets: &assets };
-    let body = (kind.build)(setup).map_err(|faults| faults.into_iter().map(suggest_reserved).collect::<Vec<_>>())?;
+    let body = (kind.build)(setup).map_err(|faults| faults.into_iter().map(suggest_reserved).collect::<Vec<_>>());
+    let body = all_faults(body, unset)?;
     let mut print = blake3::Hasher::new();
     print.update(format!("{} {} {}\n", kind.name, kind.version, language.code()).as_bytes());
     print.update(written(&node.config).as_bytes());
@@ -193,6 +194,18 @@ fn build(
     }
     let assets = files.iter().map(|f| f.name.to_string()).collect();
     Ok(Built { body, fingerprint: short(&print), assets })
+}
+
+/// What is built, or what is wrong with it: variables that are `unset`, and everything else but what is said of their
+/// strings, which is only wrong because nothing was put in.
+fn all_faults<T>(built: Result<T, Vec<Diagnostic>>, unset: Vec<Diagnostic>) -> Result<T, Vec<Diagnostic>> {
+    if unset.is_empty() {
+        return built;
+    }
+    let place = |fault: &Diagnostic| fault.place.as_ref().map(|(file, span)| (file.name.clone(), span.clone()));
+    let is_of = |fault: &Diagnostic| unset.iter().any(|unset| place(unset) == place(fault));
+    let others: Vec<Diagnostic> = built.err().into_iter().flatten().filter(|fault| !is_of(fault)).collect();
+    Err(unset.into_iter().chain(others).collect())
 }
 
 /// A mistyped key of the engine's lands in the kind's config; its list of keys does not have the engine's.

@@ -10,18 +10,16 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes};
 /// The variables that a config used, with their values: kept so that messages can leave the values out.
 pub type Used = Vec<(String, String)>;
 
-/// Replaces variables in every string of `value`.
-///
-/// # Errors
-/// AG0013 for each variable that is not set and has no default.
+/// Replaces variables in every string of `value`. A string with a variable that cannot be put in stays as it is written,
+/// and has an AG0013 for each of them.
 pub fn interpolate(
     value: &mut Spanned<DeValue<'_>>,
     source: &SourceFile,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Used, Vec<Diagnostic>> {
+) -> (Used, Vec<Diagnostic>) {
     let mut walk = Walk { source, lookup, used: Vec::new(), faults: Vec::new() };
     walk.value(value);
-    if walk.faults.is_empty() { Ok(walk.used) } else { Err(walk.faults) }
+    (walk.used, walk.faults)
 }
 
 const OPEN: &str = "${";
@@ -37,7 +35,13 @@ impl Walk<'_> {
     fn value(&mut self, value: &mut Spanned<DeValue<'_>>) {
         let span = value.span();
         match value.get_mut() {
-            DeValue::String(text) if text.contains(OPEN) => *text = self.text(text, span).into(),
+            DeValue::String(text) if text.contains(OPEN) => {
+                let before = self.faults.len();
+                let put_in = self.text(text, span);
+                if self.faults.len() == before {
+                    *text = put_in.into();
+                }
+            }
             DeValue::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             DeValue::Table(table) => table.iter_mut().for_each(|(_, entry)| self.value(entry)),
             _ => {}
@@ -93,9 +97,15 @@ mod tests {
         let lookup = |name: &str| (name == "A").then(|| "1".to_string());
         let check = |text: &str| {
             let mut value = Spanned::new(0..0, DeValue::String(text.to_string().into()));
-            interpolate(&mut value, &source, &lookup)
-                .map(|used| (value.get_ref().as_str().unwrap().to_string(), used.len()))
-                .map_err(|faults| faults[0].message.clone())
+            let (used, faults) = interpolate(&mut value, &source, &lookup);
+            let after = value.get_ref().as_str().unwrap().to_string();
+            match faults.first() {
+                None => Ok((after, used.len())),
+                Some(fault) => {
+                    assert_eq!(after, text, "it stays as written");
+                    Err(fault.message.clone())
+                }
+            }
         };
         assert_eq!(check("x${A}y${B:-z}"), Ok(("x1yz".into(), 2)));
         assert_eq!(check("$${A} $"), Ok(("${A} $".into(), 0)));

@@ -16,6 +16,9 @@ const BLOCK: u64 = 64 << 10;
 /// cut off if it is the torn beginning of a line of this kind (an object whose first key is the same). Anything else is
 /// not ours and stays. One write call; if it fails, the file is as it was before.
 ///
+/// With `anywhere` nothing is written either where the line stands further up: others may have come after it. The file is
+/// looked through from its end, in blocks.
+///
 /// With `synced` the line is on the disk when this returns, and survives a power cut.
 ///
 /// Several writers take turns where the file system can lock files. What is no regular file (a pipe, a terminal) is
@@ -23,7 +26,7 @@ const BLOCK: u64 = 64 << 10;
 ///
 /// # Errors
 /// What the system says.
-pub fn append_line(path: &Path, line: &str, synced: bool) -> io::Result<()> {
+pub fn append_line(path: &Path, line: &str, anywhere: bool, synced: bool) -> io::Result<()> {
     let text = [line, "\n"].concat();
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes());
@@ -31,7 +34,9 @@ pub fn append_line(path: &Path, line: &str, synced: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let _ = file.lock(); // some file systems cannot; released when the file is closed
     let length = file.metadata()?.len();
-    let (keep, text) = match tail(&mut file, length, line)? {
+    let end = tail(&mut file, length, line)?;
+    let above = anywhere && !matches!(end, Tail::Same | Tail::SameOpen) && holds(&mut file, length, line)?;
+    let (keep, text) = match if above { Tail::Same } else { end } {
         Tail::Same => (length, String::new()), // though perhaps not on the disk yet
         Tail::Whole => (length, text),
         Tail::Open => (length, format!("\n{text}")),
@@ -98,6 +103,28 @@ fn tail(file: &mut File, length: u64, line: &str) -> io::Result<Tail> {
     })
 }
 
+/// Whether the line is one of the file's.
+fn holds(file: &mut File, length: u64, line: &str) -> io::Result<bool> {
+    let wanted = [b"\n", line.as_bytes(), b"\n"].concat();
+    let first = wanted.get(1..).unwrap_or_default(); // it has no newline before it
+    if read(file, 0, length.min(first.len() as u64))? == first {
+        return Ok(true);
+    }
+    let finder = memchr::memmem::Finder::new(&wanted);
+    let overlap = wanted.len() as u64 - 1;
+    let mut end = length;
+    loop {
+        let from = end.saturating_sub(BLOCK + overlap);
+        if finder.find(&read(file, from, end)?).is_some() {
+            return Ok(true);
+        }
+        if from == 0 {
+            return Ok(false);
+        }
+        end = from + overlap;
+    }
+}
+
 fn read(file: &mut File, from: u64, to: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
@@ -121,9 +148,9 @@ mod tests {
         if !before.is_empty() {
             fs::write(&path, before).unwrap();
         }
-        append_line(&path, line, false).unwrap();
+        append_line(&path, line, false, false).unwrap();
         let after = fs::read_to_string(&path).unwrap();
-        append_line(&path, line, true).unwrap();
+        append_line(&path, line, false, true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), after, "a second time changes nothing");
         after
     }
@@ -151,6 +178,37 @@ mod tests {
         }
     }
 
+    /// Wherever blocks of the file begin and end.
+    #[test]
+    fn a_line_further_up_is_found_if_it_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports.ndjson");
+        let padding = |bytes: usize| format!("\"{}\"\n", "x".repeat(bytes));
+        let far = BLOCK as usize * 2;
+        for behind in (0..LINE.len() + 8).map(|at| far + at).chain([0, 1, 100]) {
+            for before in ["", OTHER, "\n"] {
+                let file = format!("{before}{}{LINE}\n{}", if before.len() > 1 { "\n" } else { "" }, padding(behind));
+                fs::write(&path, &file).unwrap();
+                append_line(&path, LINE, true, false).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap().len(), file.len(), "{behind} bytes behind");
+            }
+        }
+        // Parts of lines are others, and so is one that is not looked for.
+        let parts = format!("x{LINE}\n{LINE}x\n");
+        fs::write(&path, &parts).unwrap();
+        append_line(&path, LINE, true, false).unwrap();
+        append_line(&path, OTHER, true, false).unwrap();
+        append_line(&path, LINE, true, false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{parts}{LINE}\n{OTHER}\n"));
+        append_line(&path, LINE, false, false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{parts}{LINE}\n{OTHER}\n{LINE}\n"));
+        // What is torn stays until another line comes.
+        let torn = format!("{LINE}\n{}", &OTHER[..9]);
+        fs::write(&path, &torn).unwrap();
+        append_line(&path, LINE, true, false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), torn);
+    }
+
     #[test]
     fn a_line_torn_anywhere_is_replaced() {
         for torn in [LINE, OTHER] {
@@ -170,7 +228,7 @@ mod tests {
                 let path = &path;
                 scope.spawn(move || {
                     for at in 0..50 {
-                        append_line(path, &format!(r#"{{"writer":{writer},"at":{at}}}"#), false).unwrap();
+                        append_line(path, &format!(r#"{{"writer":{writer},"at":{at}}}"#), false, false).unwrap();
                     }
                 });
             }
@@ -183,10 +241,10 @@ mod tests {
     #[test]
     fn what_cannot_be_appended_to_is_an_error_and_a_device_is_written_to() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(append_line(folder.path(), LINE, false).is_err());
-        let nowhere = append_line(&folder.path().join("no/such"), LINE, false).unwrap_err();
+        assert!(append_line(folder.path(), LINE, false, false).is_err());
+        let nowhere = append_line(&folder.path().join("no/such"), LINE, false, false).unwrap_err();
         assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
         #[cfg(unix)]
-        append_line(Path::new("/dev/null"), LINE, true).unwrap();
+        append_line(Path::new("/dev/null"), LINE, false, true).unwrap();
     }
 }

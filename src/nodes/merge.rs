@@ -13,7 +13,7 @@ use crate::node::{Assets, Cx, Task, TaskError};
 /// then name. There is one per name: where several nodes found the same one, the first in this order; and none of an
 /// episode that is over, which the run record tells of. Recommendations
 /// keep theirs, those of one id together; an item that was skipped is left out, and so is one that another plan has made
-/// word for word.
+/// word for word. A graph without a playbook leaves that input out: its reports have an empty list.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "merge")]
@@ -25,8 +25,9 @@ pub struct Input {
     /// Figures, service statuses and the time of the newest record.
     pub summary: Summary,
     pub anomalies: Vec<Anomaly>,
-    /// `null` stands for an item that was skipped.
-    pub recommendations: Vec<Option<Recommendation>>,
+    /// `null` stands for an item that was skipped. Without this input there are none.
+    #[serde(default)]
+    pub recommendations: Option<Vec<Option<Recommendation>>>,
 }
 
 pub struct Merge;
@@ -51,7 +52,7 @@ impl Task for Merge {
 fn report(input: Input) -> Report {
     let Input { summary, anomalies, recommendations } = input;
     let mut distinct: IndexMap<String, Vec<ReportRecommendation>> = IndexMap::new();
-    for made in recommendations.into_iter().flatten().map(recommendation) {
+    for made in recommendations.into_iter().flatten().flatten().map(recommendation) {
         let of_its_id = distinct.entry(made.id.clone()).or_default();
         if !of_its_id.contains(&made) {
             of_its_id.push(made);
@@ -171,6 +172,14 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn without_recommendations_the_report_has_an_empty_list() {
+        let mut input = input(json!([anomaly("cpu@a", Severity::High, 95.0, 90.0)]), json!([]));
+        input.recommendations = None;
+        let got = serde_json::to_value(report(input)).unwrap();
+        assert_eq!((&got["recommendations"], &got["anomalies"][0]["metric"]), (&json!([]), &json!("cpu@a")));
     }
 
     #[test]

@@ -54,6 +54,18 @@ fn renamed_nodes_without_draft_give_the_default_report() {
     assert_eq!(report(&sandbox, &reversed), expected);
 }
 
+/// What a graph finds can be reported without anybody who says what to do about it.
+#[test]
+fn a_graph_without_a_playbook_reports_what_it_finds() {
+    let sandbox = Sandbox::new();
+    let mut expected = report(&sandbox, RENAMED);
+    expected["recommendations"] = serde_json::json!([]);
+    let plan = RENAMED.find("[nodes.d]").unwrap()..RENAMED.find("[nodes.g]").unwrap();
+    let mut without = RENAMED.replace(", recommendations = \"d.recommendations\"", "");
+    without.replace_range(plan, "");
+    assert_eq!(report(&sandbox, &without), expected);
+}
+
 /// Two sources into one summary, a detector each, joined in one plan and one report.
 #[test]
 fn two_ingests_and_two_detectors_make_one_report() {

@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -686,6 +686,8 @@ struct Hook {
     url: String,
     /// The header with the key, and the body.
     taken: Arc<Mutex<Vec<(String, Value)>>>,
+    /// While it is so alerts are refused.
+    refuses: Arc<AtomicBool>,
 }
 
 impl Hook {
@@ -694,6 +696,8 @@ impl Hook {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (taken, count) = (Arc::new(Mutex::new(Vec::new())), AtomicUsize::new(0));
         let log: Arc<Mutex<Vec<(String, Value)>>> = taken.clone();
+        let refuses = Arc::new(AtomicBool::new(false));
+        let refusing = refuses.clone();
         thread::spawn(move || {
             let mut kept = Vec::new();
             for stream in listener.incoming().flatten() {
@@ -702,6 +706,10 @@ impl Hook {
                     line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"))
                 });
                 let body: Value = serde_json::from_slice(&body).unwrap();
+                if refusing.load(Ordering::Relaxed) {
+                    let _ = (&stream).write_all(b"HTTP/1.1 400 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                    continue;
+                }
                 log.lock().unwrap().push((header.unwrap().1.to_string(), body));
                 if count.fetch_add(1, Ordering::Relaxed) < held {
                     kept.push(stream); // open, so that the client waits
@@ -710,7 +718,7 @@ impl Hook {
                 }
             }
         });
-        Hook { url, taken }
+        Hook { url, taken, refuses }
     }
 
     fn keys(&self) -> Vec<(String, Value)> {
@@ -867,6 +875,35 @@ fn an_incident_keeps_its_id_when_what_came_first_is_over() {
     assert!(words.contains(&format!("{since} cpu_usage@a, now over or silent, likely came first")), "{page}");
     let page = sandbox.agent(&["why", run, "cpu_usage@a"]).exits(0).stdout;
     assert!(page.contains("the episode is over") && !page.contains("Incident"), "{page}");
+}
+
+#[test]
+fn a_window_that_is_made_up_for_tells_nothing_again() {
+    let (sandbox, hook) = (sandbox("follow = true"), Hook::start(0));
+    sandbox.write("rules.toml", "[metrics.cpu_usage]\nlabel = { en = \"CPU usage\" }\nhigh = 90\nclear = 50\n");
+    let alert = format!(
+        "{CHANGES}inputs = {{ report = \"report\", anomalies = \"anomalies\" }}\nretries = 0\n\
+         dead_letter = \"no/such/folder.ndjson\"\n"
+    );
+    append(&sandbox, LIVE, &format!("{alert}url = \"{}\"\n", hook.url));
+    let live = Following::start(&sandbox, &["--offline", "-q"]);
+    let add = |window: &str, status: &str, records: String| {
+        append(&sandbox, INPUT, &records);
+        let status = format!("\"status\": \"{status}\"");
+        let is_it = |record: &String| record.contains(window) && record.contains(&status);
+        wait_until(window, || run_records_so_far(&sandbox).iter().any(is_it));
+    };
+    add("000000", "done", usage("web-1", 0..12, 95.0));
+    hook.refuses.store(true, Ordering::Relaxed);
+    add("000010", "failed", usage("web-2", 12..22, 96.0));
+    hook.refuses.store(false, Ordering::Relaxed);
+    add("000020", "done", usage("web-1", 22..25, 95.0) + &usage("web-2", 25..32, 96.0));
+    let told = ["cpu_usage@web-1 opened high", "cpu_usage@web-2 opened high"];
+    assert_eq!(hook.changes(), told, "what could not be told is told with the next window");
+    live.stop().exits(1);
+    let failed = run_records(&sandbox).into_iter().find(|record| record["status"] == "failed").unwrap();
+    sandbox.agent(&["resume", failed["run"].as_str().unwrap(), "-q"]).exits(0);
+    assert_eq!(hook.changes(), told);
 }
 
 /// The texts of the run records that are there, each with the label of its window.

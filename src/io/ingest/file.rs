@@ -86,8 +86,8 @@ use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 ///   nothing new for 5 s; the new one is read from its beginning. It may be missing for a while, also at the start.
 /// - A file that is **truncated** is read from its beginning, and this is noted (AG0141). With `copytruncate` the rest is
 ///   looked for in the copy, in the same folder, and so is what was copied away between two looks; a pattern must not match
-///   such copies, or they are read twice. A copy is known by how it begins: when fewer than 256 bytes had been read, or the
-///   copy is packed or elsewhere, what came since the last look is lost. What is written between copying and truncating
+///   such copies, or they are read twice. A copy is known by how it begins: when it had fewer than 256 bytes at the last
+///   look, or the copy is packed or elsewhere, what came since then is lost. What is written between copying and truncating
 ///   is lost to everybody. Renaming loses nothing; both may be used on one path.
 /// - After a **restart** reading goes on where the last checkpoint was, also in a file that was renamed since, if it is in
 ///   the same folder and not packed. What is not to be found is noted (AG0142), and the file at the path is read from its beginning.

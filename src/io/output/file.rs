@@ -31,9 +31,9 @@ use crate::node::{Assets, Cx, Task, TaskError};
 /// report: that of its newest record.
 ///
 /// `append = true` writes one line per report, as compact JSON, to the end of the file (NDJSON). A report that is the
-/// last line already is not written again, so that each is there once, also after a crash; a line that a crash has
-/// torn is cut off first. The lines are in the order of the windows, but for one that `agent resume` makes up for later:
-/// it comes last, so that whoever follows the file sees it.
+/// last line already is not written again, and where a run is resumed the whole file is looked through for it: so each is
+/// there once, also after a crash. A line that a crash has torn is cut off first. The lines are in the order of the
+/// windows, but for one that `agent resume` makes up for later: it comes last, so that whoever follows the file sees it.
 ///
 /// Standard output gets one line per report where there are windows (`agent run live.toml --output - | jq .insights`) or
 /// with `append = true`, and an indented report else. After a crash its reader may see the last one again.
@@ -87,7 +87,7 @@ impl Task for OutputFile {
         let text = if by_line { serde_json::to_string(&report) } else { serde_json::to_string_pretty(&report) };
         let text = text.map_err(|e| TaskError::Permanent(e.to_string()))?;
         let path = self.path_of(&report, cx.window.as_ref());
-        self.write(&path, &text, cx.synced)
+        self.write(&path, &text, cx)
             .map(|()| Written { path: path.clone(), bytes: text.len() as u64 + 1 })
             .map_err(|error| TaskError::Diagnosed(Box::new(unwritable(&path, &error))))
     }
@@ -103,7 +103,7 @@ impl OutputFile {
         self.path.replace(WINDOW, &WindowSpan { start, end: start }.label())
     }
 
-    fn write(&self, path: &str, text: &str, synced: bool) -> io::Result<()> {
+    fn write(&self, path: &str, text: &str, cx: &Cx) -> io::Result<()> {
         if path == "-" {
             let mut out = io::stdout().lock();
             return match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
@@ -118,8 +118,8 @@ impl OutputFile {
         }
         let whole = || format!("{text}\n");
         match self.append {
-            true => append_line(path, text, synced),
-            false if synced => write_synced(path, whole().as_bytes()),
+            true => append_line(path, text, cx.resumed, cx.synced),
+            false if cx.synced => write_synced(path, whole().as_bytes()),
             false => write_atomic(path, whole().as_bytes()),
         }
     }
@@ -225,6 +225,21 @@ mod tests {
         assert_eq!(text, line(first) + &line(second));
         let (paths, text) = written("{window}.ndjson", true, true, &[first, second]).await;
         assert_eq!((paths[1].as_str(), text), ("20231001T120100Z.ndjson", line(second)));
+    }
+
+    /// Other windows have been written since it was; only a run that was taken up again looks for it.
+    #[tokio::test]
+    async fn a_run_that_is_resumed_does_not_repeat_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.ndjson").to_string_lossy().into_owned();
+        let node = OutputFile { path: path.clone(), append: true };
+        let [first, second] = ["2023-10-01T12:00:58Z", "2023-10-01T12:01:03Z"];
+        for (time, resumed) in [(first, false), (second, false), (first, true), (second, true)] {
+            let mut cx = Cx::new("log".to_string(), Language::En, None);
+            cx.resumed = resumed;
+            Task::run(&node, Input { report: report(time) }, &cx).await.unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), line(first) + &line(second));
     }
 
     #[tokio::test]

@@ -37,7 +37,8 @@ use crate::port::Clock;
 /// `"anomalies"`: every report that has some. `"always"`: every report.
 ///
 /// Changes are those of episodes, which `anomalies` carry and a report does not: in a graph with a `[window]`, `"change"`
-/// needs that input. What was told is remembered from window to window, also after a crash. A series of which nothing is
+/// needs that input. What was told is remembered from window to window, also after a crash; a window that `agent resume`
+/// makes up for tells only what those since have not told, and they do not know what it told. A series of which nothing is
 /// heard is neither told nor forgotten: it is `resolved` once its episode is, in the first window whose values are all
 /// below `clear`. Without a `[window]` there is nothing to compare with: every anomaly of a run is `opened`.
 ///
@@ -237,7 +238,7 @@ impl Webhook {
         let letter =
             DeadLetter { time, run: &cx.run, task, key, endpoint, attempts: *attempts, reason: &reason, payload };
         let line = serde_json::to_string(&letter).map_err(unwritten)?;
-        append_line(Path::new(path), &line, cx.synced).map_err(|error| {
+        append_line(Path::new(path), &line, false, cx.synced).map_err(|error| {
             let message =
                 format!("the alert could not be delivered to {endpoint}: {reason}; nor kept in `{path}`: {error}");
             TaskError::Diagnosed(Box::new(

@@ -24,9 +24,7 @@ impl StateDir {
     /// # Errors
     /// AG0319 when another process runs the graph, AG0304.
     pub fn live(&self, name: &str, graph: &str) -> Result<LiveDir, Diagnostic> {
-        let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        let hash = blake3::hash(graph.as_bytes()).to_hex();
-        let path = self.root.join("live").join(format!("{safe:.40}-{hash:.16}"));
+        let path = self.live_path(name, graph);
         let unusable = |error: std::io::Error| unusable(&path, &error);
         private().recursive(true).create(&path).map_err(unusable)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
@@ -42,6 +40,17 @@ impl StateDir {
             }
             Err(TryLockError::Error(error)) => Err(unusable(error)),
         }
+    }
+
+    /// The last checkpoint of the live graph whose file lies at this absolute path, whoever runs it.
+    pub fn checkpoint_of(&self, name: &str, graph: &str) -> Option<Vec<u8>> {
+        fs::read(self.live_path(name, graph).join("checkpoint")).ok()
+    }
+
+    fn live_path(&self, name: &str, graph: &str) -> PathBuf {
+        let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let hash = blake3::hash(graph.as_bytes()).to_hex();
+        self.root.join("live").join(format!("{safe:.40}-{hash:.16}"))
     }
 }
 

@@ -1,13 +1,13 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{HEAD, Head, Identity, Saved};
+use super::identity::{Head, Identity, Saved};
 
-/// Files that are remembered after they were let go.
+/// Files that are remembered after they were let go and nobody has to read them again.
 const REMEMBERED: usize = 16;
 
 /// As a [`crate::domain::Position`] writes it.
@@ -17,32 +17,63 @@ pub struct Saves {
     pub done: Done,
     /// Lanes so far.
     pub lanes: u32,
+    /// What stood at a path of which no file is known was written to since then; nothing did before the first look.
+    pub floor: Option<SystemTime>,
 }
 
-/// Files that were read to their end and let go, so that they are not taken for new ones.
+/// Files that were read to their end and let go, so that they are not taken for new ones; and so that a later process
+/// finds those that it has to read again, since their records are of windows that were not closed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Done(VecDeque<(Identity, Head, u32)>);
+pub struct Done {
+    files: VecDeque<Saved>,
+    /// So many of them, from the front, need not be read again.
+    #[serde(skip)]
+    settled: usize,
+}
 
 impl Done {
-    pub fn add(&mut self, identity: Identity, file: &File, lane: u32) {
-        if let Ok(head) = Head::of(file, HEAD) {
-            self.0.push_back((identity, head, lane));
-        }
-        if self.0.len() > REMEMBERED {
-            self.0.pop_front();
-        }
+    pub fn add(&mut self, saved: Saved) {
+        self.files.push_back(saved);
+    }
+
+    /// A later process would read on from where these were done.
+    pub fn settle(&mut self, done: &Done) {
+        let lanes: BTreeSet<u32> = done.files.iter().map(|saved| saved.lane).collect();
+        self.settled = self.files.iter().rposition(|saved| lanes.contains(&saved.lane)).map_or(0, |last| last + 1);
+        let surplus = self.settled.saturating_sub(REMEMBERED);
+        self.files.drain(..surplus);
+        self.settled -= surplus;
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &Saved> {
+        self.files.iter()
     }
 
     /// The system gives the number of a deleted file to another one, so the beginning counts too.
     fn has(&self, identity: Identity, file: &File) -> bool {
-        self.lane(identity, file).is_some()
+        self.files.iter().any(|known| known.identity == identity && known.head.fits(file))
     }
+}
 
-    /// The lane that a file had.
-    pub fn lane(&self, identity: Identity, file: &File) -> Option<u32> {
-        self.0.iter().find(|(known, head, _)| *known == identity && head.fits(file)).map(|(_, _, lane)| *lane)
+/// Paths at which nothing stands now, or an empty file, and beside which there are files that may have stood there: that which is followed,
+/// or those that match it.
+pub fn deserted(followed: &str, is_pattern: bool) -> BTreeSet<PathBuf> {
+    let mut paths = BTreeSet::new();
+    if !is_pattern {
+        paths.insert(PathBuf::from(followed));
+    } else if let (Ok(pattern), Ok(rotated)) = (glob::Pattern::new(followed), glob::glob(&format!("{followed}[._-]*")))
+    {
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+        for rotated in rotated.flatten() {
+            let name = rotated.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let names = name.rmatch_indices(['.', '-', '_']).filter_map(|(at, _)| name.get(..at));
+            let mut stood = names.map(|name| rotated.with_file_name(name));
+            paths.extend(stood.find(|path| pattern.matches_path_with(path, options)));
+        }
     }
+    paths.retain(|path| fs::metadata(path).map_or(true, |about| about.is_file() && about.len() == 0));
+    paths
 }
 
 /// Files that stood at `path` after the last one that was read and before the one that stands there now, oldest first:

@@ -3,6 +3,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,17 +82,18 @@ pub struct Saved {
     pub skip: u64,
     /// Of its records, wherever the file is moved or copied to.
     pub lane: u32,
+    /// When it had been written to, when it was last seen at its path. What stood there later was written to since.
+    pub here: SystemTime,
 }
 
 impl Saved {
-    /// The file where reading stopped, under whatever name it now has in its folder: the same one, or a copy of it where
-    /// its beginning is long enough to tell. `known` are others.
-    pub fn find(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
+    /// The file where reading stopped, under whatever name it now has in its folder.
+    pub fn find(&self) -> Option<(PathBuf, File)> {
         let same = |path: &PathBuf| fs::metadata(path).is_ok_and(|about| Identity::of(&about) == self.identity);
-        self.candidates().filter(same).find_map(|path| self.open(&path)).or_else(|| self.find_copy(known))
+        self.candidates().filter(same).find_map(|path| self.open(&path))
     }
 
-    /// The same among copies alone.
+    /// A copy of it, where its beginning is long enough to tell. `known` are others.
     pub fn find_copy(&self, known: &BTreeSet<Identity>) -> Option<(PathBuf, File)> {
         let other = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|about| about.is_file() && !known.contains(&Identity::of(&about)))

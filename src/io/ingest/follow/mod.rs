@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::file::Config;
 use super::several::matching;
@@ -22,7 +22,7 @@ use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord, Position};
 use crate::io::decode::Feed;
 use crate::node::{Next, PATIENCE, Pass, Reader};
-use between::{Done, Saves, between};
+use between::{Done, Saves, between, deserted};
 use identity::{Head, Identity, Saved};
 use merge::Joined;
 pub use pace::Pace;
@@ -34,6 +34,8 @@ const ROWS: usize = 8192;
 const BLOCK: usize = 1 << 18;
 /// The least that is read at once of one.
 const LEAST: usize = 1 << 13;
+/// The longest step of the clocks by which file systems say when a file was written to.
+const STEP: Duration = Duration::from_secs(1);
 /// More files than this are not all looked at each time.
 const FEW: usize = 32;
 
@@ -44,8 +46,8 @@ pub struct Follower {
     feed: Feed,
     tails: Vec<Tail>,
     done: Done,
-    /// What an earlier process had come to: its lanes are those of the same files, in whatever order they are found now.
-    seen: Saves,
+    /// See [`Saves::floor`].
+    floor: Option<SystemTime>,
     /// The next lane.
     lanes: u32,
     /// Where an earlier process stopped, of files that are not there: a disk may be mounted later.
@@ -72,7 +74,7 @@ impl Follower {
             feed: Feed::new(&config.options(pass.wanted)),
             tails: Vec::new(),
             done: Done::default(),
-            seen: Saves::default(),
+            floor: None,
             lanes: 0,
             missing: Vec::new(),
             opened: Instant::now(),
@@ -90,6 +92,10 @@ impl Follower {
             }
         }
         follower.scan()?;
+        for path in deserted(&follower.path, follower.is_pattern()) {
+            follower.catch_up(&path, None); // what comes there may come late
+        }
+        follower.floor.get_or_insert_with(|| SystemTime::now() - STEP);
         if follower.tails.is_empty() {
             tracing::warn!("waiting for `{}`, which is not there yet", follower.path);
         }
@@ -119,8 +125,8 @@ impl Follower {
         let paths = matching(&self.path)?.unwrap_or_else(|| vec![PathBuf::from(&self.path)]);
         let mut here = BTreeSet::new();
         for path in paths {
-            let (identity, empty) = match fs::metadata(&path) {
-                Ok(about) => (Identity::of(&about), about.is_file() && about.len() == 0),
+            let (identity, empty, written) = match fs::metadata(&path) {
+                Ok(about) => (Identity::of(&about), about.is_file() && about.len() == 0, about.modified().ok()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     self.warn(&path, &error);
@@ -129,6 +135,7 @@ impl Follower {
             };
             if let Some(tail) = self.tails.iter_mut().find(|tail| tail.identity == identity) {
                 tail.path = path;
+                tail.here = written.unwrap_or(tail.here);
                 here.insert(identity);
                 continue;
             }
@@ -136,8 +143,8 @@ impl Follower {
             if empty {
                 continue;
             }
-            self.catch_up(&path, identity);
-            match self.discover(&path) {
+            self.catch_up(&path, Some(identity));
+            match self.discover(&path, &path) {
                 Ok(identity) => {
                     here.insert(identity);
                 }
@@ -153,39 +160,43 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes up the files that stood at `path` before the one that stands there `now` and after those that are known.
-    fn catch_up(&mut self, path: &Path, now: Identity) {
-        if let Some(newest) = self.tails.iter().filter_map(Tail::written).max() {
-            self.take_up_since(newest, path, Some(now));
+    /// Whether it is what stands at `path`, or stood there.
+    fn is_of(&self, path: &Path, tail: &Tail) -> bool {
+        !self.is_pattern() || tail.path == path
+    }
+
+    /// Takes up the files that stood at `path` before the one that stands there `now`, if any, and after those that are
+    /// known.
+    fn catch_up(&mut self, path: &Path, now: Option<Identity>) {
+        let known = self.tails.iter().filter(|tail| self.is_of(path, tail)).map(|tail| tail.here);
+        if let Some(newest) = known.max().or(self.floor) {
+            self.take_up_since(newest, path, now);
         }
     }
 
     /// Takes up what was rotated away from `path` since then, whether it was renamed or copied, and nobody looked at.
     fn take_up_since(&mut self, newest: SystemTime, path: &Path, now: Option<Identity>) {
-        if self.is_pattern() {
-            return;
-        }
         let mut known: Vec<_> = self.tails.iter().map(Tail::origin).collect();
         let none = Head::default();
         known.extend(now.map(|now| (now, &none)));
         for rotated in between(path, newest, &known, &self.done) {
-            if let Err(error) = self.discover(&rotated) {
+            if let Err(error) = self.discover(path, &rotated) {
                 self.warn(&rotated, &error);
             }
         }
     }
 
-    /// Takes up a file that was not known.
-    fn discover(&mut self, path: &Path) -> io::Result<Identity> {
-        let file = File::open(path)?;
+    /// Takes up a file that was not known and stands, or stood, at `path`; now it is `at` another, or the same.
+    fn discover(&mut self, path: &Path, at: &Path) -> io::Result<Identity> {
+        let file = File::open(at)?;
         let identity = Identity::of(&file.metadata()?);
-        if let Some(saved) = self.come_back(path, &file) {
+        if let Some(saved) = (path == at).then(|| self.come_back(path, &file)).flatten() {
             self.go_on(&saved, file);
             return Ok(identity);
         }
-        let name = path.to_string_lossy();
+        let name = at.to_string_lossy();
         let strand = self.feed.strand(&name, self.is_pattern());
-        let lane = self.lane(identity, &file);
+        let lane = self.lane();
         self.tails.push(Tail::open(path, file, strand, 0, lane)?);
         tracing::info!("following `{name}`");
         Ok(identity)
@@ -194,8 +205,7 @@ impl Follower {
     /// Whether a file that has nothing new was rotated away and gets nothing more.
     fn is_done(&self, tail: &Tail) -> bool {
         let quiet = tail.quiet_since.elapsed();
-        // Where there is one path only, whatever stands there came later.
-        let follows = |other: &Tail| !other.gone && (!self.is_pattern() || other.path == tail.path);
+        let follows = |other: &Tail| !other.gone && self.is_of(&tail.path, other);
         let replaced = || self.tails.iter().any(follows) || tail.is_deleted();
         tail.gone && (quiet > self.pace.forget || (quiet > self.pace.linger && replaced()))
     }
@@ -247,10 +257,22 @@ impl Follower {
         let done = self.tails.get(index).is_some_and(|tail| tail.next_time().is_none());
         if done {
             let tail = self.tails.remove(index);
-            tail.remember(&mut self.done);
+            self.forget(&tail);
             tracing::info!("`{}` was rotated away and is read to its end", tail.path.display());
         }
         Ok(done)
+    }
+
+    /// What is not known at its path was written to after it.
+    fn forget(&mut self, tail: &Tail) {
+        self.done.add(tail.saved());
+        let written = tail.written().unwrap_or(tail.here);
+        let is_single = !self.is_pattern();
+        let mut others = self.tails.iter_mut().filter(|other| is_single || other.path == tail.path).peekable();
+        if others.peek().is_none() {
+            self.floor = self.floor.max(Some(written));
+        }
+        others.for_each(|other| other.here = other.here.max(written));
     }
 
     fn read_on(&mut self, index: usize) -> Result<(), Diagnostic> {
@@ -281,8 +303,8 @@ impl Follower {
         let Some(tail) = self.tails.get_mut(index) else { return };
         let (saved, read) = (tail.saved(), tail.strand.arrived());
         let was_usable = !tail.unusable;
+        tail.restart(self.feed.strand(&saved.path, named), self.lanes);
         self.lanes += 1;
-        tail.restart(self.feed.strand(&saved.path, named), self.lanes - 1);
         let copy = if was_usable { saved.find_copy(&known) } else { None };
         let what = format!("`{}` was truncated after {read} bytes were read", saved.path);
         let rest = match &copy {
@@ -296,7 +318,7 @@ impl Follower {
             self.go_on(&saved, file);
             // It may have been filled and emptied again since.
             if let Ok(copied) = copied {
-                self.take_up_since(copied, Path::new(&self.path.clone()), None);
+                self.take_up_since(copied, Path::new(&saved.path), None);
             }
         }
     }
@@ -340,8 +362,14 @@ impl Reader for Follower {
 
     fn position(&self) -> Option<Position> {
         let files = self.tails.iter().map(Tail::saved).chain(self.missing.clone()).collect();
-        let saves = Saves { files, done: self.done.clone(), lanes: self.lanes };
+        let saves = Saves { files, done: self.done.clone(), lanes: self.lanes, floor: self.floor };
         serde_json::to_string(&saves).ok().map(Position)
+    }
+
+    fn release(&mut self, position: &Position) {
+        if let Ok(saves) = serde_json::from_str::<Saves>(&position.0) {
+            self.done.settle(&saves.done);
+        }
     }
 
     fn record(&self) -> InputRecord {

@@ -4,7 +4,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use super::between::Done;
 use super::identity::{HEAD, Head, Identity, Saved, beginning, read_at};
 use super::merge::Joined;
 use crate::diagnostic::Diagnostic;
@@ -20,6 +19,8 @@ const HEADER: u64 = 1 << 20;
 pub struct Tail {
     /// Where it was last seen.
     pub path: PathBuf,
+    /// See [`Saved::here`].
+    pub here: SystemTime,
     pub identity: Identity,
     pub strand: Strand,
     lane: u32,
@@ -70,9 +71,10 @@ impl Tail {
             return Err(io::Error::other("it is no regular file"));
         }
         let sent = strand.mark();
-        let head = Head::of(&file, strand.arrived())?;
+        let head = Head::of(&file, HEAD)?;
         Ok(Tail {
             path: path.to_path_buf(),
+            here: about.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             identity: Identity::of(&about),
             strand,
             lane,
@@ -155,7 +157,7 @@ impl Tail {
             }
             feed.push(&mut self.strand, block.get(..read).unwrap_or_default());
             if self.head.length < HEAD {
-                self.head = Head::of(&self.file, self.strand.arrived())?;
+                self.head = Head::of(&self.file, HEAD)?;
             }
         }
     }
@@ -202,7 +204,7 @@ impl Tail {
         self.lane = lane;
         (self.sent, self.skip, self.again) = (Mark::default(), 0, 0);
         self.strand = strand;
-        self.head = Head::default();
+        self.head = Head::of(&self.file, HEAD).unwrap_or_default();
         self.quiet = None;
         self.unusable = false;
     }
@@ -217,11 +219,6 @@ impl Tail {
         (self.identity, &self.head)
     }
 
-    /// Is let go.
-    pub fn remember(&self, done: &mut Done) {
-        done.add(self.identity, &self.file, self.lane);
-    }
-
     /// Whether nothing refers to it any more but this process.
     pub fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|about| about.nlink() == 0)
@@ -229,8 +226,8 @@ impl Tail {
 
     pub fn saved(&self) -> Saved {
         let path = self.path.to_string_lossy().into_owned();
-        let Tail { identity, sent, skip, lane, .. } = *self;
-        Saved { path, identity, head: self.head.clone(), mark: sent, skip, lane }
+        let Tail { identity, sent, skip, lane, here, .. } = *self;
+        Saved { path, identity, head: self.head.clone(), mark: sent, skip, lane, here }
     }
 }
 

@@ -25,13 +25,14 @@ struct Scene {
     pattern: String,
     follower: Option<Follower>,
     at: Option<Position>,
+    seen: Option<Position>,
 }
 
 impl Scene {
     fn new(pattern: &str) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         let pattern = folder.path().join(pattern).to_str().unwrap().to_string();
-        Scene { folder, pattern, follower: None, at: None }
+        Scene { folder, pattern, follower: None, at: None, seen: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -50,7 +51,8 @@ impl Scene {
     fn open(&self) -> Result<Follower, Diagnostic> {
         let config = config(&format!("path = '{}'\nfollow = true", self.pattern)).unwrap();
         let wanted = Wanted { metrics: ["cpu".to_string()].into() };
-        Follower::open(&config, &Pass { from: self.at.as_ref(), ..Pass::anew("logs", &wanted) }, QUICK)
+        let pass = Pass { from: self.at.as_ref(), seen: self.seen.as_ref(), ..Pass::anew("logs", &wanted) };
+        Follower::open(&config, &pass, QUICK)
     }
 
     fn follower(&mut self) -> &mut Follower {
@@ -209,6 +211,153 @@ fn what_was_copied_away_before_a_truncation_is_found() {
         fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
         fs::write(scene.path("app.log"), line(12)).unwrap();
         assert_eq!(scene.drain(), [10, 11, 12], "down: {down}");
+    }
+}
+
+#[test]
+fn a_file_that_was_short_at_the_checkpoint_is_known_by_what_it_has_become() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &line(1)[..40]);
+    assert!(scene.drain().is_empty());
+    let from = scene.at.clone();
+    scene.append("app.log", &line(1)[40..]);
+    scene.append("app.log", &lines(2..9));
+    assert_eq!(scene.drain().len(), 8);
+    (scene.at, scene.seen) = (from, scene.at.take());
+    scene.kill();
+    fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+    fs::write(scene.path("app.log"), lines(9..20)).unwrap();
+    let mut read = scene.drain();
+    read.sort_unstable();
+    assert_eq!(read, (1..20).collect::<Vec<_>>());
+}
+
+/// The system gives the number of a deleted file to a new one: here to a copy.
+#[test]
+fn a_file_that_is_gone_hides_no_copy_that_has_its_number() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..10));
+    assert_eq!(scene.drain().len(), 9);
+    scene.kill();
+    scene.append("app.log", &lines(10..12));
+    fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+    fs::write(scene.path("app.log"), line(12)).unwrap();
+    let mut saves: Saves = serde_json::from_str(&scene.at.take().unwrap().0).unwrap();
+    let gone = Saved {
+        identity: Identity::of(&fs::metadata(scene.path("app.log.1")).unwrap()),
+        head: Head { length: 9, hash: "another".into() },
+        lane: 7,
+        ..saves.files[0].clone()
+    };
+    saves.files.push(gone);
+    scene.at = Some(Position(serde_json::to_string(&saves).unwrap()));
+    assert_eq!(scene.drain(), [10, 11, 12]);
+}
+
+/// What nobody has read yet can be told from what took its place all the same.
+#[test]
+fn what_was_copied_away_before_it_was_read_is_found() {
+    let mut scene = Scene::new("app.log");
+    scene.append("app.log", &lines(1..9));
+    scene.at = scene.follower().position();
+    scene.kill();
+    fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+    fs::write(scene.path("app.log"), lines(9..20)).unwrap();
+    let mut read = scene.drain();
+    read.sort_unstable();
+    assert_eq!(read, (1..20).collect::<Vec<_>>());
+}
+
+/// Windows may be long: what is to be read again may be in files that were let go since.
+#[test]
+fn files_that_came_and_went_since_the_checkpoint_are_read_again_in_their_lanes() {
+    for pattern in ["app.log", "*.log"] {
+        let mut scene = Scene::new(pattern);
+        scene.append("app.log", &lines(0..2));
+        assert_eq!(scene.drain(), [0, 1]);
+        let from = scene.at.clone();
+        let rotations = 20; // more than are remembered when they need not be read again
+        for rotation in 1..=rotations {
+            scene.rename("app.log", &format!("app.log.{rotation}"));
+            tick();
+            scene.append("app.log", &lines(rotation * 2..rotation * 2 + 2));
+            assert_eq!(scene.drain(), [rotation * 2, rotation * 2 + 1]);
+            scene.drain();
+        }
+        assert_eq!(scene.follower().tails.len(), 1, "the others were let go");
+        (scene.at, scene.seen) = (from, scene.at.take());
+        scene.kill();
+        let mut lanes = Vec::new();
+        scene.follower();
+        while let Some(batch) = {
+            let follower = scene.follower();
+            follower.read().unwrap();
+            follower.send()
+        } {
+            let of_lane = |at: usize| (batch.times[at] / 1_000_000, batch.lane(at));
+            lanes.extend((0..batch.len()).map(of_lane));
+        }
+        lanes.sort_unstable();
+        let expected: Vec<(i64, u32)> = (2..rotations * 2 + 2).map(|second| (second, second as u32 / 2)).collect();
+        assert_eq!(lanes, expected, "{pattern}");
+        let position = scene.follower().position().unwrap();
+        scene.follower().release(&position);
+        let saves: Saves = serde_json::from_str(&scene.follower().position().unwrap().0).unwrap();
+        assert!(saves.done.files().count() <= 16, "what is settled is forgotten");
+    }
+}
+
+#[test]
+fn a_late_line_in_an_older_file_hides_no_newer_one() {
+    for (pattern, down) in [("app.log", false), ("app.log", true), ("*.log", false), ("*.log", true)] {
+        let mut scene = Scene::new(pattern);
+        scene.append("app.log", &line(1));
+        assert_eq!(scene.drain(), [1]);
+        if down {
+            scene.kill();
+        }
+        let mut old = OpenOptions::new().append(true).open(scene.path("app.log")).unwrap();
+        scene.rename("app.log", "app.log.1");
+        scene.append("app.log", &line(2));
+        scene.rename("app.log", "app.log.2");
+        tick();
+        old.write_all(line(3).as_bytes()).unwrap();
+        tick();
+        scene.append("app.log", &line(4));
+        let mut read = scene.drain();
+        read.sort_unstable();
+        assert_eq!(read, [2, 3, 4], "{pattern}, down: {down}");
+    }
+}
+
+/// It came after the last look and was gone at the next.
+#[test]
+fn a_file_at_a_new_path_that_was_rotated_before_anybody_looked_is_read() {
+    for pattern in ["*.log", "new.log"] {
+        let mut scene = Scene::new(pattern);
+        scene.append("new.log.1", "history\n");
+        let old = fs::File::options().write(true).open(scene.path("new.log.1")).unwrap();
+        old.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        assert!(scene.drain().is_empty());
+        scene.kill();
+        scene.append("new.log", &line(0));
+        scene.rename("new.log", "new.log.2");
+        assert_eq!(scene.drain(), [0], "{pattern}: though nothing else has come in its place");
+        scene.kill();
+        scene.append("new.log", &line(1));
+        scene.rename("new.log", "new.log.3");
+        scene.append("new.log", "");
+        assert_eq!(scene.drain(), [1], "{pattern}: nor more than an empty file");
+        scene.append("new.log", &line(2));
+        assert_eq!(scene.drain(), [2]);
+        // The same while it is followed.
+        let mut scene = Scene::new(pattern);
+        assert!(scene.drain().is_empty());
+        scene.append("new.log", &line(1));
+        scene.rename("new.log", "new.log.2");
+        scene.append("new.log", &line(2));
+        assert_eq!(scene.drain(), [1, 2], "{pattern}");
+        assert!(scene.faults().is_empty());
     }
 }
 

@@ -26,7 +26,7 @@ const BUFFER: usize = 64 << 10;
 /// Connections that are turned away at the same time; those beyond are closed without an answer.
 const TURNED_AWAY: usize = 64;
 /// How long turning one away may take, or hearing the rest of a request that was refused.
-const TURNING_AWAY: Duration = Duration::from_secs(1);
+pub const TURNING_AWAY: Duration = Duration::from_secs(1);
 /// How long accepting pauses when the system has no more of something.
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -63,6 +63,9 @@ const ADDRESS: &str = "listen.addr";
 /// - **503** with `Retry-After`, and the connection is closed: `max_connections` are open, or kept open, already. While
 ///   very many are turned away so, further ones are closed without an answer.
 ///
+/// What is refused before it was all there is read first, up to 1 MiB and for a second, so that its connection can be used
+/// again; where it is longer or slower the answer says `Connection: close`.
+///
 /// `GET /healthz` answers 200 without a token.
 ///
 /// Safe means that the records are in a file (the spool, in the state of the graph) and are read again after the process

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::check::{Checked, Unreadable, check, gunzip, mistake};
-use super::connections::{Bounds, FAREWELL, Request, Response, serve};
+use super::connections::{Bounds, FAREWELL, Request, Response, TURNING_AWAY, serve};
 use super::spool::Spool;
 use crate::domain::Fault;
 use crate::io::decode::Schema;
@@ -26,6 +27,8 @@ const IN_FLIGHT: usize = 64 << 10;
 const WAITING: usize = 1024;
 /// Seconds after which a client that was put off may come again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// Bytes of a refused request that are read so that its connection can go on.
+const REST: u64 = 1 << 20;
 /// Threads that answer.
 const THREADS: usize = 2;
 
@@ -165,7 +168,36 @@ impl Allowance {
 }
 
 async fn answer(desk: Arc<Desk>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
+    let response = respond(&desk, &head, &mut body).await;
+    // Who is told to go on only when somebody reads (`Expect`) has not sent anything, and need not.
+    match head.headers.contains_key(header::EXPECT) || !read_out(&mut body).await {
+        true if !body.is_end_stream() => with(header::CONNECTION, HeaderValue::from_static("close"), response),
+        _ => response,
+    }
+}
+
+/// Whether the rest of a request that was refused early is not long and arrives soon. Then its connection goes on, as the
+/// client expects; a request is not over before it was read.
+async fn read_out(body: &mut Incoming) -> bool {
+    if body.size_hint().lower() > REST {
+        return false;
+    }
+    let mut left = REST;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => return false,
+            }
+        }
+        true
+    };
+    tokio::time::timeout(TURNING_AWAY, rest).await.unwrap_or(false)
+}
+
+async fn respond(desk: &Desk, head: &Parts, body: &mut Incoming) -> Response {
     let path = head.uri.path();
     if head.method == Method::GET && path == "/healthz" {
         return reply(StatusCode::OK, json!({ "status": "ok" }));
@@ -181,7 +213,7 @@ async fn answer(desk: Arc<Desk>, request: Request) -> Response {
 }
 
 impl Desk {
-    async fn receive(&self, headers: &HeaderMap, body: Incoming) -> Result<Response, Response> {
+    async fn receive(&self, headers: &HeaderMap, body: &mut Incoming) -> Result<Response, Response> {
         self.admit(headers)?;
         let packed =
             match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
@@ -229,7 +261,7 @@ impl Desk {
         self.in_flight.try_acquire_many(length).map_err(|_| put_off("too many requests at the same time"))
     }
 
-    async fn read(&self, body: Incoming, packed: bool) -> Result<Vec<u8>, Response> {
+    async fn read(&self, body: &mut Incoming, packed: bool) -> Result<Vec<u8>, Response> {
         let most = usize::try_from(self.terms.max_body).unwrap_or(usize::MAX);
         let read = tokio::time::timeout(self.terms.request_timeout, Limited::new(body, most).collect()).await;
         let read = read.map_err(|_| refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?;

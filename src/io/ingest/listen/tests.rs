@@ -469,6 +469,40 @@ fn who_is_refused_before_all_was_sent_hears_why() {
     }
 }
 
+/// A client that was put off comes again over the same connection, or is told that it is closed.
+#[test]
+fn a_connection_goes_on_after_a_refusal_or_says_that_it_does_not() {
+    let scene = Scene::new("token_env = 'TOKEN'");
+    let mut client = scene.client();
+    let head = |length: usize| format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    let body = lines(1..1000);
+    for _ in 0..3 {
+        client.begin(&head(body.len()));
+        std::thread::sleep(Duration::from_millis(50)); // it is refused by then
+        client.begin(&body[..body.len() / 2]);
+        std::thread::sleep(Duration::from_millis(50));
+        client.begin(&body[body.len() / 2..]);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.headers.get("connection")), (401, None));
+    }
+    // So many bytes are not read, and nobody waits for ever for the others.
+    client.begin(&(head(100) + "half"));
+    let since = Instant::now();
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (401, "close"));
+    assert!(since.elapsed() < Duration::from_secs(5));
+    assert!(client.is_closed_within(Duration::from_secs(5)));
+    let mut client = scene.client();
+    client.begin(&head(100 << 20));
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (401, "close"));
+    // Nor is a client that waits to be asked.
+    let mut client = scene.client();
+    client.begin(&head(100).replace("Host", "Expect: 100-continue\r\nHost"));
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (401, "close"));
+}
+
 #[test]
 fn who_never_reads_the_answers_loses_the_connection() {
     let scene = Scene::new("max_connections = 1\nrequest_timeout = '500ms'");

@@ -51,8 +51,8 @@ struct Entry {
 }
 
 impl Ledger {
-    /// Takes in the anomalies of a window. `before` is what was kept after the former; without it, as where a failed window
-    /// is made up for, the end of an episode is told although nothing is known of its beginning.
+    /// Takes in the anomalies of a window. `before` is what was kept after the former, or after later ones where a failed
+    /// window is made up for; without it the end of an episode is told although nothing is known of its beginning.
     pub fn next(before: Option<Ledger>, anomalies: &[Anomaly]) -> Ledger {
         let knows_all = before.is_some();
         let mut ledger = before.unwrap_or_default();
