@@ -4,15 +4,16 @@
 //!
 //! A word holds the bytes of the text with the first one lowest.
 
-const ZEROS: u64 = 0x3030_3030_3030_3030;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+pub(super) const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(super) const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// Carries a byte above nine into its highest bit.
-const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
+pub(super) const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
 /// A point, as it looks once the zeros are taken off.
 const POINT: u64 = (b'.' ^ b'0') as u64;
 
 /// Powers of ten by the number of decimals.
-const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+pub(super) const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// What was read at a place.
 #[derive(Clone, Copy)]
@@ -31,6 +32,22 @@ pub(super) fn whole8(word: u64) -> Read<u64> {
     let digits = word ^ ZEROS;
     let bits = first(not_digits(digits));
     Read { value: word.wrapping_shl(64 - bits), length: bits as usize / 8, bad: not_one_number(digits, bits) }
+}
+
+/// Bytes of what [`whole8`] reads.
+#[inline(always)]
+pub(super) fn whole8_length(word: u64) -> usize {
+    first(not_digits(word ^ ZEROS)) as usize / 8
+}
+
+/// Bytes of what [`decimal8`] reads.
+#[inline(always)]
+pub(super) fn decimal8_length(word: u64) -> usize {
+    let digits = word ^ ZEROS;
+    let others = not_digits(digits);
+    let (whole, next) = (first(others), first(others & others.wrapping_sub(1)));
+    let point = (digits.wrapping_shr(whole) & 0xff == POINT) & (whole < 64);
+    (if point { next } else { whole }) as usize / 8
 }
 
 /// Whether a cell holds packed digits. So would a float from 2^-255 to 2^-95, which therefore must not be in a cell.
