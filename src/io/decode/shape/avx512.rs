@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::machine::{Avx2, Machine};
-use super::number::{ABOVE_NINE, HIGHS, POWERS, ZEROS};
+use super::number::{self, ABOVE_NINE, HIGHS, POWERS, ZEROS};
 use super::step::Step;
 
 /// Words of a vector.
@@ -42,18 +42,19 @@ impl Machine for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn whole8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> [u64; N] {
+    unsafe fn whole8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> ([u64; N], [usize; N]) {
         // SAFETY: the caller's.
         unsafe {
             match N % FOUR {
-                0 => in_fours(words, bad, |word| whole8(word)),
+                // The next place waits for the length, which is known sooner word by word.
+                0 => (in_fours(words, bad, |word| whole8(word)).0, words.map(number::whole8_length)),
                 _ => Avx2::whole8(words, bad),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn decimal8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> [u64; N] {
+    unsafe fn decimal8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> ([u64; N], [usize; N]) {
         // SAFETY: the caller's.
         unsafe {
             match N % FOUR {
@@ -64,43 +65,53 @@ impl Machine for Avx512 {
     }
 }
 
+/// What was read of four words.
+struct Four {
+    value: __m256i,
+    /// 64 less the bits of the text.
+    missing: __m256i,
+    bad: __m256i,
+}
+
 /// # Safety
 /// The machine has the instructions, and `N` is a multiple of four.
 #[inline(always)]
 unsafe fn in_fours<const N: usize>(
     words: [u64; N],
     bad: &mut [u64; N],
-    read: impl Fn(__m256i) -> (__m256i, __m256i),
-) -> [u64; N] {
-    let mut values = [0; N];
+    read: impl Fn(__m256i) -> Four,
+) -> ([u64; N], [usize; N]) {
+    let (mut values, mut lengths) = ([0; N], [0; N]);
     for at in (0..N).step_by(FOUR) {
         // SAFETY: each array has four places from `at` on.
         unsafe {
-            let (value, wrong) = read(_mm256_loadu_si256(words.as_ptr().add(at).cast()));
+            let four = read(_mm256_loadu_si256(words.as_ptr().add(at).cast()));
             let place = bad.as_mut_ptr().add(at).cast();
-            _mm256_storeu_si256(place, _mm256_or_si256(_mm256_loadu_si256(place), wrong));
-            _mm256_storeu_si256(values.as_mut_ptr().add(at).cast(), value);
+            _mm256_storeu_si256(place, _mm256_or_si256(_mm256_loadu_si256(place), four.bad));
+            _mm256_storeu_si256(values.as_mut_ptr().add(at).cast(), four.value);
+            let length = _mm256_srli_epi64::<3>(_mm256_sub_epi64(all(64), four.missing));
+            _mm256_storeu_si256(lengths.as_mut_ptr().add(at).cast(), length);
         }
     }
-    values
+    (values, lengths)
 }
 
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn whole8(word: __m256i) -> (__m256i, __m256i) {
+unsafe fn whole8(word: __m256i) -> Four {
     // SAFETY: the caller's.
     unsafe {
         let digits = _mm256_xor_si256(word, all(ZEROS));
         let missing = missing(not_digits(digits));
-        (_mm256_sllv_epi64(word, missing), not_one_number(digits, missing))
+        Four { value: _mm256_sllv_epi64(word, missing), missing, bad: not_one_number(digits, missing) }
     }
 }
 
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn decimal8(word: __m256i) -> (__m256i, __m256i) {
+unsafe fn decimal8(word: __m256i) -> Four {
     // SAFETY: the caller's.
     unsafe {
         let digits = _mm256_xor_si256(word, all(ZEROS));
@@ -124,7 +135,8 @@ unsafe fn decimal8(word: __m256i) -> (__m256i, __m256i) {
         let value = _mm256_add_epi64(_mm256_mul_epu32(fours, all(10_000)), _mm256_srli_epi64::<32>(fours));
         let [low, high] = [0, FOUR].map(|at| _mm256_loadu_pd(POWERS.as_ptr().add(at))); // of sixteen
         let power = _mm256_permutex2var_pd(low, _mm256_srli_epi64::<3>(decimals), high);
-        (_mm256_castpd_si256(_mm256_div_pd(_mm256_cvtepi64_pd(value), power)), bad)
+        let value = _mm256_castpd_si256(_mm256_div_pd(_mm256_cvtepi64_pd(value), power));
+        Four { value, missing: behind, bad }
     }
 }
 

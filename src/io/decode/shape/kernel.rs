@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::names::Names;
 use super::number::{self, Read, flag};
 use super::step::{AHEAD, Kind, LITERAL, LONG_NUMBER, LONG_TEXT, Step, TEXT, escape, is_numeric, number as any_number};
-use super::words::Words;
+use super::words::{Usual, Words};
 use crate::domain::Timestamp;
 
 /// Where values go and where they are looked up.
@@ -40,6 +40,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
     let mut bad = [0u64; N];
     let mut bad_short = [0u64; N];
     let mut differ = [M::SAME; N];
+    let usual = sink.words.usual;
     for step in steps {
         // SAFETY: the caller vouches for the cells of every column.
         let column = unsafe { sink.cells.add(step.column * sink.stride) };
@@ -57,27 +58,27 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
             };
         }
         macro_rules! all {
-            ($read:expr, $length:expr) => {{
+            ($read:expr) => {{
                 // SAFETY: as above.
                 let words: [u64; N] = std::array::from_fn(|lane| unsafe { load(place[lane]) });
                 // SAFETY: the machine has the instructions.
-                let values = unsafe { $read(words, &mut bad_short) };
+                let (values, lengths) = unsafe { $read(words, &mut bad_short) };
                 for lane in 0..N {
                     // SAFETY: as above.
                     unsafe {
                         column.add(at[lane]).write(values[lane]);
-                        place[lane] = place[lane].add($length(words[lane]));
+                        place[lane] = place[lane].add(lengths[lane]);
                     }
                 }
             }};
         }
         match step.kind {
             Kind::Nothing => {}
-            Kind::Whole8 => all!(M::whole8, number::whole8_length),
-            Kind::Decimal8 => all!(M::decimal8, number::decimal8_length),
+            Kind::Whole8 => all!(M::whole8),
+            Kind::Decimal8 => all!(M::decimal8),
             Kind::Whole16 => each!(|from| float(number::whole16(load(from)))),
-            Kind::Decimal16 => each!(|from| bits(number::decimal16(load(from)))),
-            Kind::Signed => each!(|from| bits(signed(from))),
+            Kind::Decimal16 => each!(|from| number::decimal16(load(from)).bits()),
+            Kind::Signed => each!(|from| signed(from).bits()),
             Kind::Number => each!(|from| long_number(from)),
             Kind::Cell => each!(|from| cell(from, sink.stop)),
             Kind::Epoch => each!(|from| epoch(from)),
@@ -94,7 +95,14 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
                     }
                 }
             }
-            Kind::Word => each!(|from| word::<M>(from, sink)),
+            Kind::Word => {
+                // SAFETY: as above.
+                let texts: [u128; N] = std::array::from_fn(|lane| unsafe { load(place[lane]) });
+                match usual.filter(|usual| usual.begins(texts)) {
+                    Some(Usual { length, level, .. }) => each!(|_| Read { value: level, length, bad: 0 }),
+                    None => each!(|from| word::<M>(from, sink)),
+                }
+            }
             Kind::Name => each!(|from| name::<M>(from, sink)),
             Kind::Text => each!(|from| text::<M>(from, sink.stop)),
             Kind::LongText => each!(|from| long_text::<M>(from, sink.stop)),
@@ -150,11 +158,6 @@ impl Word for u128 {
 fn float(read: Read<u64>) -> Read<u64> {
     // Below 2^53, so that it is signed as well.
     Read { value: (read.value as i64 as f64).to_bits(), length: read.length, bad: read.bad }
-}
-
-#[inline(always)]
-fn bits(read: Read<f64>) -> Read<u64> {
-    Read { value: read.value.to_bits(), length: read.length, bad: read.bad }
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
 //! What a kernel has of the machine: the instructions for vectors that the compiler does not make of plain code by
 //! itself. Those of every machine give the same.
 
-use super::number;
+use super::number::{self, Read};
 use super::step::Step;
 
 /// What the instructions of a machine are asked for, beside what the compiler makes of plain code.
@@ -36,27 +36,29 @@ pub(super) trait Machine {
     /// 16 bytes at `from` are readable, and the machine has the instructions.
     unsafe fn word(from: *const u8, stop: u8) -> usize;
 
-    /// What [`number::whole8`] makes of each word; sets the highest bit of `bad` where it does.
+    /// What [`number::whole8`] makes of each word: values and lengths. Sets the highest bit of `bad` where it does.
     ///
     /// # Safety
     /// The machine has the instructions.
     #[inline(always)]
-    unsafe fn whole8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> [u64; N] {
-        let read = words.map(number::whole8);
-        bad.iter_mut().zip(read).for_each(|(bad, read)| *bad |= read.bad);
-        read.map(|read| read.value)
+    unsafe fn whole8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> ([u64; N], [usize; N]) {
+        one_by_one(words.map(number::whole8), bad)
     }
 
-    /// What [`number::decimal8`] makes of each word, as the bits of floats; sets the highest bit of `bad` as above.
+    /// The same of [`number::decimal8`]; the values are floats by their bits.
     ///
     /// # Safety
     /// The machine has the instructions.
     #[inline(always)]
-    unsafe fn decimal8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> [u64; N] {
-        let read = words.map(number::decimal8);
-        bad.iter_mut().zip(read).for_each(|(bad, read)| *bad |= read.bad);
-        read.map(|read| read.value.to_bits())
+    unsafe fn decimal8<const N: usize>(words: [u64; N], bad: &mut [u64; N]) -> ([u64; N], [usize; N]) {
+        one_by_one(words.map(number::decimal8).map(Read::bits), bad)
     }
+}
+
+#[inline(always)]
+fn one_by_one<const N: usize>(read: [Read<u64>; N], bad: &mut [u64; N]) -> ([u64; N], [usize; N]) {
+    bad.iter_mut().zip(read).for_each(|(bad, read)| *bad |= read.bad);
+    (read.map(|read| read.value), read.map(|read| read.length))
 }
 
 /// Plain code.

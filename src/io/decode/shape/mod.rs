@@ -54,7 +54,7 @@ use words::Words;
 /// Lines that are read in step.
 const LANES: usize = 4;
 /// Bytes of a chunk: its rows stay in the second-level cache until they are columns.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 256 << 10;
 /// Shapes that are known at once.
 const SHAPES: usize = 16;
 /// Lines that may be made shapes at first; more as time goes by, and one more for each shape that proves useful.

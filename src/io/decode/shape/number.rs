@@ -25,6 +25,14 @@ pub(super) struct Read<T> {
     pub bad: u64,
 }
 
+impl Read<f64> {
+    /// The same with the value by its bits.
+    #[inline(always)]
+    pub fn bits(self) -> Read<u64> {
+        Read { value: self.value.to_bits(), length: self.length, bad: self.bad }
+    }
+}
+
 /// A whole number of one to eight digits, packed: the digits as they are written, the last of them highest. They are
 /// made a float by `unpack`, many at once.
 #[inline(always)]
@@ -38,16 +46,6 @@ pub(super) fn whole8(word: u64) -> Read<u64> {
 #[inline(always)]
 pub(super) fn whole8_length(word: u64) -> usize {
     first(not_digits(word ^ ZEROS)) as usize / 8
-}
-
-/// Bytes of what [`decimal8`] reads.
-#[inline(always)]
-pub(super) fn decimal8_length(word: u64) -> usize {
-    let digits = word ^ ZEROS;
-    let others = not_digits(digits);
-    let (whole, next) = (first(others), first(others & others.wrapping_sub(1)));
-    let point = (digits.wrapping_shr(whole) & 0xff == POINT) & (whole < 64);
-    (if point { next } else { whole }) as usize / 8
 }
 
 /// Whether a cell holds packed digits. So would a float from 2^-255 to 2^-95, which therefore must not be in a cell.

@@ -38,13 +38,14 @@ fn short_word() -> impl Strategy<Value = u64> {
 fn at_once<M: Machine>(words: [u64; 4]) -> Result<(), TestCaseError> {
     let (mut whole_bad, mut decimal_bad) = ([0; 4], [0; 4]);
     // SAFETY: as the caller says.
-    let (whole, decimal) = unsafe { (M::whole8(words, &mut whole_bad), M::decimal8(words, &mut decimal_bad)) };
+    let ((whole, whole_length), (decimal, decimal_length)) =
+        unsafe { (M::whole8(words, &mut whole_bad), M::decimal8(words, &mut decimal_bad)) };
     for (lane, word) in words.into_iter().enumerate() {
         let one = number::whole8(word);
-        prop_assert_eq!((one.bad >> 63, one.length), (whole_bad[lane] >> 63, number::whole8_length(word)));
+        prop_assert_eq!((one.bad >> 63, one.length), (whole_bad[lane] >> 63, whole_length[lane]));
         prop_assert!(one.bad >> 63 != 0 || one.value == whole[lane], "{:x}", word);
         let one = number::decimal8(word);
-        prop_assert_eq!((one.bad >> 63, one.length), (decimal_bad[lane] >> 63, number::decimal8_length(word)));
+        prop_assert_eq!((one.bad >> 63, one.length), (decimal_bad[lane] >> 63, decimal_length[lane]));
         prop_assert!(one.bad >> 63 != 0 || one.value.to_bits() == decimal[lane], "{:x}", word);
     }
     Ok(())
