@@ -38,7 +38,7 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
 ) -> ([*const u8; N], [u64; N]) {
     let mut place = from;
     let mut bad = [0u64; N];
-    let mut bad_short = [0u64; N];
+    let mut bad_short = [0u64; N]; // of numbers that are read at once, and nothing else, lest it be taken apart
     let mut differ = [M::SAME; N];
     let usual = sink.words.usual;
     for step in steps {

@@ -43,6 +43,7 @@ pub(super) fn whole8(word: u64) -> Read<u64> {
 }
 
 /// Bytes of what [`whole8`] reads.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn whole8_length(word: u64) -> usize {
     first(not_digits(word ^ ZEROS)) as usize / 8
