@@ -199,10 +199,9 @@ impl Rules {
 
     /// The metrics of records that the rules need.
     pub fn wanted(&self) -> BTreeSet<String> {
-        let mut wanted: BTreeSet<String> = self.metrics.iter().map(|rule| rule.metric.clone()).collect();
+        let mut wanted: Vec<String> = self.metrics.iter().map(|rule| rule.metric.clone()).collect();
         self.derived.iter().for_each(|derived| derived.node.gather(&mut wanted));
-        wanted.retain(|name| !self.is_derived(name));
-        wanted
+        wanted.into_iter().filter(|name| !self.is_derived(name)).collect()
     }
 
     /// The places of a metric's rules in [`Rules::metrics`].

@@ -200,7 +200,7 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;
