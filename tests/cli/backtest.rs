@@ -244,6 +244,96 @@ fn aspects_completeness_and_what_was_given_up() {
     assert!((23.0..25.0).contains(&hours), "{hours}");
 }
 
+/// Windows without records are passed over: the gap is judged when the next reading comes, and told as the time in which
+/// it was too long.
+#[test]
+fn silence_is_told_from_when_it_is_too_long_to_the_next_reading() {
+    let sandbox = Sandbox::new();
+    let begin = 1_700_000_040; // a whole minute
+    let rows = |minutes: std::ops::Range<i64>, host: &str| -> String {
+        minutes.map(|minute| format!("{},{host},1\n", begin + minute * 60)).collect()
+    };
+    let minute = |minute: i64| agent::domain::Timestamp::nearest((begin + minute * 60) * 1_000_000).to_string();
+    graph(&sandbox, "[metrics.load]\nstale = { medium = '5m', high = '30m' }", "");
+    let csv = format!("timestamp,host,load\n{}{}{}", rows(0..100, "a"), rows(112..200, "a"), rows(260..300, "a"));
+    let check = |csv: &str, arguments: &[&str], expected: &[(i64, i64, bool, &str, u64)]| {
+        sandbox.write("history.csv", csv);
+        let found = json(&sandbox, &[&["ops.toml"], arguments].concat());
+        let series = rule(&found, "load#stale")["series"].as_array().unwrap();
+        let episodes = series.iter().flat_map(|series| series["episodes"].as_array().unwrap());
+        let told = episodes.map(|e| {
+            let text = |key: &str| e[key].as_str().unwrap().to_string();
+            (text("since"), text("until"), e["open"] == true, text("severity"), e["value"].as_u64().unwrap())
+        });
+        let expected = expected.iter().map(|(since, until, open, severity, value)| {
+            (minute(*since), minute(*until), *open, severity.to_string(), *value)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{arguments:?}");
+    };
+    // The last reading before is of the minutes 99 and 199.
+    let gaps = [(104, 112, false, "medium", 780), (204, 260, false, "high", 3660)];
+    check(&csv, &[], &gaps);
+    check(&csv, &["--every", "10m"], &gaps);
+    // As others go on sending, the silence of one is judged in every window.
+    let both = csv + &rows(0..300, "b");
+    check(&both, &[], &gaps);
+    check(&both, &["--every", "10m"], &gaps);
+    // One that does not come back is open, as long as it is judged.
+    let gone = format!("timestamp,host,load\n{}{}", rows(0..10, "a"), rows(0..60, "b"));
+    check(&gone, &[], &[(14, 59, true, "high", 3000)]);
+    let table = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    assert!(table.contains("\nload#stale      1  2023-11-14 22:28  open\n"), "{table}");
+}
+
+/// A rule that nothing could be judged by is not one that never fired.
+#[test]
+fn a_rule_that_had_nothing_to_judge_is_said_to_lack_data() {
+    let sandbox = Sandbox::new();
+    let rules = "[metrics.load]\nlow = 50\nunusual = { season = 'none' }\n[metrics.fans]\nlow = 1\nrate = { low = 1 }\n\
+                 [metrics.seldom]\nlow = 9\nrate = { low = 1 }\n[status]\noffline = 'high'\nflapping = { low = 2 }";
+    graph(&sandbox, rules, "");
+    let history = |rows: u64| {
+        let row = |at: u64| format!("{},{},{}\n", 1_700_000_000 + at * 60, at % 7, if at == 3 { "1" } else { "" });
+        sandbox.write("history.csv", &format!("timestamp,load,seldom\n{}", (0..rows).map(row).collect::<String>()));
+    };
+    let lacking = |found: &Value| -> Vec<(String, u64)> {
+        let rules = found["rules"].as_array().unwrap().iter().filter(|rule| !rule["insufficient"].is_null());
+        let mut rules: Vec<(String, u64)> = rules
+            .map(|rule| (rule["rule"].as_str().unwrap().to_string(), rule["insufficient"]["of"].as_u64().unwrap()))
+            .collect();
+        rules.sort();
+        rules
+    };
+    let expected = [
+        ("fans", 0),
+        ("fans#rate", 0),
+        ("load#unusual", 1),
+        ("seldom#rate", 1),
+        ("service_status", 0),
+        ("service_status#flapping", 0),
+    ];
+    let expected = expected.map(|(rule, of)| (rule.to_string(), of));
+    history(40);
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml"])), expected);
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml", "--every", "1h"])), expected);
+    let told = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    let (_, told) = told.split_once("Rules").unwrap();
+    insta::assert_snapshot!(format!("Rules{told}"), @r"
+    Rules      0 of 8 would have fired, in 0 episodes
+    Never      load, seldom
+    Unjudged   insufficient data: load#unusual (1 of 1 series: it takes more than 50 readings),
+               seldom#rate (1 of 1 series: it takes two readings at different times), fans,
+               service_status (no record has what they judge)
+    ");
+    // Enough for one of them in the end.
+    history(60);
+    let enough: Vec<_> = expected.into_iter().filter(|(rule, _)| rule != "load#unusual").collect();
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml"])), enough);
+    sandbox.write("history.csv", "timestamp,load,service_status.cache\n1700000000,1,online\n");
+    let found = json(&sandbox, &["ops.toml"]);
+    assert!(lacking(&found).iter().all(|(rule, _)| !rule.starts_with("service_status")), "{found:#}");
+}
+
 #[test]
 fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
     let sandbox = Sandbox::new();
@@ -260,6 +350,11 @@ fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
     assert_eq!(panel.matches("stroke-dasharray").count(), 3, "three bands: {panel}");
     assert_eq!(panel.matches("opacity=\"0.25\"").count(), 1, "one episode: {panel}");
     assert!(panel.contains(">12:00</text>") && !svg.contains("NaN") && !svg.contains("inf\""), "{panel}");
+    // Each reading that is unusual has a mark at its value, since it is too short to be seen as a span.
+    let found = json(&sandbox, &["graphs/nab.toml", "--chart", "chart.svg"]);
+    let episodes = rule(&found, "value#unusual")["firing"]["episodes"].as_u64().unwrap();
+    assert_eq!((episodes, sandbox.read("chart.svg").matches("<circle ").count()), (6, 6));
+    assert!(!svg.contains("<circle "));
     let unwritable = backtest(&sandbox, &[GRAPH, "--input", FLEET, "--chart", "no/such/folder.svg"]).exits(1);
     assert!(unwritable.stderr.contains("AG0401"), "{}", unwritable.stderr);
 }

@@ -1,6 +1,6 @@
 //! What a run found, for the person who started it: one screen, the worst first.
 
-mod insufficient;
+pub mod insufficient;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
