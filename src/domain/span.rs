@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -27,9 +28,24 @@ fn no_length<E: de::Error>(text: &str) -> E {
     E::custom(format!("`{text}` is not a length of time such as \"30s\" or \"1m 30s\""))
 }
 
+/// A text that says what it is wanted for where it is none.
+struct Text;
+
+impl de::Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a length of time in quotes, such as \"30s\" or \"5m\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_string())
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = deserializer.deserialize_str(Text)?;
         let parsed = Wait::parse(&text).filter(|wait| !wait.0.is_zero());
         parsed.map(|wait| Span(wait.0)).ok_or_else(|| no_length(&text))
     }
@@ -37,7 +53,7 @@ impl<'de> Deserialize<'de> for Span {
 
 impl<'de> Deserialize<'de> for Wait {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = deserializer.deserialize_str(Text)?;
         Wait::parse(&text).ok_or_else(|| no_length(&text))
     }
 }
