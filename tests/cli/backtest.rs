@@ -359,6 +359,101 @@ fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
     assert!(unwritable.stderr.contains("AG0401"), "{}", unwritable.stderr);
 }
 
+const NAB: &str = "graphs/nab.toml";
+
+/// The lines of `--scores` over a file, without the header.
+fn scores(sandbox: &Sandbox, history: &str) -> Vec<String> {
+    backtest(sandbox, &[NAB, "--input", history, "--scores", "scores.csv"]).exits(0);
+    let text = sandbox.read("scores.csv");
+    let mut lines = text.lines().map(str::to_string);
+    assert_eq!(lines.next().unwrap(), "timestamp,value,anomaly_score");
+    lines.collect()
+}
+
+/// Time, value and score of a line.
+fn cells(line: &str) -> (i64, Option<f64>, Option<f64>) {
+    let cells: Vec<&str> = line.split(',').collect();
+    let [time, value, score] = cells[..] else { panic!("{line}") };
+    (micros(&Value::from(time)), value.parse().ok(), score.parse().ok())
+}
+
+#[test]
+fn scores_are_a_line_for_each_row_and_know_nothing_of_later_rows() {
+    let sandbox = Sandbox::new();
+    let history = "fixtures/requests.csv";
+    let text = sandbox.read(history);
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let scored = scores(&sandbox, history);
+    assert_eq!(scored.len(), rows.len());
+    for (line, row) in scored.iter().zip(&rows) {
+        let (time, value) = row.split_once(',').unwrap();
+        let (scored, stated, score) = cells(line);
+        let time = format!("{}Z", time.replace(' ', "T"));
+        assert_eq!((scored, stated), (micros(&Value::from(time)), value.parse().ok()), "{row}");
+        assert!((0.0..1.0).contains(&score.unwrap()), "{line}");
+    }
+    assert!(scored.iter().filter(|line| cells(line).2 > Some(0.0)).count() > 10);
+    for length in [1, 51, 400, 1000] {
+        sandbox.write("prefix.csv", &format!("timestamp,value\n{}\n", rows[..length].join("\n")));
+        assert_eq!(scores(&sandbox, "prefix.csv"), scored[..length]);
+    }
+    // Nor of the unit of the values.
+    let scale = |row: &&str| {
+        let (time, value) = row.split_once(',').unwrap();
+        format!("{time},{}\n", value.parse::<f64>().unwrap() * 1024.0)
+    };
+    sandbox.write("scaled.csv", &format!("timestamp,value\n{}", rows.iter().map(scale).collect::<String>()));
+    let of = |lines: &[String]| lines.iter().map(|line| cells(line).2).collect::<Vec<_>>();
+    assert_eq!(of(&scores(&sandbox, "scaled.csv")), of(&scored));
+}
+
+/// The threshold on the score is the rule's: what the report counts are the rows that reach it.
+#[test]
+fn a_score_of_a_half_is_where_anomalies_begin() {
+    let sandbox = Sandbox::new();
+    let scored = scores(&sandbox, "fixtures/requests.csv");
+    let alerts: Vec<(i64, Option<f64>, Option<f64>)> =
+        scored.iter().map(|line| cells(line)).filter(|(_, _, score)| *score >= Some(0.5)).collect();
+    assert!(alerts.len() > 3, "{alerts:?}");
+    sandbox.agent(&["run", NAB, "-q"]).exits(0);
+    let journal = std::fs::read_to_string(sandbox.run_folder().join("events.ndjson")).unwrap();
+    let (_, cut) = crate::sandbox::events(&journal).into_iter().find(|(name, _)| name == "cut").unwrap();
+    let anomaly = &cut["values"]["anomalies"][0];
+    assert_eq!(anomaly["name"], "value#unusual");
+    let reached = &anomaly["reached"];
+    assert_eq!((&reached["low"], &reached["medium"], &reached["high"]), (&0.into(), &alerts.len().into(), &0.into()));
+    let worst = alerts.iter().max_by(|a, b| a.2.partial_cmp(&b.2).unwrap()).unwrap();
+    for (sample, alert) in [("first", &alerts[0]), ("worst", worst), ("last", &alerts[alerts.len() - 1])] {
+        let sample = &anomaly[sample];
+        let cut_off = (alert.2.unwrap() * 1000.0).floor() / 1000.0;
+        assert_eq!((micros(&sample["time"]), sample["value"].as_f64()), (alert.0, Some(cut_off)), "{anomaly:#}");
+    }
+    // Reckoned again from what the anomaly states.
+    let figure = |name: &str| anomaly["evidence"]["unusual"][name].as_f64().unwrap();
+    let (surprise, peak) = (figure("surprise"), figure("peak"));
+    let score = surprise / (surprise + 0.125 + 0.075 * peak);
+    assert!((score - worst.2.unwrap()).abs() < 1e-8, "{score} {worst:?}");
+    assert_eq!(Some(figure("value")), worst.1);
+}
+
+#[test]
+fn equal_times_and_empty_cells_keep_their_lines() {
+    let sandbox = Sandbox::new();
+    let mut csv = "timestamp,value\n".to_string();
+    for row in 0..200 {
+        let (hour, value) = (row / 2, if row == 150 { "90".to_string() } else { (20 + row % 5).to_string() });
+        let value = if row % 40 == 39 { String::new() } else { value };
+        csv.push_str(&format!("2014-04-{:02} {:02}:00:00,{value}\n", 1 + hour / 24, hour % 24));
+    }
+    sandbox.write("twice.csv", &csv);
+    let scored = scores(&sandbox, "twice.csv");
+    assert_eq!(scored.len(), 200);
+    assert_eq!(scored[39], "2014-04-01T19:00:00Z,,");
+    assert_eq!(scored.iter().filter(|line| line.ends_with("Z,,")).count(), 5);
+    let alerts: Vec<usize> = (0..200).filter(|row| cells(&scored[*row]).2 >= Some(0.5)).collect();
+    assert_eq!(alerts, [150]);
+}
+
 #[test]
 fn a_live_graph_is_tried_on_a_file() {
     let sandbox = Sandbox::new();
