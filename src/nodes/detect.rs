@@ -91,8 +91,8 @@ use crate::wording::describe;
 /// are stated with three digits, cut off.
 ///
 /// A rule that has nothing to judge by says so: no record has its metric, a series has one reading and a rate needs two, a
-/// series is too young to be unusual. The run record lists it under `insufficient`: silence about it does not mean that all is
-/// well.
+/// series is too young to be unusual. The run record lists it under `insufficient`, and `agent run` and `agent backtest` name
+/// it: silence about it does not mean that all is well. `agent why` shows what each verdict is made of.
 ///
 /// A band may have a unit of its own, in quotes: `high = "1.5 GiB"`, `"250 ms"`, `"90 %"`. It is converted to the unit of the
 /// rule: time (ns, µs, ms, s, min, h, day), bytes (B, kB to PB, KiB to PiB), both also per time (`MB/s`), and `%`, which is

@@ -56,11 +56,10 @@ impl Tally {
     /// Takes what the rules of a node could not judge in a window; a window in which a rule could is enough for it.
     pub fn judge(&mut self, node: &str, notes: &[Note]) {
         let lacking = |rule: &str| {
-            let of_rule = notes.iter().filter_map(|note| match note {
+            notes.iter().find_map(|note| match note {
                 Note::Insufficient(found) if found.rule == rule && found.series == found.of => Some(found),
                 _ => None,
-            });
-            of_rule.last()
+            })
         };
         self.idle.retain(|(of, rule), known| {
             if of != node || is_of_services(rule) {
