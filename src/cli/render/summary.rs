@@ -1,5 +1,7 @@
 //! What a run found, for the person who started it: one screen, the worst first.
 
+pub mod insufficient;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -30,6 +32,9 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     let mut printed = rows(first);
     printed.push('\n');
     printed.push_str(&anomalies(&report.anomalies, incidents(&report.anomalies, record), style));
+    if record.window.is_none() {
+        printed.push_str(&insufficient::insufficient(&record.insufficient, style));
+    }
     printed.push('\n');
     printed.push_str(&recommendations(report, style));
     printed.push('\n');
