@@ -8,6 +8,7 @@
 //!
 //! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
+//! - `fallback`: several endpoints as one model.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
@@ -21,6 +22,7 @@ mod difference;
 mod endpoint;
 mod environment;
 mod exchange;
+mod fallback;
 mod ladder;
 mod network;
 mod reply;
@@ -30,8 +32,8 @@ mod service;
 mod tape;
 
 pub use client::{Connected, Mode, connect};
-pub use dialect::{DIALECTS, Dialect};
-pub use endpoint::{Endpoint, Limits};
+pub use dialect::{DIALECTS, Dialect, Output};
+pub use endpoint::{Endpoint, Limits, Origin};
 pub use environment::Environment;
 pub use secret::Secret;
 

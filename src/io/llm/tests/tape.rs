@@ -121,7 +121,7 @@ async fn equal_requests_of_one_task_are_replayed_in_order_and_errors_too() {
         recorded.push(ask(&recording, "w[0]", "facts").await);
     }
     recording.finish().unwrap();
-    let texts: Vec<&str> = recorded.iter().flatten().map(|r| r.text.as_str()).collect();
+    let texts: Vec<String> = recorded.iter().flatten().map(action).collect();
     assert_eq!(texts, ["first", "second", "third"]);
     let errors: Vec<String> = recorded.iter().filter_map(|r| r.as_ref().err()).map(|e| e.to_string()).collect();
     assert!(errors[0].ends_with("bad key ***; check the key"), "{errors:?}");
