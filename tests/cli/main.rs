@@ -3,6 +3,7 @@
 
 mod backtest;
 mod cassettes;
+mod doctor;
 mod endpoint;
 mod exits;
 mod journal;

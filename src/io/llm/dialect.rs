@@ -42,7 +42,8 @@ pub enum Auth {
 }
 
 /// How a reply is held to the schema; the rungs of a ladder, best first. The prompt holds the schema on every rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     JsonSchema,
     JsonObject,
@@ -240,8 +241,8 @@ pub(super) fn named(name: &str) -> Option<&'static Dialect> {
 
 /// The dialect of the provider whose host that is, else the one that assumes nothing.
 pub(super) fn of_host(host: &str) -> &'static Dialect {
-    let is_one = |name: &&str| if name.starts_with('.') { host.ends_with(*name) } else { host == *name };
-    let known = DIALECTS.iter().find(|dialect| dialect.hosts.iter().any(|name| is_one(&name)));
+    let is_one = |name: &str| if name.starts_with('.') { host.ends_with(name) } else { host == name };
+    let known = DIALECTS.iter().find(|dialect| dialect.hosts.iter().any(|name| is_one(name)));
     known.or_else(|| named(CUSTOM)).unwrap_or(&LOCAL) // `custom` is in the table: a test says so
 }
 
