@@ -6,6 +6,7 @@ mod cassettes;
 mod doctor;
 mod endpoint;
 mod exits;
+mod fallbacks;
 mod journal;
 mod kills;
 mod manuals;

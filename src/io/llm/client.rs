@@ -180,7 +180,7 @@ impl ChatModel {
 
     async fn ask(&self, request: &ModelRequest) -> Result<ModelReply, ModelError> {
         let started = Instant::now();
-        let mut attempts = 0;
+        let (mut attempts, mut prompt_tokens, mut completion_tokens) = (0, 0, 0);
         let mut features = self.memory.features(&request.asked_by);
         loop {
             let body = features.body(&self.identity.model, request);
@@ -193,6 +193,10 @@ impl ChatModel {
                 continue;
             }
             let said = reply::read(&answer);
+            if let Ok(said) = &said {
+                prompt_tokens += said.prompt_tokens; // of a miss too: it is paid for
+                completion_tokens += said.completion_tokens;
+            }
             let is_miss = ladder::is_miss(&answer, &said, &request.schema);
             if is_miss || said.is_ok() {
                 self.memory.replied(&request.asked_by, features.output, is_miss);
@@ -211,8 +215,8 @@ impl ChatModel {
             return Ok(ModelReply {
                 text: said.text,
                 finish_reason: said.finish_reason,
-                prompt_tokens: said.prompt_tokens,
-                completion_tokens: said.completion_tokens,
+                prompt_tokens,
+                completion_tokens,
                 attempts,
                 elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
                 stand_in: None,

@@ -410,6 +410,37 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever an endpoint answers, each exchange but the last takes something away.
+        #[test]
+        fn no_endpoint_is_asked_without_end(
+            at in 0..dialect::DIALECTS.len(),
+            answers in proptest::collection::vec((
+                proptest::sample::select(vec![200u16, 400, 422, 429, 500]),
+                "(\\{\"error\":\"|\\{\"error\":\\{\"code\":\"json_validate_failed\",\"message\":\"|\\{\"choices\":\\[\\{\"message\":\\{\"content\":\")?((response_format|max_tokens|max_completion_tokens|seed|random_seed|temperature|stream|system role|schema|no) ?){0,4}(\"\\}\\}\\]\\}|\"\\}\\}|\"\\})?",
+            ), 40),
+        ) {
+            let mut features = Features::of(&dialect::DIALECTS[at]);
+            let schema = json!({ "required": ["action"] });
+            let mut exchanges = 0;
+            for (status, body) in answers {
+                exchanges += 1;
+                let sent = features.body("m", &request());
+                let answer = Answer::new(status, BTreeMap::new(), body.as_bytes());
+                if let Some((_, fewer)) = features.without_rejected(&answer, &sent) {
+                    features = fewer;
+                    continue;
+                }
+                let said = super::super::reply::read(&answer);
+                match features.on_lower_rung() {
+                    Some(lower) if is_miss(&answer, &said, &schema) => features = lower,
+                    _ => break,
+                }
+            }
+            proptest::prop_assert!(exchanges <= 9, "{exchanges}");
+        }
+    }
+
     #[test]
     fn memory_is_shared_or_each_tasks_own() {
         let initial = Features::of(dialect::named("custom").unwrap());

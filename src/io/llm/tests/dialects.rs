@@ -307,7 +307,7 @@ async fn drive(provider: &Provider, name: &str) -> (u32, u32, Vec<Value>) {
     for item in 0..4 {
         let reply = ask(&connected, &format!("w[{item}]"), "facts").await.unwrap();
         assert!(reply.text.contains(GOOD), "{name}: {}", reply.text);
-        assert_eq!((reply.prompt_tokens, reply.completion_tokens), (11, 7), "{name}");
+        assert!(reply.prompt_tokens >= 11 && reply.completion_tokens >= 7, "{name}");
         attempts.push(reply.attempts);
     }
     let sent = server.received_requests().await.unwrap().iter().map(|r| r.body_json().unwrap()).collect();
@@ -404,6 +404,7 @@ async fn a_model_without_json_costs_two_exchanges_more_until_that_is_known() {
     for item in 0..5 {
         let reply = ask(&connected, &format!("w[{item}]"), "facts").await.unwrap();
         assert_eq!(reply.text, "No.");
+        assert_eq!(reply.prompt_tokens, 11 * u64::from(reply.attempts), "all of them are paid for");
         attempts.push(reply.attempts);
     }
     assert_eq!(attempts, [3, 3, 2, 1, 1]);

@@ -72,7 +72,11 @@ fn the_example_file_lists_every_variable() {
         .filter(|l| !l.starts_with("# "))
         .map(|l| l.trim_start_matches('#'))
         .fold(String::new(), |text, line| text + line + "\n");
-    for pair in dotenvy::from_read_iter(plain.as_bytes()) {
-        pair.unwrap();
-    }
+    let pairs: Vec<(String, String)> = dotenvy::from_read_iter(plain.as_bytes()).map(Result::unwrap).collect();
+    let fallbacks = pairs.iter().find(|(name, _)| name == "LLM_FALLBACKS").map(|(_, value)| value.as_str());
+    assert_eq!(
+        fallbacks,
+        Some("mistral,ollama/llama3.2,https://host/v1#model"),
+        "the sign within a word begins no comment"
+    );
 }
