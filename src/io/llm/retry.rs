@@ -15,8 +15,11 @@ pub(super) const TRIES: u32 = 3;
 /// The longest wait that an endpoint can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
+/// The longest wait for one endpoint while another stands behind it.
+const LONGEST_PATIENCE: f64 = 5.0;
+
 /// Whether the same request may succeed when it is sent again. Where another endpoint stands behind this one, that is
-/// asked rather than a time-out waited for twice.
+/// asked rather than a time-out or a long wait borne.
 pub(super) fn may_pass(outcome: &Outcome, sent: &Value, hands_over: bool) -> bool {
     match outcome {
         Outcome::Error(failure) => match failure.kind {
@@ -25,6 +28,7 @@ pub(super) fn may_pass(outcome: &Outcome, sent: &Value, hands_over: bool) -> boo
             FailureKind::Deadline | FailureKind::TooLarge | FailureKind::Abandoned => false,
         },
         Outcome::Response(answer) => match answer.meant_status() {
+            _ if hands_over && asked_seconds(answer).is_some_and(|seconds| seconds > LONGEST_PATIENCE) => false,
             // The field is left out instead.
             500 if rejected_field(answer, sent).is_some() => false,
             // Words of billing beside a time to wait are about a minute's share, which comes back.
@@ -141,6 +145,10 @@ mod tests {
             assert_eq!(may_pass(&outcome), expected);
             let hands_over = super::may_pass(&outcome, &sent, true);
             assert_eq!(hands_over, expected && kind != FailureKind::Timeout);
+        }
+        for (asked, expected) in [("3600", false), ("6", false), ("5", true), ("soon", true)] {
+            let busy = response(429, &[("retry-after", asked)], json!(""));
+            assert_eq!((super::may_pass(&busy, &sent, true), super::may_pass(&busy, &sent, false)), (expected, true));
         }
     }
 

@@ -29,6 +29,7 @@ async fn the_next_endpoint_answers_for_one_that_cannot() {
         (rejects(401, json!({ "error": "no such key" })), 1),
         (rejects(429, json!({ "error": { "message": "no money", "code": "insufficient_quota" } })), 1),
         (rejects(503, json!({ "error": "down" })), 3),
+        (ResponseTemplate::new(429).set_body_string("").insert_header("retry-after", "3600"), 1),
         (ResponseTemplate::new(200).set_body_raw("<html>", "text/html"), 1),
         (slow(), 1), // it is not waited for a second time while somebody else may answer
     ] {
