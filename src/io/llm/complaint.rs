@@ -80,15 +80,19 @@ impl Complaint {
     pub fn is_about_quota(&self) -> bool {
         const CODES: [&str; 4] =
             ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"];
-        const WORDS: [&str; 6] = [
+        const WORDS: [&str; 8] = [
             "insufficient_quota",
             "insufficient balance",
             "insufficient credit",
-            "credit balance is too low",
+            "credit balance",
             "more credits",
-            "billing",
+            "billing details",
+            "billing hard limit",
+            "billing limit",
         ];
-        CODES.iter().any(|code| self.has_code(code)) || self.says(&WORDS)
+        // Limits by the minute often come with advice on where to pay for higher ones.
+        const HASTE: [&str; 3] = ["rate limit", "try again in", "per min"];
+        CODES.iter().any(|code| self.has_code(code)) || (self.says(&WORDS) && !self.says(&HASTE))
     }
 
     /// Whether the prompt is longer than the model reads. Such texts name the limit of the reply too.

@@ -40,9 +40,25 @@ const MISSES: u32 = 2;
 /// Stands for the system message among the fields that can be rejected.
 const SYSTEM: &str = "system role";
 
-/// Words by which an endpoint speaks of the wanted form of the reply without naming the field.
-const OUTPUT_WORDS: [&str; 7] =
-    ["json_schema", "json_object", "structured output", "structured outputs", "json mode", "grammar", "schema"];
+/// Words by which an endpoint speaks of the wanted form of the reply without naming the field, in lower case.
+const OUTPUT_WORDS: [&str; 16] = [
+    "json_schema",
+    "json_object",
+    "json schema",
+    "json mode",
+    "response format",
+    "structured output",
+    "structured outputs",
+    "structured_outputs",
+    "grammar",
+    "xgrammar",
+    "guided_json",
+    "guided decoding",
+    "schema",
+    "response_schema",
+    "response_json_schema",
+    "additionalproperties",
+];
 
 impl Features {
     pub fn of(dialect: &Dialect) -> Features {
@@ -134,13 +150,13 @@ impl Features {
 
 /// The field of the request that the answer rejects, if it is one that can be left out.
 ///
-/// 400 and 422 are rejections. Some servers fall over a field with a 500, which counts only when the field is named:
-/// other 500s pass by themselves.
+/// 400 and 422 are rejections. Some servers fall over a field with a 500, or have not implemented it, which counts only
+/// when the field is named: other such errors pass by themselves.
 pub(super) fn rejected_field(answer: &Answer, sent: &Value) -> Option<&'static str> {
     const FIELDS: [&str; 7] =
         ["response_format", "max_completion_tokens", "max_tokens", "random_seed", "seed", "temperature", "stream"];
     let status = answer.meant_status();
-    if !matches!(status, 400 | 422 | 500) {
+    if !matches!(status, 400 | 422 | 500 | 501) {
         return None;
     }
     let complaint = Complaint::read(&answer.body)?;
@@ -165,7 +181,7 @@ pub(super) fn rejected_field(answer: &Answer, sent: &Value) -> Option<&'static s
     }
     let about_output =
         || OUTPUT_WORDS.iter().any(|word| complaint.has_code(word) || position(&message, word).is_some());
-    (status != 500 && sent.get("response_format").is_some() && about_output()).then_some("response_format")
+    (status < 500 && sent.get("response_format").is_some() && about_output()).then_some("response_format")
 }
 
 /// The endpoint held the model's words to the schema, and they did not match: it says so instead of passing them on.
@@ -177,20 +193,30 @@ fn is_failed_generation(complaint: &Complaint) -> bool {
 pub(super) fn is_miss(answer: &Answer, said: &Result<Said, ModelError>, schema: &Value) -> bool {
     match said {
         Ok(said) => {
-            let ended = matches!(said.finish_reason.as_deref(), None | Some("stop" | "eos"));
-            ended && !holds_object_of(&said.text, schema)
+            const ENDS: [&str; 5] = ["stop", "eos", "eos_token", "end_turn", "completed"];
+            let ended = |reason: &String| ENDS.iter().any(|end| reason.eq_ignore_ascii_case(end));
+            said.finish_reason.as_ref().is_none_or(ended) && !holds_object_of(&said.text, schema)
         }
         Err(_) => Complaint::read(&answer.body).is_some_and(|complaint| is_failed_generation(&complaint)),
     }
 }
 
-/// Whether the text is a JSON object with the required properties, fenced or with words around it as it may be: whoever
-/// reads the reply deals with those.
+/// Whether the text has a JSON object with the required properties, with a fence, thoughts or other words around it as
+/// there may be: whoever reads the reply deals with those.
 pub(super) fn holds_object_of(text: &str, schema: &Value) -> bool {
-    let span = text.find('{').zip(text.rfind('}')).and_then(|(start, end)| text.get(start..=end));
-    let Some(Ok(Value::Object(entries))) = span.map(serde_json::from_str) else { return false };
-    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    required.into_iter().all(|name| entries.contains_key(name))
+    /// Braces that are looked at; thoughts may have some.
+    const STARTS: usize = 64;
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_whole = |value: &Value| {
+        value
+            .as_object()
+            .is_some_and(|entries| required.iter().filter_map(Value::as_str).all(|name| entries.contains_key(name)))
+    };
+    text.match_indices('{').take(STARTS).any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let first = serde_json::Deserializer::from_str(rest).into_iter::<Value>().next();
+        first.is_some_and(|first| first.is_ok_and(|value| is_whole(&value)))
+    })
 }
 
 /// Where `word` stands in the text, not as part of a longer name.
@@ -364,6 +390,13 @@ mod tests {
                 Some("response_format"),
             ),
             ("custom", 500, json!({ "error": { "message": "grammar worker died" } }), None),
+            ("custom", 501, json!({ "error": "response_format is not implemented" }), Some("response_format")),
+            (
+                "gemini",
+                400,
+                json!([{ "error": { "code": 400, "message": "Invalid value at 'generation_config.response_schema'" } }]),
+                Some("response_format"),
+            ),
             ("custom", 429, json!({ "error": { "message": "temperature" } }), None),
             (
                 "vllm",
@@ -481,6 +514,8 @@ mod tests {
             let said = Ok(Said { text: text.into(), finish_reason, ..Said::default() });
             assert_eq!(is_miss(&answer, &said, &schema), expected, "{text}");
         };
+        check("<think>{so} {\"a\": 1}</think>{\"action\":\"a\"} I think", Some("end_turn"), false);
+        check("I think", Some("STOP"), true);
         for good in ["{\"action\":\"a\"}", "```json\n{\"action\": 1, \"b\": {}}\n```", "Here: {\"action\":\"a\"}."] {
             check(good, Some("stop"), false);
         }

@@ -30,7 +30,7 @@ pub(super) fn may_pass(outcome: &Outcome, sent: &Value, hands_over: bool) -> boo
         Outcome::Response(answer) => match answer.meant_status() {
             _ if hands_over && asked_seconds(answer).is_some_and(|seconds| seconds > LONGEST_PATIENCE) => false,
             // The field is left out instead.
-            500 if rejected_field(answer, sent).is_some() => false,
+            500..=599 if rejected_field(answer, sent).is_some() => false,
             // Words of billing beside a time to wait are about a minute's share, which comes back.
             408 | 409 | 425 | 429 | 500..=599 => names_wait(answer) || !is_about_quota(answer),
             _ => false,
@@ -164,6 +164,12 @@ mod tests {
             (json!({ "error": { "message": quota } }), &[("retry-after", "7")], true),
             (json!([{ "error": { "message": quota, "details": [{ "retryDelay": "36s" }] } }]), &[], true),
             (json!({ "error": { "message": "Rate limit reached for requests" } }), &[], true),
+            (
+                json!({ "error": { "message": "Rate limit reached for model `m` on tokens per minute (TPM): Limit 6000. Please try again in 7.6s. Need more tokens? Upgrade at https://console.example/settings/billing", "code": "rate_limit_exceeded" } }),
+                &[],
+                true,
+            ),
+            (json!({ "error": "Your account is not active, please check your billing details." }), &[], false),
         ];
         for (body, headers, expected) in cases {
             for status in [429, 500] {
