@@ -60,7 +60,7 @@ impl std::fmt::Debug for Connected {
 /// The model that the environment and the mode name. Touches no network: that waits for the first request.
 ///
 /// # Errors
-/// AG0201 to AG0204 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
+/// AG0201 to AG0204 and AG0221 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
 pub fn connect(environment: &Environment, mode: Mode) -> Result<Connected, Diagnostic> {
     let (endpoints, tape) = match mode {
         Mode::Live => match Endpoint::all_from_environment(environment)? {
