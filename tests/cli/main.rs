@@ -4,8 +4,10 @@
 mod aspects;
 mod backtest;
 mod cassettes;
+mod doctor;
 mod endpoint;
 mod exits;
+mod fallbacks;
 mod journal;
 mod kills;
 mod manuals;
