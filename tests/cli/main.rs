@@ -2,6 +2,7 @@
 //! takes part, and no network but this machine's own.
 
 mod backtest;
+mod budget;
 mod cassettes;
 mod endpoint;
 mod exits;

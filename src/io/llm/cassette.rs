@@ -31,6 +31,9 @@ pub(super) struct Header {
     pub provider: String,
     pub model: String,
     pub dialect: String,
+    /// The environment's bound on the tokens of a run: which requests there are depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens_per_run: Option<u64>,
 }
 
 /// One exchange, with everything that the program made of it depends on.
@@ -160,6 +163,7 @@ mod tests {
             provider: "p".into(),
             model: "m".into(),
             dialect: "custom".into(),
+            max_tokens_per_run: None,
         };
         let tasks = ["w[10]", "w[2]", "v", "w[2]"];
         let interactions = tasks

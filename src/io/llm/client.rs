@@ -15,6 +15,7 @@ use super::endpoint::{Endpoint, Limits};
 use super::environment::Environment;
 use super::exchange::FailureKind;
 use super::ladder::{Features, Memory};
+use super::layers::Layers;
 use super::network::Network;
 use super::reply;
 use super::service::{Answered, Requests, Stopped, Wire};
@@ -41,12 +42,14 @@ pub enum Mode {
 }
 
 /// A model, and what has to be done when the run is over.
+#[derive(Default)]
 pub struct Connected {
     /// `None`: no model is configured, templates word the report.
     pub model: Option<Arc<dyn Model>>,
     /// One line for the user.
     pub notice: Option<String>,
-    wire: Option<Arc<Wire>>,
+    chat: Option<Arc<ChatModel>>,
+    layers: Layers,
 }
 
 impl std::fmt::Debug for Connected {
@@ -61,12 +64,15 @@ impl std::fmt::Debug for Connected {
 /// # Errors
 /// AG0201 to AG0204 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
 pub fn connect(environment: &Environment, mode: Mode) -> Result<Connected, Diagnostic> {
-    let (endpoint, tape) = match mode {
+    let (endpoint, tape, layers) = match mode {
         Mode::Live => match Endpoint::from_environment(environment)? {
-            Some(endpoint) => (endpoint, Tape::Off),
+            Some(endpoint) => {
+                let layers = Layers::live(environment, &endpoint)?;
+                (endpoint, Tape::Off, layers)
+            }
             None => {
                 let notice = "no model is configured (.env.example says how): templates word the recommendations";
-                return Ok(Connected { model: None, notice: Some(notice.to_string()), wire: None });
+                return Ok(Connected { notice: Some(notice.to_string()), ..Connected::default() });
             }
         },
         Mode::Record { path, spool, resume } => {
@@ -74,34 +80,51 @@ pub fn connect(environment: &Environment, mode: Mode) -> Result<Connected, Diagn
                 Diagnostic::new(codes::model::NO_PROVIDER, "no model is configured, so there is nothing to record")
                     .help("set a key, or LLM_BASE_URL and LLM_MODEL; .env.example lists the variables")
             })?;
+            let layers = Layers::recording(environment, &endpoint)?;
             let header = Header {
                 version: VERSION,
                 label: endpoint.label.clone(),
                 provider: endpoint.dialect.name.to_string(),
                 model: endpoint.model.clone(),
                 dialect: endpoint.dialect.name.to_string(),
+                max_tokens_per_run: layers.max_tokens_per_run,
             };
             let recorder = Recorder::new(path, header, endpoint.key.clone(), spool.as_deref(), resume)?;
-            (endpoint, Tape::Record(Box::new(recorder)))
+            (endpoint, Tape::Record(Box::new(recorder)), layers)
         }
         Mode::Replay { path } => {
             let cassette = Cassette::read(&path)?;
-            (recorded_endpoint(&cassette.header, &path)?, Tape::Replay(Player::new(cassette)))
+            let layers = Layers::replaying(cassette.header.max_tokens_per_run);
+            (recorded_endpoint(&cassette.header, &path)?, Tape::Replay(Player::new(cassette)), layers)
         }
     };
     let notice = endpoint.notice.clone();
-    let model = ChatModel::new(endpoint, tape);
-    Ok(Connected { wire: Some(model.wire.clone()), model: Some(Arc::new(model)), notice })
+    let chat = Arc::new(ChatModel::new(endpoint, tape));
+    let model = layers.around(chat.clone(), None, 0);
+    Ok(Connected { model: Some(model), notice, chat: Some(chat), layers })
 }
 
 impl Connected {
+    /// The model for a run whose graph bounds its tokens so, if it does, and of which earlier processes `spent` some. Live
+    /// calls have a deadline of each run; pace, connections and what was learnt of the endpoint are shared.
+    pub fn for_run(&self, max_tokens_per_run: Option<u64>, spent: u64) -> Option<Arc<dyn Model>> {
+        let chat = self.chat.as_ref()?;
+        let chat = chat.for_another_run().map_or_else(|| chat.clone(), Arc::new);
+        Some(self.layers.around(chat, max_tokens_per_run, spent))
+    }
+
+    /// What the user calls the money of costs.
+    pub fn currency(&self) -> Option<String> {
+        self.layers.currency()
+    }
+
     /// Ends the run. A recording writes its cassette, also when no exchange took place. A replay gives a line for each
     /// exchange that nothing asked for.
     ///
     /// # Errors
     /// AG0208 when the cassette cannot be written, AG0210 when it would hold the key.
     pub fn finish(&self) -> Result<Vec<String>, Diagnostic> {
-        self.wire.as_ref().map_or(Ok(Vec::new()), |wire| wire.with_tape(Tape::finish))
+        self.chat.as_ref().map_or(Ok(Vec::new()), |chat| chat.wire.with_tape(Tape::finish))
     }
 }
 
@@ -128,7 +151,7 @@ fn recorded_endpoint(header: &Header, path: &std::path::Path) -> Result<Endpoint
 struct ChatModel {
     identity: ModelIdentity,
     wire: Arc<Wire>,
-    memory: Memory,
+    memory: Arc<Memory>,
     /// Times are part of a reply, and a replay has to give the recorded run: with a tape they are 0 in both.
     timed: bool,
 }
@@ -139,10 +162,21 @@ impl ChatModel {
         let network = Network::new(&endpoint, matches!(tape, Tape::Replay(_)));
         ChatModel {
             identity: endpoint.identity(),
-            memory: Memory::new(Features::of(endpoint.dialect), live),
+            memory: Arc::new(Memory::new(Features::of(endpoint.dialect), live)),
             timed: live,
             wire: Arc::new(Wire { network, tape: Mutex::new(tape), base_url: endpoint.base_url }),
         }
+    }
+
+    /// The same model with a deadline of its own; `None` with a tape, which is one for all runs.
+    fn for_another_run(&self) -> Option<ChatModel> {
+        let wire = self.timed.then(|| Wire {
+            network: self.wire.network.for_another_run(),
+            tape: Mutex::new(Tape::Off),
+            base_url: self.wire.base_url.clone(),
+        });
+        let (identity, memory, timed) = (self.identity.clone(), self.memory.clone(), self.timed);
+        Some(ChatModel { identity, memory, timed, wire: Arc::new(wire?) })
     }
 
     async fn ask(&self, request: &ModelRequest) -> Result<ModelReply, ModelError> {
@@ -167,8 +201,7 @@ impl ChatModel {
                 completion_tokens: said.completion_tokens,
                 attempts,
                 elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
-                stand_in: None,
-                cached: false,
+                ..ModelReply::default()
             });
         }
     }

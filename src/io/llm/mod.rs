@@ -9,10 +9,13 @@
 //! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
+//! - `cache`, `budget`, `prices`: layers around a model. `limiter`: how much is sent at a time and in a minute.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
 //! Nothing here knows what the model is asked for or what becomes of its words.
 
+mod budget;
+mod cache;
 mod cassette;
 mod client;
 mod complaint;
@@ -22,7 +25,10 @@ mod endpoint;
 mod environment;
 mod exchange;
 mod ladder;
+mod layers;
+mod limiter;
 mod network;
+mod prices;
 mod reply;
 mod retry;
 mod secret;

@@ -2,24 +2,25 @@
 //! what may be recorded.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, Url, redirect};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::dialect::Auth;
 use super::endpoint::{Endpoint, Limits};
 use super::exchange::{Answer, Failure, FailureKind, KEPT_HEADERS, Outcome};
+use super::limiter::Limiter;
 use super::secret::Secret;
 use crate::io::http::{self, cause, is_local};
 
 /// More than any wording takes by far.
 const LONGEST_BODY: usize = 4 << 20;
 
-/// An endpoint, reached over HTTP.
+/// An endpoint, reached over HTTP, for one run.
+#[derive(Clone)]
 pub(super) struct Network {
     limits: Limits,
     key: Option<(Auth, Secret)>,
@@ -29,8 +30,9 @@ pub(super) struct Network {
     /// A replay builds requests and sends none.
     closed: bool,
     /// Built at the first request: reading the system's certificates takes longer than a run without a model.
-    client: OnceLock<Result<Client, String>>,
-    permits: Semaphore,
+    client: Arc<OnceLock<Result<Client, String>>>,
+    limiter: Arc<Limiter>,
+    /// From here the deadline counts.
     first_call: OnceLock<Instant>,
 }
 
@@ -42,10 +44,16 @@ impl Network {
             headers: endpoint.headers.clone(),
             local: Url::parse(&endpoint.base_url).is_ok_and(|url| is_local(&url)),
             closed,
-            client: OnceLock::new(),
-            permits: Semaphore::new(endpoint.limits.concurrency as usize),
+            client: Arc::default(),
+            limiter: Arc::new(Limiter::new(endpoint.limits.concurrency, endpoint.limits.rates)),
             first_call: OnceLock::new(),
         }
+    }
+
+    /// The same endpoint for another run: with a deadline of its own, over the same connections, and within the same
+    /// minute.
+    pub fn for_another_run(&self) -> Network {
+        Network { first_call: OnceLock::new(), ..self.clone() }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -92,12 +100,16 @@ impl Network {
             return Err(used_up());
         }
         sleep(wait).await;
-        let Ok(permit) = timeout_at(end, self.permits.acquire()).await else {
+        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let Ok(admitted) = timeout_at(end, self.limiter.admit(body)).await else {
             return Err(used_up());
         };
         let until = end.min(Instant::now() + timeout);
         let answer = timeout_at(until, self.exchange(client, request)).await;
-        drop(permit);
+        if let Ok(Ok(answer)) = &answer {
+            admitted.settle(answer);
+        }
+        drop(admitted);
         match answer {
             Ok(answer) => answer,
             Err(_) if until == end => Err(used_up()),
