@@ -2,9 +2,9 @@
 //!
 //! Before a request is sent, what it may take at most is reserved; when it is answered, what it took is counted. Which
 //! requests are covered does not depend on how fast the endpoint is: it is decided as if they were sent one after the
-//! other, drafts first, then what is asked again, each in the order in which the tasks first asked. The engine begins the
-//! tasks of a node in the order of their items, and a plan puts the most urgent first. Requests that are covered whatever
-//! those before them take are sent at once; only where it depends on them do they wait.
+//! other, drafts first, then what is asked again, each in the order in which the tasks first asked. The engine polls the
+//! tasks of a node in the order of their items before it polls any again, and a plan puts the most urgent first. Requests
+//! that are covered whatever those before them take are sent at once; only where it depends on them do they wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, Url, redirect};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::dialect::Auth;
@@ -27,6 +28,8 @@ pub(super) struct Network {
     headers: Vec<(&'static str, Secret)>,
     /// On this machine: no proxy stands between.
     local: bool,
+    /// Spoken to in the clear: the system's certificates, which take long to read, are of no use.
+    plain: bool,
     /// A replay builds requests and sends none.
     closed: bool,
     /// Built at the first request: reading the system's certificates takes longer than a run without a model.
@@ -38,11 +41,13 @@ pub(super) struct Network {
 
 impl Network {
     pub fn new(endpoint: &Endpoint, closed: bool) -> Network {
+        let url = Url::parse(&endpoint.base_url).ok();
         Network {
             limits: endpoint.limits,
             key: endpoint.key.clone().map(|key| (endpoint.dialect.auth, key)),
             headers: endpoint.headers.clone(),
-            local: Url::parse(&endpoint.base_url).is_ok_and(|url| is_local(&url)),
+            local: url.as_ref().is_some_and(is_local),
+            plain: url.as_ref().is_some_and(|url| url.scheme() == "http" && is_local(url)),
             closed,
             client: Arc::default(),
             limiter: Arc::new(Limiter::new(endpoint.limits.concurrency, endpoint.limits.rates)),
@@ -73,7 +78,7 @@ impl Network {
         if self.local || self.closed {
             builder = builder.no_proxy();
         }
-        if self.closed {
+        if self.plain || self.closed {
             builder = builder.tls_certs_only([]);
         }
         builder.build().map_err(|e| format!("no HTTP client: {}", cause(&e)))
@@ -122,7 +127,13 @@ impl Network {
 
     async fn exchange(&self, client: &Client, mut request: Request) -> Result<Answer, Failure> {
         self.authorize(&mut request);
-        let response = client.execute(request).await.map_err(|e| {
+        // A task of its own, which is aborted when this is dropped: it gets on while whoever polls this prepares others.
+        let (mut sending, client) = (JoinSet::new(), client.clone());
+        sending.spawn(async move { client.execute(request).await });
+        let Some(Ok(response)) = sending.join_next().await else {
+            return Err(self.failure(FailureKind::Reset, "the request was not sent to its end, which is a bug"));
+        };
+        let response = response.map_err(|e| {
             if e.is_connect() {
                 self.failure(FailureKind::Connect, &format!("no connection: {}", cause(&e)))
             } else {
