@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::SourceFile;
-use crate::domain::{ModelIdentity, Timestamp};
+use crate::domain::{Figure, ModelIdentity, Timestamp};
 
 /// A future behind a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -56,6 +56,10 @@ pub trait Model: Send + Sync {
 
     /// One request, retried and bounded in time as the environment says. Never blocks for longer than the deadline.
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>>;
+
+    /// Tells what became of a question: the reply that was accepted at last, to it or after it was asked again; `None`
+    /// where none was. `ticket` is that of the first reply, whichever process got it.
+    fn judged(&self, _ticket: &str, _accepted: Option<&ModelReply>) {}
 }
 
 /// One request of a model.
@@ -74,7 +78,7 @@ pub struct ModelRequest {
 }
 
 /// What a model said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelReply {
     /// The content as sent; not yet parsed, held to nothing.
@@ -90,6 +94,12 @@ pub struct ModelReply {
     pub stand_in: Option<ModelIdentity>,
     /// Whether an earlier run had asked the same, and nothing was sent now.
     pub cached: bool,
+    /// In the currency of the user's prices, where there are any for who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Figure>,
+    /// Names the question to [`Model::judged`]; `None` where nobody wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 /// Why there is no reply. Texts never hold a credential.
@@ -104,6 +114,9 @@ pub enum ModelError {
     /// The endpoint answered and declined: wrong key, unknown model, no quota, a refusal.
     #[error("the endpoint declined: {0}")]
     Declined(String),
+    /// Nothing was sent: what a run may take of tokens does not cover it.
+    #[error("not asked: {0}")]
+    Budget(String),
     /// The cassette holds no such request; the run must fail, since a replay has to be the recorded run.
     #[error("{0}")]
     Replay(String),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agent::engine::{Cancel, Event, Outcome, Run, World, drive};
 use agent::graph::{Compiled, Plan};
 use agent::port::Journal;
-use support::{Epoch, Nobody, RUNS, compiled, header, run};
+use support::{Epoch, Nobody, POLLS, RUNS, compiled, header, run};
 
 /// Output of the node `end` as JSON.
 fn end(run: &Run, plan: &Plan) -> String {
@@ -136,6 +136,19 @@ async fn independent_tasks_run_at_the_same_time() {
     )
     .await;
     assert!(begun.elapsed() < Duration::from_millis(400), "eight naps of 200 ms took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn tasks_of_one_time_begin_in_order_before_any_goes_on() {
+    let values: Vec<String> = (0..300).map(|n| format!("{n}.0")).collect();
+    let text = squares("", &format!("[{}]", values.join(", "))).replace("'test.square'", "'test.sleep'\nms = 0");
+    POLLS.lock().unwrap().clear();
+    let (state, ..) = run(&text, &[], Cancel::default()).await;
+    let id = state.header.unwrap().run;
+    let polls: Vec<(u64, bool)> =
+        POLLS.lock().unwrap().iter().filter(|(of, ..)| *of == id).map(|(_, n, again)| (*n, *again)).collect();
+    let began: Vec<u64> = polls.iter().take(300).filter(|(_, again)| !again).map(|(n, _)| *n).collect();
+    assert!(polls.len() == 600 && began.into_iter().eq(0..300), "{polls:?}");
 }
 
 #[tokio::test]

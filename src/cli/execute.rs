@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record};
+use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record, usage};
 use crate::graph::{Compiled, Plan};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
@@ -101,7 +101,8 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     if let (Some(notice), false) = (connected.as_ref().and_then(|c| c.notice.as_ref()), settings.quiet) {
         terminal::err(&format!("note: {notice}\n"));
     }
-    let model = connected.as_ref().and_then(|c| c.model.clone());
+    let spent = usage(&run).tokens();
+    let model = connected.as_ref().and_then(|c| c.for_run(plan.max_tokens_per_run, spent));
     let identity = model.as_ref().map(|m| m.identity());
     let cancel = Cancel::default();
     // A log and a bar would write over each other.
@@ -133,6 +134,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let ended = run.ended.is_some().then(|| WallClock.now());
     let mut record = run_record(&run, started, ended);
     record.model = identity;
+    record.currency = connected.as_ref().and_then(Connected::currency);
     record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
     record.completeness = outputs::<Completeness>(&plan, &run);
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };

@@ -17,8 +17,8 @@ use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
-    Begun, Cancel, Checkpoint, Closed, Event, Invocation, ModelMode, Outcome, Run, Shelf, Surroundings, live as drive,
-    read_checkpoint, run_record,
+    Begun, Cancel, Checkpoint, Closed, Event, Invocation, Outcome, Run, Shelf, Surroundings, live as drive,
+    read_checkpoint, run_record, usage,
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::files::WallClock;
@@ -63,7 +63,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         Some(state) if is_live => Some(state.live(&plan.name, &invocation.path).map_err(Failure::run)?),
         _ => None,
     };
-    let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, environment, state.zip(kept), folder)?);
+    let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?);
     let (checkpoint, earlier) = desk.take_up(fresh)?;
     let on_terminal = std::io::stderr().is_terminal();
     let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;
@@ -116,7 +116,6 @@ struct Desk {
     plan: Arc<Plan>,
     invocation: Invocation,
     settings: Settings,
-    environment: Environment,
     /// Where runs are kept, and how many.
     state: Option<(StateDir, usize)>,
     /// What outlives the process; of live graphs only.
@@ -144,16 +143,16 @@ impl Desk {
         plan: Arc<Plan>,
         invocation: Invocation,
         settings: Settings,
-        environment: Environment,
+        environment: &Environment,
         state: Option<(StateDir, usize)>,
         folder: Option<LiveDir>,
     ) -> Result<Desk, Failure> {
-        let connected = model_of(&plan, &invocation.model, None, false, &environment)?;
+        let connected = model_of(&plan, &invocation.model, None, false, environment)?;
         if let (Some(notice), false) = (connected.as_ref().and_then(|c| c.notice.as_ref()), settings.quiet) {
             terminal::err(&format!("note: {notice}\n"));
         }
         let (to_stdout, books) = Default::default();
-        Ok(Desk { plan, invocation, settings, environment, state, folder, connected, to_stdout, books })
+        Ok(Desk { plan, invocation, settings, state, folder, connected, to_stdout, books })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -261,6 +260,7 @@ impl Desk {
         record.coverage = outputs::<Summary>(&self.plan, run).into_iter().flat_map(|s| s.coverage).collect();
         record.completeness = outputs::<Completeness>(&self.plan, run);
         record.model = self.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
+        record.currency = self.connected.as_ref().and_then(Connected::currency);
         let reports: Vec<Report> = outputs(&self.plan, run);
         let mut places: Vec<String> = outputs::<Written>(&self.plan, run).into_iter().map(|w| w.path).collect();
         if places.iter().any(|place| place == "-") {
@@ -333,13 +333,8 @@ impl Shelf for Desk {
         made.map_err(|error| terminal::err(&format!("warning: `{node}` can keep nothing: {error}\n"))).ok()
     }
 
-    fn model(&self) -> Option<Arc<dyn Model>> {
-        let known = self.connected.as_ref()?.model.clone()?;
-        // The deadline is one of each run, so each run has a model of its own; a tape is one for all.
-        match self.invocation.model {
-            ModelMode::Live => model_of(&self.plan, &ModelMode::Live, None, false, &self.environment).ok()??.model,
-            _ => Some(known),
-        }
+    fn model(&self, run: &Run) -> Option<Arc<dyn Model>> {
+        self.connected.as_ref()?.for_run(self.plan.max_tokens_per_run, usage(run).tokens())
     }
 
     fn ended(&self, run: &Run, outcome: Outcome) {

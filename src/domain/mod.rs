@@ -15,6 +15,7 @@ mod span;
 mod status;
 mod summary;
 mod time;
+mod usage;
 mod window;
 
 pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity};
@@ -35,4 +36,5 @@ pub use span::{Span, Wait};
 pub use status::{ServiceState, ServiceSummary, Status};
 pub use summary::{Coverage, Insights, Stat, Summary};
 pub use time::Timestamp;
+pub use usage::Usage;
 pub use window::{ClosedBy, Position, WindowRecord, WindowSpan};

@@ -1,7 +1,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Coverage, Delivery, Episode, Figure, Incident, Timestamp, WindowRecord, WordingSource};
+use super::{
+    Completeness, Coverage, Delivery, Episode, Figure, Incident, Timestamp, Usage, WindowRecord, WordingSource,
+};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,12 @@ pub struct RunRecord {
     /// The model that was asked; `None` when templates worded everything.
     pub model: Option<ModelIdentity>,
     pub calls: Vec<ModelCall>,
+    /// All calls together; those of a recommendation are with its wording.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub usage: Usage,
+    /// Of every cost, where the user named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     pub wordings: Vec<WordingRecord>,
     /// What was sent to the world, and what could not be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,14 +190,26 @@ pub struct ModelCall {
     pub cost: Option<Figure>,
 }
 
+impl ModelCall {
+    /// The outcome of a call that was answered.
+    pub const ANSWERED: &str = "ok";
+
+    pub fn is_answered(&self) -> bool {
+        self.outcome == ModelCall::ANSWERED
+    }
+}
+
 /// Where the words of one recommendation come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WordingRecord {
     pub recommendation: String,
     pub source: WordingSource,
     /// Times the model was asked again after a rejected draft.
     pub repairs: u32,
+    /// What its calls took, the first and those of the repairs.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub usage: Usage,
     /// Edits of syntax that made a reply readable, and literals that were bound to facts.
     pub ledger: Vec<String>,
     /// Why drafts were rejected, or why no draft came.

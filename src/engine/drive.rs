@@ -2,8 +2,10 @@
 //! and journals every event before anything outside can see its effect.
 
 use std::collections::VecDeque;
+use std::future::{poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -23,6 +25,10 @@ use crate::port::{Clock, Journal, Memory, Model};
 
 /// Steps that are journaled in one write at most.
 const GROUP: usize = 64;
+
+/// Tasks that are started before the runtime has its turn: a thousand of them may take long to set about their work, and
+/// what the first wait for is to be on its way meanwhile.
+const STARTED_AT_ONCE: usize = 16;
 
 /// What the driver needs of the world.
 pub struct World {
@@ -121,6 +127,7 @@ impl Driver {
                 }
                 None => {}
             }
+            self.start_all().await;
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Outcome::Interrupted,
@@ -139,7 +146,7 @@ impl Driver {
         }
     }
 
-    /// Takes in all events at hand, journals them in one write, and only then starts what they lead to.
+    /// Takes in all events at hand and journals them in one write; only then may start what they lead to.
     fn settle(&mut self) -> Result<(), Diverged> {
         let mut actions = Vec::new();
         while let Some(event) = self.events.pop_front() {
@@ -151,10 +158,6 @@ impl Driver {
             actions.drain(..).for_each(|action| self.take_up(action));
         }
         self.log.flush();
-        let starts = std::mem::take(&mut self.starts);
-        if self.run.ended.is_none() {
-            starts.into_iter().for_each(|action| self.start(action));
-        }
         Ok(())
     }
 
@@ -181,16 +184,34 @@ impl Driver {
         self.starts.push(action);
     }
 
-    fn start(&mut self, action: Action) {
+    /// Starts what is due. Each task is polled once, in the order of the graph and of the items, before any is polled
+    /// again: what they ask of the world first, they ask in that order, however fast the world is.
+    async fn start_all(&mut self) {
+        let starts = std::mem::take(&mut self.starts);
+        for (before, action) in starts.into_iter().enumerate() {
+            if before % STARTED_AT_ONCE == STARTED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            if let Some(mut future) = self.future_of(action) {
+                let step = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+                self.running.push(match step {
+                    Poll::Ready(step) => ready(step).boxed(),
+                    Poll::Pending => future,
+                });
+            }
+        }
+    }
+
+    fn future_of(&mut self, action: Action) -> Option<BoxFuture<'static, Step>> {
         match action {
             Action::Pass => {
-                let Some(stream) = self.stream.take() else { return };
+                let stream = self.stream.take()?;
                 let pass = run_apart(self.plan.clone(), stream, self.log.watcher.clone(), self.cancel.clone());
-                self.running.push(pass.map(Step::Passed).boxed());
+                Some(pass.map(Step::Passed).boxed())
             }
             Action::Start { node, item, attempt, input, .. } => {
-                let Some(planned) = self.plan.nodes.get(node) else { return };
-                let Some(task) = planned.task.clone() else { return };
+                let planned = self.plan.nodes.get(node)?;
+                let task = planned.task.clone()?;
                 let model = if planned.kind.uses_model { self.model.clone() } else { None };
                 let header = self.run.header.as_ref();
                 let (id, window) = header.map(|h| (h.run.clone(), h.window.clone())).unwrap_or_default();
@@ -198,9 +219,9 @@ impl Driver {
                 let mut cx = cx.within(id, window, self.memory.clone());
                 (cx.synced, cx.resumed) = (self.log.is_synced(), self.resumed);
                 let name = planned.name.clone();
-                self.running.push(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed());
+                Some(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed())
             }
-            Action::GiveUp { .. } | Action::End => {}
+            Action::GiveUp { .. } | Action::End => None,
         }
     }
 

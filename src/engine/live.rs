@@ -36,8 +36,8 @@ pub trait Shelf: Send + Sync {
     fn save(&self, checkpoint: &[u8]) -> Result<(), String>;
     /// A folder of the source's own; `None` where no state is kept.
     fn folder(&self, node: &str) -> Option<PathBuf>;
-    /// A model for the next run; `None`: templates word it.
-    fn model(&self) -> Option<Arc<dyn Model>>;
+    /// A model for this run, which an earlier process may have begun; `None`: templates word it.
+    fn model(&self, run: &Run) -> Option<Arc<dyn Model>>;
     /// A run has come to its end, or was left.
     fn ended(&self, run: &Run, outcome: Outcome);
 }
@@ -225,7 +225,7 @@ async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared:
     let world = World {
         journal,
         clock: around.clock.clone(),
-        model: around.shelf.model(),
+        model: around.shelf.model(&run),
         memory: Some(Arc::new(shared.clone())),
         watcher: around.watcher.clone(),
         cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process

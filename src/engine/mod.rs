@@ -25,6 +25,6 @@ pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
 pub use folding::SetClock;
 pub use history::{Given, History, Seen, history, survey};
 pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint, rehearse};
-pub use record::run_record;
+pub use record::{run_record, usage};
 pub use state::{Action, Diverged, Run};
 pub use watch::{Cancel, Watcher};

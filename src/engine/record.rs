@@ -1,9 +1,10 @@
 //! The run record, from the state of a run.
 
 use super::state::Run;
-use crate::domain::{Note, RunRecord, RunStatus, Timestamp};
+use crate::domain::{Note, RunRecord, RunStatus, Timestamp, Usage};
 
-/// What the state knows of a run. Coverage, completeness and the model's identity are the caller's to add: the engine knows neither.
+/// What the state knows of a run. Coverage, completeness, the model's identity and the currency of its
+/// costs are the caller's to add: the engine knows none of them.
 pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> RunRecord {
     let header = run.header.as_ref();
     let mut calls = Vec::new();
@@ -47,6 +48,8 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         completeness: Vec::new(),
         tasks,
         model: None,
+        usage: usage(run),
+        currency: None,
         calls,
         wordings,
         deliveries,
@@ -54,4 +57,10 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         insufficient,
         incidents,
     }
+}
+
+/// What asking a model took so far, in earlier processes too.
+pub fn usage(run: &Run) -> Usage {
+    let calls = run.notes.iter().filter_map(|note| if let Note::Call(call) = note { Some(call) } else { None });
+    calls.collect()
 }

@@ -1,6 +1,7 @@
 //! Text → plan. Collects every fault of the file before it gives up.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use schemars::SchemaGenerator;
 use toml::Spanned;
@@ -261,7 +262,9 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     let window = file.window.clone();
     let by_name = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
     let fingerprint = short(&print);
-    Compiled { plan: Plan { name, language: file.language, window, nodes, dag, fingerprint, by_name }, stream }
+    let max_tokens_per_run = file.max_tokens_per_run.map(NonZeroU64::get);
+    let plan = Plan { name, language: file.language, max_tokens_per_run, window, nodes, dag, fingerprint, by_name };
+    Compiled { plan, stream }
 }
 
 /// 128 bits of a hash as hexadecimal digits.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::Range;
 
 use schemars::JsonSchema;
@@ -21,6 +22,7 @@ pub const RESERVED: [&str; 6] = ["kind", "inputs", "each", "timeout", "retry", "
 pub struct GraphFile<'a> {
     pub name: Option<String>,
     pub language: Language,
+    pub max_tokens_per_run: Option<NonZeroU64>,
     pub window: Option<Windowing>,
     /// In the order of the file.
     pub nodes: Vec<WrittenNode<'a>>,
@@ -142,6 +144,11 @@ pub struct Head {
     /// Language of every sentence that the run writes.
     #[serde(default)]
     pub language: Language,
+    /// Tokens that a model may take in a run, those of prompts and of repairs included; a graph with a `[window]` has a
+    /// run per window. The recommendations that they do not cover are worded by templates: the most urgent are asked for
+    /// first. LLM_MAX_TOKENS_PER_RUN bounds them too.
+    #[serde(default)]
+    pub max_tokens_per_run: Option<NonZeroU64>,
     /// Cuts the stream into windows of event time, each of which has a report of its own.
     #[serde(default)]
     pub window: Option<Windowing>,
@@ -233,7 +240,8 @@ pub fn parse<'a>(
     let mut entries: Vec<_> = table.into_iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     let nodes = entries.into_iter().map(|(name, value)| node(name, value, source, &mut faults)).collect();
-    Ok((GraphFile { name: head.name, language: head.language, window: head.window, nodes }, faults))
+    let Head { name, language, max_tokens_per_run, window } = head;
+    Ok((GraphFile { name, language, max_tokens_per_run, window, nodes }, faults))
 }
 
 /// One node, as far as it can be read: other nodes must not be blamed for what is wrong here.

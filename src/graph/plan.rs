@@ -22,6 +22,8 @@ pub struct Compiled {
 pub struct Plan {
     pub name: String,
     pub language: Language,
+    /// What a model may take in a run. Not part of the fingerprint: it decides whom a model words, and nothing else.
+    pub max_tokens_per_run: Option<u64>,
     /// `None`: the whole input is one window.
     pub window: Option<Windowing>,
     pub nodes: Vec<PlanNode>,

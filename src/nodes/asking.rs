@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ModelCall, Note, Recommendation, Words};
+use crate::domain::{ModelCall, Note, Recommendation, Usage, Words};
 use crate::node::{Cx, TaskError};
 use crate::port::{Model, ModelError, ModelReply, ModelRequest};
 use crate::wording::{Prompt, wording_schema};
@@ -37,11 +37,16 @@ impl Kept {
     }
 }
 
-/// The reply, or why there is none; the report comes out either way.
+/// The reply, or why there is none; the report comes out either way. What it took is added to `usage`.
 ///
 /// # Errors
 /// A replay without this request: a replay has to be the recorded run.
-pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<Result<ModelReply, String>, TaskError> {
+pub(super) async fn ask(
+    cx: &Cx,
+    model: &dyn Model,
+    prompt: &Prompt,
+    usage: &mut Usage,
+) -> Result<Result<ModelReply, ModelError>, TaskError> {
     let request = ModelRequest {
         asked_by: cx.task.clone(),
         system: prompt.system.clone(),
@@ -54,7 +59,7 @@ pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<R
     let mut call = ModelCall {
         asked_by: request.asked_by,
         attempts: 0, // an error does not say how many
-        outcome: "ok".to_string(),
+        outcome: ModelCall::ANSWERED.to_string(),
         prompt_tokens: 0,
         completion_tokens: 0,
         elapsed_ms: 0,
@@ -62,23 +67,21 @@ pub(super) async fn ask(cx: &Cx, model: &dyn Model, prompt: &Prompt) -> Result<R
         cached: false,
         cost: None,
     };
-    match answer {
+    match &answer {
         Ok(reply) => {
             call.attempts = reply.attempts;
             call.prompt_tokens = reply.prompt_tokens;
             call.completion_tokens = reply.completion_tokens;
             call.elapsed_ms = reply.elapsed_ms;
-            (call.stand_in, call.cached) = (reply.stand_in.clone(), reply.cached);
-            cx.note(Note::Call(call));
-            Ok(Ok(reply))
+            (call.stand_in, call.cached, call.cost) = (reply.stand_in.clone(), reply.cached, reply.cost);
         }
-        Err(error @ ModelError::Replay(_)) => Err(TaskError::Permanent(error.to_string())),
-        Err(error) => {
-            call.outcome = error.to_string();
-            cx.note(Note::Call(call));
-            Ok(Err(error.to_string()))
-        }
+        Err(ModelError::Replay(why)) => return Err(TaskError::Permanent(why.clone())),
+        Err(ModelError::Budget(_)) => return Ok(answer), // no call; the wording's record says why
+        Err(error) => call.outcome = error.to_string(),
     }
+    usage.add(&call);
+    cx.note(Note::Call(call));
+    Ok(answer)
 }
 
 /// A model of scripted answers, for the tests of both kinds.
@@ -122,8 +125,7 @@ pub(super) mod scripted {
             completion_tokens: 20,
             attempts: 1,
             elapsed_ms: 5,
-            stand_in: None,
-            cached: false,
+            ..ModelReply::default()
         }
     }
 

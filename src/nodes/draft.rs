@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::asking::{Kept, ask};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
-use crate::domain::{FactValue, Recommendation};
+use crate::domain::{FactValue, Recommendation, Usage};
 use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 use crate::port::ModelReply;
 use crate::wording::{BadPrompt, Prompt, PromptTemplate, legible};
 
 /// Asks the model to word one recommendation. What it answers is not looked at here; `validate` does that.
 ///
-/// Without a model, or when the model cannot be reached, the draft carries the recommendation alone and its template
-/// words it. A host, service or other name that is not 1 to 64 of the characters `A-Z a-z 0-9 . _ : / @ -` is never
+/// Without a model, or when the model cannot be reached, or when the tokens that a run may take (`max_tokens_per_run` of
+/// the graph) do not cover the request, the draft carries the recommendation alone and its template words it. A host, service or other name that is not 1 to 64 of the characters `A-Z a-z 0-9 . _ : / @ -` is never
 /// sent to a model; such a recommendation keeps its template too.
 ///
 /// In a graph with `[window]` the model is asked when an episode that the recommendation answers has opened or escalated,
@@ -66,6 +66,17 @@ pub struct Draft {
     /// What an earlier window kept, where the model need not be asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<Kept>,
+    /// What it took to ask.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub usage: Usage,
+}
+
+impl Draft {
+    /// What the template words, unless the rest is filled in.
+    pub(super) fn of(recommendation: Recommendation) -> Draft {
+        let usage = Usage::default();
+        Draft { recommendation, prompt: None, reply: None, failure: None, remembered: None, usage }
+    }
 }
 
 pub struct Drafting {
@@ -89,9 +100,8 @@ impl Task for Drafting {
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<Draft, TaskError> {
-        let recommendation = input.recommendation;
-        let remembered = Kept::recall(&recommendation, cx);
-        let mut draft = Draft { recommendation, prompt: None, reply: None, failure: None, remembered };
+        let mut draft = Draft::of(input.recommendation);
+        draft.remembered = Kept::recall(&draft.recommendation, cx);
         if draft.remembered.is_some() {
             return Ok(draft);
         }
@@ -103,9 +113,9 @@ impl Task for Drafting {
         match self.template.render(&draft.recommendation, cx.language, self.max_tokens) {
             Err(bad) => draft.failure = Some(format!("the prompt cannot be filled in, at line {}: {bad}", bad.line)),
             Ok(prompt) => {
-                match ask(cx, model.as_ref(), &prompt).await? {
+                match ask(cx, model.as_ref(), &prompt, &mut draft.usage).await? {
                     Ok(reply) => draft.reply = Some(reply),
-                    Err(why) => draft.failure = Some(why),
+                    Err(why) => draft.failure = Some(why.to_string()),
                 }
                 draft.prompt = Some(prompt);
             }
@@ -115,7 +125,7 @@ impl Task for Drafting {
 
     fn fallback(&self, input: Input) -> Option<Draft> {
         let failure = Some("the task that asks the model failed".to_string()); // the run record has why
-        Some(Draft { recommendation: input.recommendation, prompt: None, reply: None, failure, remembered: None })
+        Some(Draft { failure, ..Draft::of(input.recommendation) })
     }
 }
 
@@ -185,9 +195,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_model_nothing_is_said() {
         let (draft, notes) = run(recommendation(), Language::En, None).await;
-        let nothing =
-            Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None, remembered: None };
-        assert_eq!((draft, notes), (Ok(nothing), vec![]));
+        assert_eq!((draft, notes), (Ok(Draft::of(recommendation())), vec![]));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Note, Recommendation, WordingRecord, WordingSource};
 use crate::node::{Assets, Cx, Task, TaskError};
-use crate::port::ModelReply;
+use crate::port::{ModelError, ModelReply};
 use crate::wording::grounding::ground;
 use crate::wording::{Grounded, Rejection, Wording, judge, legible};
 
@@ -22,7 +22,8 @@ use crate::wording::{Grounded, Rejection, Wording, judge, legible};
 ///   every sentence holds a slot or only words of the planned one. The longest sentence has 400 characters, or 100 more
 ///   than the planned one
 ///
-/// A rejected answer is asked for again with the reasons, at most `max_repairs` times; then the template of the
+/// A rejected answer is asked for again with the reasons, at most `max_repairs` times and as far as the tokens of the run
+/// go (`max_tokens_per_run` of the graph); then the template of the
 /// playbook words the recommendation. Nothing else of the recommendation ever changes. How it was worded is in the run
 /// record.
 ///
@@ -70,6 +71,7 @@ impl Task for Validating {
             recommendation: draft.recommendation.id.clone(),
             source: WordingSource::Template,
             repairs: 0,
+            usage: draft.usage.clone(),
             ledger: Vec::new(),
             rejected: draft.failure.iter().map(|why| legible(why, 300)).collect(),
         };
@@ -107,6 +109,7 @@ impl Validating {
             let about = &draft.recommendation;
             let reasons = match judge(&reply.text, reply.finish_reason.as_deref(), about, cx.language) {
                 Ok(grounded) => {
+                    judged(draft, Some(&reply), cx);
                     Kept { slots: Some(grounded.slots.clone()) }.note(about, cx);
                     return Ok(Some(grounded));
                 }
@@ -117,14 +120,24 @@ impl Validating {
             if record.repairs >= self.max_repairs {
                 Kept { slots: None }.note(about, cx); // asked often enough, until there is something new to say
             } else {
-                record.repairs += 1;
-                match ask(cx, model.as_ref(), &prompt.again(&reply.text, &reasons)).await? {
+                let answer = ask(cx, model.as_ref(), &prompt.again(&reply.text, &reasons), &mut record.usage).await?;
+                record.repairs += u32::from(!matches!(answer, Err(ModelError::Budget(_))));
+                match answer {
                     Ok(reply) => latest = Some(reply),
-                    Err(why) => record.rejected.push(legible(&why, 300)),
+                    Err(why) => record.rejected.push(legible(&why.to_string(), 300)),
                 }
             }
         }
+        judged(draft, None, cx);
         Ok(None)
+    }
+}
+
+/// Tells the model what became of the draft that it gave.
+fn judged(draft: &Draft, accepted: Option<&ModelReply>, cx: &Cx) {
+    let ticket = draft.reply.as_ref().and_then(|reply| reply.ticket.as_deref());
+    if let (Some(ticket), Some(model)) = (ticket, cx.model()) {
+        model.judged(ticket, accepted);
     }
 }
 
@@ -176,7 +189,7 @@ mod tests {
     use crate::domain::{
         ClosedBy, Episode, FactValue, Figure, Language, ModelCall, Timestamp, WindowRecord, WindowSpan, Words,
     };
-    use crate::port::{Files, Memory, Model, ModelError};
+    use crate::port::{Files, Memory, Model};
     use crate::wording::Prompt;
 
     const GOOD: &str = r#"{"action": "Bring {target} to {parameter.replicas} replicas.",
@@ -185,7 +198,7 @@ mod tests {
 
     fn draft(reply: Option<ModelReply>) -> Draft {
         let prompt = Some(Prompt { system: "s".into(), user: "u".into(), max_tokens: 400 });
-        Draft { recommendation: recommendation(), prompt, reply, failure: None, remembered: None }
+        Draft { prompt, reply, ..Draft::of(recommendation()) }
     }
 
     struct Outcome {
@@ -283,8 +296,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_reply_the_template_words_it() {
         use WordingSource::Template;
-        let alone =
-            Draft { recommendation: recommendation(), prompt: None, reply: None, failure: None, remembered: None };
+        let alone = Draft::of(recommendation());
         check(alone.clone(), None, (Template, 0, &[])).await;
         let failed = Draft { failure: Some("no answer in time: 30 s".into()), ..alone };
         check(failed, Some(vec![]), (Template, 0, &["no answer in time: 30 s"])).await;

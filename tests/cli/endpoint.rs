@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 pub const SIGN: &str = "Soon, ";
 /// Requests about this are answered with a figure at first, which is rejected, and properly when asked again.
 pub const STUBBORN: &str = "raise-memory-limit";
+/// Tokens of each request and its answer together.
+pub const TAKEN: u64 = 800;
 
 pub struct Endpoint {
     url: String,
@@ -134,6 +136,6 @@ fn answer(body: &Value) -> Value {
         "object": "chat.completion",
         "model": body["model"],
         "choices": [{ "index": 0, "message": { "role": "assistant", "content": content }, "finish_reason": "stop" }],
-        "usage": { "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 },
+        "usage": { "prompt_tokens": TAKEN - 100, "completion_tokens": 100, "total_tokens": TAKEN },
     })
 }

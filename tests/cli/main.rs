@@ -3,6 +3,7 @@
 
 mod aspects;
 mod backtest;
+mod budget;
 mod cassettes;
 mod doctor;
 mod endpoint;

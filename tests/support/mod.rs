@@ -35,6 +35,9 @@ pub static KINDS: [Kind; 10] = [
 /// How often tasks ran, by the name of the task.
 pub static RUNS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
+/// By run: which item of `test.sleep` began, and which went on.
+pub static POLLS: Mutex<Vec<(String, u64, bool)>> = Mutex::new(Vec::new());
+
 fn count(cx: &Cx, tag: &str) {
     *RUNS.lock().unwrap().entry(format!("{tag}/{}", cx.task)).or_default() += 1;
 }
@@ -315,8 +318,10 @@ impl Task for Sleep {
     fn new(config: SleepConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
         Ok(Sleep(config))
     }
-    async fn run(&self, input: SquareInput, _: &Cx) -> Result<Item, TaskError> {
+    async fn run(&self, input: SquareInput, cx: &Cx) -> Result<Item, TaskError> {
+        POLLS.lock().unwrap().push((cx.run.clone(), input.item.n as u64, false));
         tokio::time::sleep(Duration::from_millis(self.0.ms)).await;
+        POLLS.lock().unwrap().push((cx.run.clone(), input.item.n as u64, true));
         Ok(input.item)
     }
 }

@@ -46,6 +46,9 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     if !report.recommendations.is_empty() {
         last.push(("Wording", wording(report, record)));
     }
+    if !record.usage.is_none() {
+        last.push(("Model", usage(record)));
+    }
     let unfinished: Vec<&TaskRecord> = record.tasks.iter().filter(|task| task.outcome != TaskOutcome::Done).collect();
     if !unfinished.is_empty() {
         last.push(("Missing", tasks(&unfinished)));
@@ -263,6 +266,33 @@ fn answerers(record: &RunRecord) -> Vec<&ModelIdentity> {
         }
     }
     names
+}
+
+/// What asking the model took: calls, tokens, money, and what went not as it should.
+fn usage(record: &RunRecord) -> String {
+    let usage = &record.usage;
+    let mut parts = vec![counted(usage.calls, "call")];
+    let mut some = |count: u64, text: String| parts.extend((count > 0).then_some(text));
+    some(usage.cached, format!("{} kept from earlier runs", counted(usage.cached, "answer")));
+    let (tokens, out) = (usage.tokens(), usage.completion_tokens);
+    some(tokens, format!("{} ({out} of them written)", counted(tokens, "token")));
+    if let Some(cost) = usage.cost {
+        let currency = record.currency.as_deref().map_or_else(String::new, |text| format!(" {}", safe(text)));
+        parts.push(format!("cost {}{currency}", money(cost.get())));
+    }
+    let mut some = |count: u64, text: String| parts.extend((count > 0).then_some(text));
+    some(usage.retries, format!("{} {}", usage.retries, if usage.retries == 1 { "retry" } else { "retries" }));
+    some(usage.fallbacks, format!("{} by a stand-in", usage.fallbacks));
+    some(usage.failed, format!("{} failed", usage.failed));
+    let repairs: u64 = record.wordings.iter().map(|wording| u64::from(wording.repairs)).sum();
+    some(repairs, counted(repairs, "repair"));
+    parts.join(", ")
+}
+
+/// To the hundredth; of less than one, three digits that matter.
+fn money(amount: f64) -> String {
+    let places = if amount > 0.0 { (2.0 - amount.log10().floor()).clamp(2.0, 9.0) } else { 2.0 };
+    format!("{amount:.*}", places as usize)
 }
 
 /// Why a template had to word it.

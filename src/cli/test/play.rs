@@ -69,10 +69,9 @@ impl Seen {
 pub fn play(case: &Case<'_>, compiled: Compiled) -> Result<Played, Faults> {
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
-    let connected = model(case)?;
     let shelf = Arc::new(Desk {
         plan: plan.clone(),
-        model: connected.as_ref().and_then(|connected| connected.model.clone()),
+        connected: model(case)?,
         begun: AtomicU64::new(1),
         seen: Mutex::default(),
     });
@@ -88,7 +87,7 @@ pub fn play(case: &Case<'_>, compiled: Compiled) -> Result<Played, Faults> {
         let world = World {
             journal: None,
             clock: Arc::new(SetClock::default()),
-            model: shelf.model(),
+            model: shelf.model(&Run::default()),
             memory: None,
             watcher,
             cancel: Cancel::default(),
@@ -99,7 +98,7 @@ pub fn play(case: &Case<'_>, compiled: Compiled) -> Result<Played, Faults> {
         None
     });
     runtime.shutdown_background();
-    let left_over = connected.map_or(Ok(Vec::new()), |c| c.finish()).map_err(|fault| vec![fault])?;
+    let left_over = shelf.connected.as_ref().map_or(Ok(Vec::new()), Connected::finish).map_err(|fault| vec![fault])?;
     let seen = std::mem::take(&mut *shelf.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     Ok(Played { plan, seen, fault: fault.map(|fault| *fault), left_over })
 }
@@ -136,7 +135,7 @@ impl Watcher for Quiet {}
 /// Keeps in memory what comes of each window.
 struct Desk {
     plan: Arc<Plan>,
-    model: Option<Arc<dyn Model>>,
+    connected: Option<Connected>,
     begun: AtomicU64,
     seen: Mutex<Vec<Seen>>,
 }
@@ -151,11 +150,12 @@ impl Shelf for Desk {
     fn folder(&self, _: &str) -> Option<PathBuf> {
         None
     }
-    fn model(&self) -> Option<Arc<dyn Model>> {
-        self.model.clone()
+    fn model(&self, _: &Run) -> Option<Arc<dyn Model>> {
+        self.connected.as_ref()?.for_run(self.plan.max_tokens_per_run, 0)
     }
     fn ended(&self, run: &Run, outcome: Outcome) {
-        let seen = Seen::of(&self.plan, run, outcome, self.model.as_ref());
+        let model = self.connected.as_ref().and_then(|connected| connected.model.as_ref());
+        let seen = Seen::of(&self.plan, run, outcome, model);
         self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(seen);
     }
 }

@@ -6,7 +6,7 @@ super::codes! {
         "The file is not readable, or a line of it is not of the form `NAME=value`; the line is left out.",
         "Mend the line, or quote its value. The line itself is not shown, since it may hold a credential.";
     SETTING = "AG0203", "a variable has a value that is not usable",
-        "A limit such as LLM_TIMEOUT is not a number in its range, or a base URL is not an http or https URL.",
+        "A limit such as LLM_TIMEOUT or a price is not a number in its range, LLM_CACHE is neither `on` nor `off`, or a base URL is not an http or https URL.",
         "Write a value as the message describes; .env.example lists the variables.";
     KEY = "AG0204", "a key that no request can carry",
         "A key or another header value has spaces, line breaks or characters outside visible ASCII: most often it was pasted with more than the key.",

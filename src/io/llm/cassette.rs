@@ -35,6 +35,9 @@ pub(super) struct Header {
     /// The endpoints behind the first, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Recorded>,
+    /// The environment's bound on the tokens of a run: which requests there are depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens_per_run: Option<u64>,
 }
 
 /// An endpoint of a recording.
@@ -197,6 +200,7 @@ mod tests {
             model: "m".into(),
             dialect: "custom".into(),
             fallbacks: Vec::new(),
+            max_tokens_per_run: None,
         };
         let tasks = ["w[10]", "w[2]", "v", "w[2]"];
         let interactions = tasks

@@ -16,6 +16,7 @@ use super::environment::Environment;
 use super::exchange::FailureKind;
 use super::fallback::Fallback;
 use super::ladder::{self, Features, Memory};
+use super::layers::Layers;
 use super::network::{FirstCall, Network};
 use super::reply;
 use super::service::{Answered, Requests, Stopped, Wire, locked};
@@ -42,12 +43,16 @@ pub enum Mode {
 }
 
 /// A model, and what has to be done when the run is over.
+#[derive(Default)]
 pub struct Connected {
     /// `None`: no model is configured, templates word the report.
     pub model: Option<Arc<dyn Model>>,
     /// One line for the user.
     pub notice: Option<String>,
+    /// The endpoints of the run, in the order in which they are asked.
+    chats: Vec<Arc<ChatModel>>,
     tape: Option<Arc<Mutex<Tape>>>,
+    layers: Layers,
 }
 
 impl std::fmt::Debug for Connected {
@@ -62,51 +67,77 @@ impl std::fmt::Debug for Connected {
 /// # Errors
 /// AG0201 to AG0204 and AG0221 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
 pub fn connect(environment: &Environment, mode: Mode) -> Result<Connected, Diagnostic> {
-    let (endpoints, tape) = match mode {
+    let (endpoints, tape, layers) = match mode {
         Mode::Live => match Endpoint::all_from_environment(environment)? {
-            endpoints if !endpoints.is_empty() => (endpoints, Tape::Off),
+            endpoints if !endpoints.is_empty() => {
+                let layers = Layers::live(environment, &endpoints)?;
+                (endpoints, Tape::Off, layers)
+            }
             _ => {
                 let notice = "no model is configured (.env.example says how): templates word the recommendations";
-                return Ok(Connected { model: None, notice: Some(notice.to_string()), tape: None });
+                return Ok(Connected { notice: Some(notice.to_string()), ..Connected::default() });
             }
         },
         Mode::Record { path, spool, resume } => {
             let endpoints = Endpoint::all_from_environment(environment)?;
-            let header = header_of(&endpoints).ok_or_else(|| {
+            let layers = Layers::recording(environment, &endpoints)?;
+            let header = header_of(&endpoints, layers.max_tokens_per_run).ok_or_else(|| {
                 Diagnostic::new(codes::model::NO_PROVIDER, "no model is configured, so there is nothing to record")
                     .help("set a key, or LLM_BASE_URL and LLM_MODEL; .env.example lists the variables")
             })?;
             let keys = endpoints.iter().filter_map(|e| e.key.clone()).collect();
             let recorder = Recorder::new(path, header, keys, spool.as_deref(), resume)?;
-            (endpoints, Tape::Record(Box::new(recorder)))
+            (endpoints, Tape::Record(Box::new(recorder)), layers)
         }
         Mode::Replay { path } => {
             let cassette = Cassette::read(&path)?;
+            let layers = Layers::replaying(cassette.header.max_tokens_per_run);
             let endpoints = cassette.header.endpoints().map(|recorded| recorded_endpoint(&recorded, &path));
-            (endpoints.collect::<Result<_, _>>()?, Tape::Replay(Player::new(cassette)))
+            (endpoints.collect::<Result<_, _>>()?, Tape::Replay(Player::new(cassette)), layers)
         }
     };
     let notice = endpoints.first().and_then(|endpoint| endpoint.notice.clone());
     let tape = Arc::new(Mutex::new(tape));
-    Ok(Connected { model: Some(model_of(endpoints, &tape)), notice, tape: Some(tape) })
+    let chats = chats_of(endpoints, &tape);
+    let model = layers.around(model_of(&chats), None, 0);
+    Ok(Connected { model: Some(model), notice, chats, tape: Some(tape), layers })
+}
+
+fn chats_of(endpoints: Vec<Endpoint>, tape: &Arc<Mutex<Tape>>) -> Vec<Arc<ChatModel>> {
+    let (first_call, count) = (FirstCall::default(), endpoints.len());
+    let chat = |(place, endpoint): (usize, Endpoint)| {
+        let seat = Seat { place, hands_over: place + 1 < count, first_call: first_call.clone() };
+        Arc::new(ChatModel::new(endpoint, tape.clone(), seat))
+    };
+    endpoints.into_iter().enumerate().map(chat).collect()
 }
 
 /// The one endpoint, or all of them as one model.
-fn model_of(endpoints: Vec<Endpoint>, tape: &Arc<Mutex<Tape>>) -> Arc<dyn Model> {
-    let live = locked(tape, |tape| matches!(tape, Tape::Off));
-    let (first_call, count) = (FirstCall::default(), endpoints.len());
-    let models = endpoints.into_iter().enumerate().map(|(place, endpoint)| {
-        let seat = Seat { place, hands_over: place + 1 < count, first_call: first_call.clone() };
-        Arc::new(ChatModel::new(endpoint, tape.clone(), seat)) as Arc<dyn Model>
-    });
-    let mut models: Vec<Arc<dyn Model>> = models.collect();
-    match models.len() {
-        1 => models.remove(0),
-        _ => Arc::new(Fallback::new(models, live)),
+fn model_of(chats: &[Arc<ChatModel>]) -> Arc<dyn Model> {
+    match chats {
+        [one] => one.clone(),
+        several => {
+            let live = several.iter().all(|chat| chat.timed);
+            Arc::new(Fallback::new(several.iter().map(|chat| chat.clone() as Arc<dyn Model>).collect(), live))
+        }
     }
 }
 
 impl Connected {
+    /// The model for a run whose graph bounds its tokens so, if it does, and of which earlier processes `spent` some. Live
+    /// calls have a deadline of each run; pace, connections and what was learnt of the endpoints are shared.
+    pub fn for_run(&self, max_tokens_per_run: Option<u64>, spent: u64) -> Option<Arc<dyn Model>> {
+        self.model.as_ref()?;
+        let first_call = FirstCall::default();
+        let chats: Vec<Arc<ChatModel>> = self.chats.iter().map(|chat| chat.for_another_run(&first_call)).collect();
+        Some(self.layers.around(model_of(&chats), max_tokens_per_run, spent))
+    }
+
+    /// What the user calls the money of costs.
+    pub fn currency(&self) -> Option<String> {
+        self.layers.currency()
+    }
+
     /// Ends the run. A recording writes its cassette, also when no exchange took place. A replay gives a line for each
     /// exchange that nothing asked for.
     ///
@@ -117,13 +148,14 @@ impl Connected {
     }
 }
 
-fn header_of(endpoints: &[Endpoint]) -> Option<Header> {
+fn header_of(endpoints: &[Endpoint], max_tokens_per_run: Option<u64>) -> Option<Header> {
     let (first, others) = endpoints.split_first()?;
     let name = |endpoint: &Endpoint| endpoint.dialect.name.to_string();
     let recorded = |e: &Endpoint| Recorded { provider: name(e), model: e.model.clone(), dialect: name(e) };
     let Recorded { provider, model, dialect } = recorded(first);
     let fallbacks = others.iter().map(recorded).collect();
-    Some(Header { version: VERSION, label: first.label.clone(), provider, model, dialect, fallbacks })
+    let label = first.label.clone();
+    Some(Header { version: VERSION, label, provider, model, dialect, fallbacks, max_tokens_per_run })
 }
 
 /// The endpoint that the header of a cassette stands for. Nothing is ever sent to its base URL.
@@ -150,7 +182,7 @@ fn recorded_endpoint(recorded: &Recorded, path: &std::path::Path) -> Result<Endp
 pub(super) struct ChatModel {
     identity: ModelIdentity,
     pub wire: Arc<Wire>,
-    memory: Memory,
+    memory: Arc<Memory>,
     /// Times are part of a reply, and a replay has to give the recorded run: with a tape they are 0 in both.
     timed: bool,
 }
@@ -172,10 +204,27 @@ impl ChatModel {
         let network = Network::new(&endpoint, closed, first_call);
         ChatModel {
             identity: endpoint.identity(),
-            memory: Memory::new(Features::of(endpoint.dialect), live),
+            memory: Arc::new(Memory::new(Features::of(endpoint.dialect), live)),
             timed: live,
             wire: Arc::new(Wire { network, tape, place, hands_over, base_url: endpoint.base_url }),
         }
+    }
+
+    /// The same model with a deadline of its own; with a tape, which is one for all runs, itself.
+    fn for_another_run(self: &Arc<Self>, first_call: &FirstCall) -> Arc<ChatModel> {
+        if !self.timed {
+            return self.clone();
+        }
+        let Wire { network, tape, place, hands_over, base_url } = &*self.wire;
+        let wire = Wire {
+            network: network.for_another_run(first_call.clone()),
+            tape: tape.clone(),
+            place: *place,
+            hands_over: *hands_over,
+            base_url: base_url.clone(),
+        };
+        let (identity, memory) = (self.identity.clone(), self.memory.clone());
+        Arc::new(ChatModel { identity, memory, timed: true, wire: Arc::new(wire) })
     }
 
     async fn ask(&self, request: &ModelRequest) -> Result<ModelReply, ModelError> {
@@ -219,8 +268,7 @@ impl ChatModel {
                 completion_tokens,
                 attempts,
                 elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
-                stand_in: None,
-                cached: false,
+                ..ModelReply::default()
             });
         }
     }

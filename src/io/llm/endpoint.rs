@@ -2,12 +2,14 @@
 //! table whose key or base URL is set.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use reqwest::Url;
 
 use super::dialect::{self, DIALECTS, Dialect};
 use super::environment::Environment;
+use super::limiter::Rates;
 use super::secret::Secret;
 use crate::diagnostic::{Code, Diagnostic, codes, did_you_mean};
 use crate::domain::ModelIdentity;
@@ -48,6 +50,8 @@ pub struct Limits {
     pub deadline: Duration,
     /// Exchanges at one time.
     pub concurrency: u32,
+    /// Exchanges and tokens in any minute.
+    pub rates: Rates,
     /// The first wait before another try, when the endpoint names none.
     pub backoff: Duration,
 }
@@ -58,6 +62,7 @@ impl Default for Limits {
             timeout: Duration::from_secs(30),
             deadline: Duration::from_secs(120),
             concurrency: 8,
+            rates: Rates::default(),
             backoff: Duration::from_millis(500),
         }
     }
@@ -69,16 +74,34 @@ impl Limits {
         Ok(Limits {
             timeout: seconds(environment, "LLM_TIMEOUT")?.unwrap_or(default.timeout),
             deadline: seconds(environment, "LLM_DEADLINE")?.unwrap_or(default.deadline),
-            concurrency: match environment.get("LLM_CONCURRENCY") {
-                None => default.concurrency,
-                Some(text) => text.trim().parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| {
-                    let message = format!("LLM_CONCURRENCY is `{}`, not a whole number from 1 to 1024", text.trim());
-                    Diagnostic::new(codes::model::SETTING, message).help("leave it out for 8")
-                })?,
+            concurrency: whole(environment, "LLM_CONCURRENCY", 1024, "leave it out for 8")?
+                .map_or(default.concurrency, NonZeroU32::get),
+            rates: Rates {
+                requests: whole(environment, "LLM_REQUESTS_PER_MINUTE", MOST, NO_BOUND)?,
+                tokens: whole(environment, "LLM_TOKENS_PER_MINUTE", MOST, NO_BOUND)?.map(NonZeroU64::from),
             },
             ..default
         })
     }
+}
+
+/// Of what is bounded by the minute or by the run.
+pub(super) const MOST: u32 = 1_000_000_000;
+pub(super) const NO_BOUND: &str = "leave it out for no bound";
+
+/// A whole number from 1 on.
+pub(super) fn whole(
+    environment: &Environment,
+    variable: &str,
+    most: u32,
+    help: &str,
+) -> Result<Option<NonZeroU32>, Diagnostic> {
+    let Some(text) = environment.get(variable) else { return Ok(None) };
+    let number: Option<NonZeroU32> = text.trim().parse().ok();
+    number.filter(|number| number.get() <= most).map(Some).ok_or_else(|| {
+        let message = format!("{variable} is `{}`, not a whole number from 1 to {most}", text.trim());
+        Diagnostic::new(codes::model::SETTING, message).help(help)
+    })
 }
 
 fn seconds(environment: &Environment, variable: &str) -> Result<Option<Duration>, Diagnostic> {
@@ -474,6 +497,11 @@ mod tests {
                 &[("OPENAI_API_KEY", KEY), ("LLM_CONCURRENCY", "0")],
                 "AG0203: LLM_CONCURRENCY is `0`, not a whole number from 1 to 1024 [leave it out for 8]",
             ),
+            (
+                &[("OPENAI_API_KEY", KEY), ("LLM_TOKENS_PER_MINUTE", "1e5")],
+                "AG0203: LLM_TOKENS_PER_MINUTE is `1e5`, not a whole number from 1 to 1000000000 \
+                 [leave it out for no bound]",
+            ),
         ];
         for (pairs, expected) in cases {
             assert_eq!(chosen(pairs), *expected, "{pairs:?}");
@@ -581,12 +609,20 @@ mod tests {
 
     #[test]
     fn limits_come_from_the_environment() {
-        let env = [("OPENAI_API_KEY", KEY), ("LLM_TIMEOUT", "1.5"), ("LLM_DEADLINE", " 60 "), ("LLM_CONCURRENCY", "2")];
+        let env = [
+            ("OPENAI_API_KEY", KEY),
+            ("LLM_TIMEOUT", "1.5"),
+            ("LLM_DEADLINE", " 60 "),
+            ("LLM_CONCURRENCY", "2"),
+            ("LLM_REQUESTS_PER_MINUTE", "30"),
+            ("LLM_TOKENS_PER_MINUTE", "100000"),
+        ];
         let endpoint = Endpoint::from_environment(&Environment::from_pairs(env)).unwrap().unwrap();
         let expected = Limits {
             timeout: Duration::from_millis(1500),
             deadline: Duration::from_secs(60),
             concurrency: 2,
+            rates: Rates { requests: NonZeroU32::new(30), tokens: NonZeroU64::new(100_000) },
             ..Limits::default()
         };
         assert_eq!(endpoint.limits, expected);

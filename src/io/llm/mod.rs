@@ -10,11 +10,14 @@
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
 //! - `fallback`: several endpoints as one model.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
+//! - `cache`, `budget`, `prices`: layers around a model. `limiter`: how much is sent at a time and in a minute.
 //! - `probe`: what an endpoint is good for, before a run needs it.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
 //! Nothing here knows what the model is asked for or what becomes of its words.
 
+mod budget;
+mod cache;
 mod cassette;
 mod client;
 mod complaint;
@@ -25,7 +28,10 @@ mod environment;
 mod exchange;
 mod fallback;
 mod ladder;
+mod layers;
+mod limiter;
 mod network;
+mod prices;
 mod probe;
 mod reply;
 mod retry;

@@ -7,30 +7,34 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, Url, redirect};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::dialect::Auth;
 use super::endpoint::{Endpoint, Limits};
 use super::exchange::{Answer, Failure, FailureKind, KEPT_HEADERS, Outcome};
+use super::limiter::Limiter;
 use super::secret::Secret;
 use crate::io::http::{self, cause, is_local};
 
 /// More than any wording takes by far.
 const LONGEST_BODY: usize = 4 << 20;
 
-/// An endpoint, reached over HTTP.
+/// An endpoint, reached over HTTP, for one run.
+#[derive(Clone)]
 pub(super) struct Network {
     limits: Limits,
     key: Option<(Auth, Secret)>,
     headers: Vec<(&'static str, Secret)>,
     /// On this machine: no proxy stands between.
     local: bool,
+    /// Spoken to in the clear: the system's certificates, which take long to read, are of no use.
+    plain: bool,
     /// A replay builds requests and sends none.
     closed: bool,
     /// Built at the first request: reading the system's certificates takes longer than a run without a model.
-    client: OnceLock<Result<Client, String>>,
-    permits: Semaphore,
+    client: Arc<OnceLock<Result<Client, String>>>,
+    limiter: Arc<Limiter>,
     first_call: FirstCall,
 }
 
@@ -39,16 +43,24 @@ pub(super) type FirstCall = Arc<OnceLock<Instant>>;
 
 impl Network {
     pub fn new(endpoint: &Endpoint, closed: bool, first_call: FirstCall) -> Network {
+        let url = Url::parse(&endpoint.base_url).ok();
         Network {
             limits: endpoint.limits,
             key: endpoint.key.clone().map(|key| (endpoint.dialect.auth, key)),
             headers: endpoint.headers.clone(),
-            local: Url::parse(&endpoint.base_url).is_ok_and(|url| is_local(&url)),
+            local: url.as_ref().is_some_and(is_local),
+            plain: url.as_ref().is_some_and(|url| url.scheme() == "http" && is_local(url)),
             closed,
-            client: OnceLock::new(),
-            permits: Semaphore::new(endpoint.limits.concurrency as usize),
+            client: Arc::default(),
+            limiter: Arc::new(Limiter::new(endpoint.limits.concurrency, endpoint.limits.rates)),
             first_call,
         }
+    }
+
+    /// The same endpoint for another run: with a deadline of its own, over the same connections, and within the same
+    /// minute.
+    pub fn for_another_run(&self, first_call: FirstCall) -> Network {
+        Network { first_call, ..self.clone() }
     }
 
     pub fn limits(&self) -> &Limits {
@@ -68,7 +80,7 @@ impl Network {
         if self.local || self.closed {
             builder = builder.no_proxy();
         }
-        if self.closed {
+        if self.plain || self.closed {
             builder = builder.tls_certs_only([]);
         }
         builder.build().map_err(|e| format!("no HTTP client: {}", cause(&e)))
@@ -95,12 +107,16 @@ impl Network {
             return Err(used_up());
         }
         sleep(wait).await;
-        let Ok(permit) = timeout_at(end, self.permits.acquire()).await else {
+        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let Ok(admitted) = timeout_at(end, self.limiter.admit(body)).await else {
             return Err(used_up());
         };
         let until = end.min(Instant::now() + timeout);
         let answer = timeout_at(until, self.exchange(client, request)).await;
-        drop(permit);
+        if let Ok(Ok(answer)) = &answer {
+            admitted.settle(answer);
+        }
+        drop(admitted);
         match answer {
             Ok(answer) => answer,
             Err(_) if until == end => Err(used_up()),
@@ -113,7 +129,13 @@ impl Network {
 
     async fn exchange(&self, client: &Client, mut request: Request) -> Result<Answer, Failure> {
         self.authorize(&mut request);
-        let response = client.execute(request).await.map_err(|e| {
+        // A task of its own, which is aborted when this is dropped: it gets on while whoever polls this prepares others.
+        let (mut sending, client) = (JoinSet::new(), client.clone());
+        sending.spawn(async move { client.execute(request).await });
+        let Some(Ok(response)) = sending.join_next().await else {
+            return Err(self.failure(FailureKind::Reset, "the request was not sent to its end, which is a bug"));
+        };
+        let response = response.map_err(|e| {
             if e.is_connect() {
                 self.failure(FailureKind::Connect, &format!("no connection: {}", cause(&e)))
             } else {

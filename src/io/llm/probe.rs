@@ -193,9 +193,11 @@ fn request() -> ModelRequest {
 
 fn text_of(error: ModelError) -> String {
     match error {
-        ModelError::Timeout(why) | ModelError::Transport(why) | ModelError::Declined(why) | ModelError::Replay(why) => {
-            why
-        }
+        ModelError::Timeout(why)
+        | ModelError::Transport(why)
+        | ModelError::Declined(why)
+        | ModelError::Budget(why)
+        | ModelError::Replay(why) => why,
     }
 }
 

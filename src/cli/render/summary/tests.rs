@@ -3,7 +3,7 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 use crate::domain::{
     Coverage, Fault, FaultExample, Figure, Incident, Insights, Insufficient, ModelIdentity, ReportRecommendation,
-    RunStatus, ServiceSummary, Timestamp,
+    RunStatus, ServiceSummary, Timestamp, Usage,
 };
 
 fn figure(value: f64) -> Figure {
@@ -87,6 +87,8 @@ fn record() -> RunRecord {
         tasks: vec![],
         model: None,
         calls: vec![],
+        usage: Usage::default(),
+        currency: None,
         wordings: vec![],
         deliveries: vec![],
         episodes: vec![],
@@ -320,6 +322,7 @@ fn who_worded_and_why_not_the_model() {
         recommendation: id.into(),
         source,
         repairs: 1,
+        usage: Usage::default(),
         ledger: vec![],
         rejected: rejected.iter().map(|r| r.to_string()).collect(),
     };
@@ -335,6 +338,37 @@ fn who_worded_and_why_not_the_model() {
     record.wordings = vec![worded("restart:cache", WordingSource::Template, &[])];
     record.model = None;
     check(&record, "2 by templates, since no model was asked");
+}
+
+#[test]
+fn what_it_took_to_ask_is_one_line() {
+    let mut record = record();
+    record.usage = Usage { calls: 1, failed: 1, ..Usage::default() };
+    assert_eq!(usage(&record), "1 call, 1 failed");
+    record.usage = Usage {
+        calls: 12,
+        failed: 0,
+        cached: 3,
+        retries: 2,
+        fallbacks: 1,
+        prompt_tokens: 7204,
+        completion_tokens: 2600,
+        cost: Figure::new(0.012_345),
+    };
+    record.currency = Some("EUR".into());
+    let expected = "12 calls, 3 answers kept from earlier runs, 9804 tokens (2600 of them written), cost 0.0123 EUR, \
+                    2 retries, 1 by a stand-in";
+    assert_eq!(usage(&record), expected);
+    for (amount, expected) in [
+        (0.0, "0.00"),
+        (12.345, "12.35"),
+        (0.5, "0.500"),
+        (0.000_408, "0.000408"),
+        (1e-12, "0.000000000"),
+        (1e9, "1000000000.00"),
+    ] {
+        assert_eq!(money(amount), expected);
+    }
 }
 
 #[test]
@@ -410,6 +444,7 @@ fn no_text_of_telemetry_or_model_acts_on_the_terminal() {
         recommendation: evil.clone(),
         source: WordingSource::Template,
         repairs: 0,
+        usage: Usage::default(),
         ledger: vec![],
         rejected: vec![evil.clone()],
     }];

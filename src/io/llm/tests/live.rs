@@ -315,3 +315,38 @@ async fn no_more_requests_run_at_one_time_than_permitted() {
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(most.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn what_the_minute_has_no_room_for_waits_within_the_deadline_of_its_run() {
+    let server = server(vec![says("one"), says("two")]).await;
+    let bounds = [("LLM_REQUESTS_PER_MINUTE", "1"), ("LLM_DEADLINE", "0.3")];
+    let connected = connect(&environment(&url(&server), &bounds), Mode::Live).unwrap();
+    let first = connected.for_run(None, 0).unwrap();
+    assert_eq!(text_and_attempts(first.complete(&request("w[0]", "facts")).await), ("one".into(), 1));
+    // The runs of a live graph share the minute, and each has a deadline of its own.
+    for _ in 0..2 {
+        let (next, begun) = (connected.for_run(None, 0).unwrap(), Instant::now());
+        let expected = "the 300ms for all calls of the run are used up (LLM_DEADLINE)";
+        assert_eq!(next.complete(&request("w[0]", "facts")).await, Err(ModelError::Timeout(expected.into())));
+        assert!(begun.elapsed() >= Duration::from_millis(300));
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_has_the_price_of_its_tokens_and_no_more_than_the_budget_is_asked() {
+    let prices = [("LLM_PRICE_PROMPT", "1000000"), ("LLM_PRICE_COMPLETION", "10"), ("LLM_MAX_TOKENS_PER_RUN", "400")];
+    let server = server(vec![says("one"), says("two")]).await;
+    let connected = connect(&environment(&url(&server), &prices), Mode::Live).unwrap();
+    let reply = ask(&connected, "w[0]", "facts").await.unwrap();
+    assert_eq!(reply.cost.unwrap().get(), 11.00007);
+    let got = ask(&connected, "w[1]", &"facts ".repeat(60)).await;
+    assert!(
+        matches!(&got, Err(ModelError::Budget(why)) if why.contains("of the 400 tokens of the run 382 are left")),
+        "{got:?}"
+    );
+    // Another run, and one that an earlier process has begun.
+    let model = |spent| connected.for_run(Some(390), spent).unwrap();
+    assert!(matches!(model(100).complete(&request("w[0]", "facts")).await, Err(ModelError::Budget(_))));
+    assert!(model(0).complete(&request("w[0]", "facts")).await.is_ok());
+}

@@ -51,7 +51,9 @@ fn the_example_file_lists_every_variable() {
         .iter()
         .flat_map(|d| d.key_variables.iter().chain(d.base_url_variables).copied().chain(d.headers.iter().map(|h| h.1)))
         .chain(["LLM_PROVIDER", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_TIMEOUT", "LLM_DEADLINE"])
-        .chain(["LLM_CONCURRENCY", "LLM_LABEL", "LLM_FALLBACKS", "LLM_FALLBACKS_API_KEY"])
+        .chain(["LLM_CONCURRENCY", "LLM_REQUESTS_PER_MINUTE", "LLM_TOKENS_PER_MINUTE", "LLM_MAX_TOKENS_PER_RUN"])
+        .chain(["LLM_PRICE_PROMPT", "LLM_PRICE_COMPLETION", "LLM_CURRENCY", "LLM_CACHE", "LLM_LABEL"])
+        .chain(["LLM_FALLBACKS", "LLM_FALLBACKS_API_KEY"])
         .chain(["AGENT_STATE_DIR", "AGENT_KEEP_RUNS", "AGENT_JOURNAL"]) // the command line reads these
         .collect();
     read.sort_unstable();
