@@ -66,24 +66,33 @@ enum Lookback {
 #[derive(Debug, Clone, Default)]
 struct Breaks {
     hours: Option<Hours>,
-    /// By entity, in microseconds; empty where there is none.
+    /// By entity, in microseconds, in the order of their beginnings; empty where there is none.
     maintenance: Vec<Vec<(i64, i64)>>,
 }
 
 impl Breaks {
-    /// Since when silence counts that goes on at `time`; `None` where it does not count then.
-    fn begin(&self, entity: u32, time: i64) -> Option<i64> {
-        let mut begin = match &self.hours {
-            Some(hours) => hours.opened(time)?,
-            None => i64::MIN,
-        };
-        for (from, to) in self.maintenance.get(entity as usize).into_iter().flatten() {
-            if (*from..*to).contains(&time) {
-                return None;
+    fn of(&self, entity: u32) -> &[(i64, i64)] {
+        self.maintenance.get(entity as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether silence counts that goes on at `time`.
+    fn counts(&self, entity: u32, time: i64) -> bool {
+        let is_break = |(from, to): &(i64, i64)| (*from..*to).contains(&time);
+        self.hours.as_ref().is_none_or(|hours| hours.is_open(time)) && !self.of(entity).iter().any(is_break)
+    }
+
+    /// How many microseconds count of the silence between two times.
+    fn counted(&self, entity: u32, from: i64, to: i64) -> i64 {
+        let open = self.hours.as_ref().map_or_else(|| vec![(from, to)], |hours| hours.open(from, to));
+        let outside = |(from, to): (i64, i64)| {
+            let (mut counted, mut at) = (0, from);
+            for (begin, end) in self.of(entity).iter().filter(|(begin, end)| *begin < to && *end > from) {
+                counted += (begin - at).max(0);
+                at = at.max(*end);
             }
-            begin = if *to <= time { begin.max(*to) } else { begin };
-        }
-        Some(begin)
+            counted + to.saturating_sub(at).max(0)
+        };
+        open.into_iter().map(outside).sum()
     }
 }
 
@@ -99,7 +108,12 @@ impl Column {
         let measures = limits.map(|limits| limits.map(|limits| Measure::of(rule, limits))).collect();
         let hours = rule.hours.clone().filter(|_| rule.aspect == Aspect::Stale);
         let (chosen, series, sustained, witnesses, enough, room) = Default::default();
-        let (overrides, quantity, falls) = (rule.overrides.clone(), rule.quantity, rule.aspect == Aspect::Below);
+        let quantity = match rule.quantity {
+            // One report tells of all silence, however long; only window after window it would be told for ever.
+            Quantity::Silence { .. } if !of_window => Quantity::Silence { until: i64::MAX },
+            quantity => quantity,
+        };
+        let (overrides, falls) = (rule.overrides.clone(), rule.aspect == Aspect::Below);
         let breaks = Breaks { hours, maintenance: Vec::new() };
         let fresh = is_derived.then(Vec::new);
         Column {
@@ -156,7 +170,7 @@ impl Column {
             Lookback::AsTheyCome(pasts) => {
                 let (order, past) = pasts.of(entity);
                 let next = readings(run).filter_map(|reading| order.take(reading));
-                let judged = Steps::of(next, past, &self.quantity, |time| self.breaks.begin(entity, time));
+                let judged = Steps::of(next, past, &self.quantity, |from, to| self.breaks.counted(entity, from, to));
                 self.judge_steps(entity, &judged, start);
             }
             Lookback::Kept(kept) => kept.of(entity).extend(readings(run)),
@@ -210,10 +224,13 @@ impl Column {
         past: &mut Past,
         (start, end): (i64, i64),
     ) {
-        let mut judged = Steps::of(readings, past, &self.quantity, |time| self.breaks.begin(entity, time));
-        let silence = self.breaks.begin(entity, end).and_then(|begin| past.silence(&self.quantity, end, begin));
-        judged.extend(silence);
-        *self.enough.of(entity) = past.is_enough(&self.quantity);
+        let counted = |from, to| self.breaks.counted(entity, from, to);
+        let mut judged = Steps::of(readings, past, &self.quantity, counted);
+        let silence = past.silence(&self.quantity, end, counted);
+        judged.extend(silence.filter(|_| self.breaks.counts(entity, end)));
+        if self.measure(entity).is_some() {
+            *self.enough.of(entity) = past.is_enough(&self.quantity);
+        }
         self.judge_steps(entity, &judged, start);
     }
 
@@ -280,18 +297,17 @@ struct Steps {
 }
 
 impl Steps {
-    /// `begin` says since when silence counts at a time.
+    /// `counted` says how much counts of the silence between two times.
     fn of(
         readings: impl Iterator<Item = Reading>,
         past: &mut Past,
         quantity: &Quantity,
-        begin: impl Fn(i64) -> Option<i64>,
+        counted: impl Fn(i64, i64) -> i64,
     ) -> Steps {
         let mut steps = Steps::default();
         for reading in readings {
-            let begin = if matches!(quantity, Quantity::Silence { .. }) { begin(reading.time) } else { None };
             let before = past.compared(quantity);
-            if let Some(judged) = past.step(quantity, reading, begin.unwrap_or(i64::MIN)) {
+            if let Some(judged) = past.step(quantity, reading, &counted) {
                 steps.pairs.extend(before.map(|before| (before, reading)));
                 steps.extend([Reading { value: judged.value, ..reading }]);
                 steps.witnesses.extend(judged.evidence.map(|evidence| Witness { reading, evidence }));

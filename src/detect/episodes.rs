@@ -57,7 +57,7 @@ impl Turn<'_> {
         let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
         let (of_window, mut tracked) = match (self.before.remove(&name), judge.measure.lasts.zip(sustained)) {
             (Some(open), _) if open.is_open() => (Some(*reached), open),
-            (_, None) => (Some(*reached), begin(reached.first)),
+            (_, None) => (Some(*reached), begin(judge.began(reached.first))),
             (pending, Some((lasts, sustained))) => {
                 let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
                 let first = lasted.map(|lasted| lasted.first).or(left)?;

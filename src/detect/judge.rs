@@ -136,6 +136,15 @@ impl<'a> Judge<'a> {
         self.suffix.map_or(name.clone(), |suffix| format!("{name}#{suffix}"))
     }
 
+    /// What begins with a reading that reached a band: silence does when it had lasted so long, not when it ended.
+    pub fn began(&self, first: Reading) -> Reading {
+        if self.aspect != Aspect::Stale {
+            return first;
+        }
+        let band = self.measure.levels.start.min(first.value);
+        Reading { time: first.time.saturating_sub(((first.value - band) * 1e6) as i64), value: band, ..first }
+    }
+
     /// What a report says of a series that reached a band; its sentence is left empty. `None` only for what no source lets
     /// through. The threshold of a service's status is its worst level. `evidence` is that of the worst reading.
     pub fn anomaly(
@@ -166,7 +175,7 @@ impl<'a> Judge<'a> {
             bands: *bands,
             records: standing.records,
             reached: *counts,
-            first: sample(*first)?,
+            first: sample(self.began(*first))?,
             worst: sample(*worst)?,
             last: sample(*last)?,
             newest: sample(standing.newest)?,

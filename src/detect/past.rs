@@ -91,22 +91,28 @@ pub struct Judged {
 
 impl Past {
     /// Takes the next reading in the order of time. What the rule judges of it; `None` where nothing can be said: of the
-    /// first reading, of one at the very time of the last, of a counter's dip. Silence before `begin` does not count.
+    /// first reading, of one at the very time of the last, of a counter's dip. `counted` says how many microseconds
+    /// count of the silence between two times.
     ///
     /// A counter whose value drops by more than a tenth was reset and counts from zero; a smaller drop is a dip that is
     /// passed over, as in the energy sums of Home Assistant: 10, 15, 20, 10, 30 is 10 and then 30; 20, 19, 30 is 10.
-    pub fn step(&mut self, quantity: &Quantity, reading: Reading, begin: i64) -> Option<Judged> {
+    pub fn step(&mut self, quantity: &Quantity, reading: Reading, counted: impl Fn(i64, i64) -> i64) -> Option<Judged> {
         let judged = match quantity {
             Quantity::Unusual(settings) => return self.surprise(*settings, reading),
             Quantity::Changes { within } => self.changes(*within, reading)?,
-            _ => self.since_last(quantity, reading, begin)?,
+            _ => self.since_last(quantity, reading, counted)?,
         };
         self.last = Some(reading);
         judged.filter(|value| value.is_finite()).map(|value| Judged { value, evidence: None })
     }
 
     /// What is judged of two readings; the outer `None` where this one does not count.
-    fn since_last(&self, quantity: &Quantity, reading: Reading, begin: i64) -> Option<Option<f64>> {
+    fn since_last(
+        &self,
+        quantity: &Quantity,
+        reading: Reading,
+        counted: impl Fn(i64, i64) -> i64,
+    ) -> Option<Option<f64>> {
         let Some(last) = self.last else { return Some(None) };
         if reading.time <= last.time {
             return None;
@@ -114,7 +120,7 @@ impl Past {
         let per = |change: f64, per: i64| change / (reading.time as f64 - last.time as f64) * per as f64;
         Some(Some(match quantity {
             Quantity::Value | Quantity::Unusual(_) | Quantity::Changes { .. } => reading.value,
-            Quantity::Silence { .. } => seconds(last.time.max(begin), reading.time),
+            Quantity::Silence { .. } => counted(last.time, reading.time) as f64 / 1e6,
             Quantity::Rate { per: unit, direction } => {
                 let rate = per(reading.value - last.value, *unit);
                 match direction {
@@ -192,10 +198,10 @@ impl Past {
 
     /// The silence at `end`, when no later reading comes: as a reading of that moment. `None` before the first reading and
     /// after the silence is no longer judged.
-    pub fn silence(&self, quantity: &Quantity, end: i64, begin: i64) -> Option<Reading> {
+    pub fn silence(&self, quantity: &Quantity, end: i64, counted: impl Fn(i64, i64) -> i64) -> Option<Reading> {
         let (Quantity::Silence { until }, Some(last)) = (quantity, self.last) else { return None };
         let is_judged = end > last.time && end.saturating_sub(last.time) <= *until;
-        is_judged.then(|| Reading { time: end, row: last.row, value: seconds(last.time.max(begin), end) })
+        is_judged.then(|| Reading { time: end, row: last.row, value: counted(last.time, end) as f64 / 1e6 })
     }
 
     /// Whether there was enough for the rule to judge by.
@@ -220,11 +226,6 @@ fn within(edge: f64, inside: f64) -> f64 {
         return edge; // zero, and what is too small or too large to be rounded so
     }
     (if inside > 0.0 { scaled.ceil() } else { scaled.floor() }) / scale
-}
-
-/// Of a span in microseconds; 0 where it is none.
-fn seconds(from: i64, to: i64) -> f64 {
-    to.saturating_sub(from).max(0) as f64 / 1e6
 }
 
 /// What rules that look back remember from window to window.
@@ -271,7 +272,7 @@ mod tests {
         let mut past = Past::default();
         let reading =
             |(at, value): (usize, &f64)| Reading { time: at as i64 * 10 * SECOND, row: at as u64, value: *value };
-        let step = |reading| past.step(quantity, reading, i64::MIN).map(|judged| judged.value);
+        let step = |reading| past.step(quantity, reading, |from, to| to - from).map(|judged| judged.value);
         values.iter().enumerate().map(reading).map(step).collect()
     }
 
@@ -304,7 +305,7 @@ mod tests {
         let rate = Quantity::Rate { per: SECOND, direction: Direction::Both };
         let reading = |time, value| Reading { time, row: 0, value };
         let steps = [(0, 1.0), (0, 9.0), (1, f64::MAX), (2, -f64::MAX), (i64::MAX, 1.0)];
-        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value), i64::MIN).is_some());
+        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value), |from, to| to - from).is_some());
         assert_eq!(steps, [false, false, false, false, true]);
     }
 

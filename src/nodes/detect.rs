@@ -69,9 +69,10 @@ use crate::wording::describe;
 ///
 /// `stale` judges the seconds from each reading to the next, and those from the last one to the end of the window, or to the
 /// newest record where the whole input is one (`heartbeat@x#stale`). A series must have been heard once. Silence that has lasted
-/// for a day, or for twice the highest band, is no longer judged: what is gone for good is not told for ever. In a live graph a
-/// window is closed by the clock, and has a report, also when all sources have fallen silent. Silence outside the `hours` of the
-/// rule and during maintenance does not count. `flapping` counts how often the status of a service changed in the time up to
+/// for a day, or for twice the highest band if that is longer, is told in no further window: what is gone for good is not told
+/// for ever; a report of a whole input tells of all. In a live graph a
+/// window is closed by the clock, and has a report, also when all sources have fallen silent. Time outside the `hours` of the
+/// rule and during maintenance is taken off. Its anomaly begins when the silence had lasted as long as the lowest band. `flapping` counts how often the status of a service changed in the time up to
 /// each record (`service_status.cache@x#flapping`; 15 minutes where nothing is said).
 ///
 /// `unusual` has no threshold to choose (`orders@x#unusual`). Each reading has a score between 0 and 1, of itself and the
@@ -84,7 +85,10 @@ use crate::wording::describe;
 /// that a series that often surprises must do more. After a surprise one that is not half as great again counts nothing, until
 /// the first has faded, by a twentieth per reading. A counter that only rises is judged by its steps.
 ///
-/// `direction` is `up`, `down` or `both`, which is the default: drops count as much as rises. `season` is `week` (hours of the week
+/// Its episode is over in the first window without another surprise, which is not to say that values are as they were: a level
+/// that stays is news once. `direction` is `up`, `down` or `both`, which is the default: drops count as much as rises. The
+/// step back after a rise is a fall. White noise and steady days give one to two false alarms a week and series, most of them
+/// in the first; a third of that with low sensitivity. `season` is `week` (hours of the week
 /// and of the day, in UTC), `day` or `none`. With `sensitivity = "low"` a surprise must be twice as great (from a score of 0.67 on),
 /// with `"high"` half as great (0.33). An override may have `unusual = { severity, sensitivity }`. A series is judged after 50
 /// readings, and with a season after a day; what it remembers takes 2.6 KB. The anomaly says what would have been usual. Scores

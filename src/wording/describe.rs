@@ -467,7 +467,7 @@ mod tests {
         CPU usage was unusual at 2023-10-02T08:30:00Z (high severity, score 0.83).
         There was no reading of CPU usage for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
         Service cache was flapping: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
-        CPU usage is as usual again: at 2023-10-02T08:30:00Z it was 93.5%, outside the usual 20.5 to 40% (high severity, score 0.83).
+        CPU usage gave no more surprise: at 2023-10-02T08:30:00Z it was 93.5%, outside the usual 20.5 to 40% (high severity, score 0.83).
         Readings of CPU usage come again: there was none for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
         Service cache is steady again: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
         ");
@@ -481,7 +481,7 @@ mod tests {
         L'utilisation du processeur_: valeur inhabituelle le 2023-10-02T08:30:00Z (gravité élevée, score 0,83).
         Aucun relevé reçu pour l'utilisation du processeur pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
         Le service cache était instable_: son état a changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
-        L'utilisation du processeur_: retour à l'habituel, après 93,5_% le 2023-10-02T08:30:00Z, hors de l'habituel (20,5 à 40_%) (gravité élevée, score 0,83).
+        L'utilisation du processeur_: plus de surprise depuis 93,5_% le 2023-10-02T08:30:00Z, hors de l'habituel (20,5 à 40_%) (gravité élevée, score 0,83).
         Relevés de nouveau reçus pour l'utilisation du processeur_: il n'y en avait eu aucun pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
         Le service cache est de nouveau stable_: son état avait changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
         ");

@@ -147,6 +147,18 @@ fn rules_of(plan: &Plan) -> Vec<(String, Rules)> {
 
 /// The one metric that is judged by how unusual it is.
 fn scorer_of(rules: &[(String, Rules)]) -> Result<(String, Box<dyn scores::Scorer>), Failure> {
+    let all: Vec<String> = rules
+        .iter()
+        .flat_map(|(_, rules)| rules.metrics())
+        .filter(|rule| rule.unusual().is_some())
+        .map(|rule| rule.metric.clone())
+        .collect();
+    if let [scored, _, ..] = &all[..] {
+        terminal::err(&format!(
+            "note: --scores has those of `{scored}`, the first of {} metrics that are judged so",
+            all.len()
+        ));
+    }
     rules.iter().find_map(|(_, rules)| scores::scorer(rules)).ok_or_else(|| {
         let message = "--scores needs a rule `unusual`, and the graph's rules have none";
         Failure::usage(Diagnostic::new(codes::run::NO_SCORES, message).help(codes::run::NO_SCORES.remedy))

@@ -62,16 +62,26 @@ impl Hours {
         values.iter().zip(open).map(|(value, open)| if open { *value } else { f64::NAN }).collect()
     }
 
-    /// Since when it has been open at `time`, as far as that is known: of a stretch that goes over midnight at least since
-    /// the day before. `None` where it is closed then.
-    pub fn opened(&self, time: i64) -> Option<i64> {
-        let day = self.day(time)?;
-        let mut opened =
-            day.open.iter().filter(|(from, to)| (*from..*to).contains(&time)).map(|(from, _)| *from).min()?;
-        while let Some((from, _)) = day.open.iter().find(|(from, to)| *from < opened && *to >= opened) {
-            opened = *from;
+    pub fn is_open(&self, time: i64) -> bool {
+        self.day(time).is_some_and(|day| day.open.iter().any(|(from, to)| (*from..*to).contains(&time)))
+    }
+
+    /// What is open between two times: stretches that rise and do not overlap.
+    pub fn open(&self, from: i64, to: i64) -> Vec<(i64, i64)> {
+        let (mut open, mut at) = (Vec::new(), from);
+        while let Some(day) = self.day(at).filter(|_| at < to) {
+            let mut here = day.open.clone();
+            here.sort_unstable();
+            for (begin, end) in here {
+                let (begin, end) = (begin.max(at), end.min(to).min(day.to));
+                if begin < end {
+                    open.push((begin, end));
+                    at = end;
+                }
+            }
+            at = day.to;
         }
-        Some(opened)
+        open
     }
 
     /// The day that a time is in; `None` at the ends of the calendar.
@@ -202,9 +212,11 @@ impl Maintenance {
         (judged.len() < batch.len()).then(|| batch.select(&judged))
     }
 
-    /// When an entity is not judged, in microseconds.
+    /// When an entity is not judged, in microseconds, in the order of the beginnings.
     pub fn of(all: &[Maintenance], entity: Option<&str>) -> Vec<(i64, i64)> {
-        all.iter().filter(|one| one.concerns(entity)).map(|one| (one.from, one.to)).collect()
+        let mut found: Vec<_> = all.iter().filter(|one| one.concerns(entity)).map(|one| (one.from, one.to)).collect();
+        found.sort_unstable();
+        found
     }
 
     fn concerns(&self, entity: Option<&str>) -> bool {

@@ -202,7 +202,8 @@ impl<'a> Table<'a> {
             Aspect::Stale => Some("s".to_string()),
             Aspect::Unusual => None,
             Aspect::Flapping => Some(per(&String::new())),
-            _ => self.unit.as_ref().map(per),
+            Aspect::Rate | Aspect::Counter => Some(per(self.unit.as_ref().unwrap_or(&String::new()))),
+            Aspect::Above | Aspect::Below => self.unit.clone(),
         };
         let limits = self.limits(aspect, unit.as_deref(), limits, span);
         let suffix = Some(Aspect::word(aspect))

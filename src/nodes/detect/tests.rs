@@ -862,20 +862,20 @@ fn silence_is_judged_also_when_it_goes_on() {
                 "",
                 &[
                     "ongoing cpu@a#stale 1500 medium/20..30..30/1 since 20 in 2 worst medium",
-                    "opened cpu@b#stale 1080 medium/30..30..30/1 since 30 in 1 worst medium",
+                    "opened cpu@b#stale 1080 medium/27..30..30/1 since 27 in 1 worst medium",
                 ],
             ),
             (
                 "31 a cpu=1 \n 39 b cpu=1",
                 &[
-                    "ongoing cpu@b#stale 1620 medium/30..39..39/1 since 30 in 2 worst medium",
+                    "ongoing cpu@b#stale 1620 medium/27..39..39/1 since 27 in 2 worst medium",
                     "ongoing cpu@a#stale 1560 medium/20..31..31/1 since 20 in 3 worst medium",
                 ],
             ),
             (
                 "41 a cpu=1 \n 42 b cpu=1",
                 &[
-                    "resolved cpu@b#stale 1620 medium/30..39..39/0 since 30 in 3 worst medium",
+                    "resolved cpu@b#stale 1620 medium/27..39..39/0 since 27 in 3 worst medium",
                     "resolved cpu@a#stale 1560 medium/20..31..31/0 since 20 in 4 worst medium",
                 ],
             ),
@@ -920,9 +920,9 @@ fn silence_outside_the_hours_and_in_maintenance_does_not_count() {
         &[
             ("0 a cpu=1 \n 6 a cpu=1", &[]),
             ("18 a cpu=1", &[]), // a minute after the hours have begun again
-            ("", &["opened cpu@a#stale 720 low/30..30..30/1 since 30 in 1 worst low"]),
+            ("", &["opened cpu@a#stale 720 low/28..30..30/1 since 28 in 1 worst low"]),
             ("", &[]), // maintenance at its end
-            ("46 a cpu=1", &["resolved cpu@a#stale 720 low/30..30..30/0 since 30 in 2 worst low"]),
+            ("46 a cpu=1", &["ongoing cpu@a#stale 1080 low/28..46..46/1 since 28 in 2 worst low"]),
         ],
     );
 }

@@ -35,14 +35,14 @@ pub fn unusual(anomaly: &Anomaly, subject: &str, language: Language) -> String {
         }
         (Language::En, true) => {
             format!(
-                "{subject} is as usual again: at {when} it was {value}, {usual} ({severity} severity, score {score})."
+                "{subject} gave no more surprise: at {when} it was {value}, {usual} ({severity} severity, score {score})."
             )
         }
         (Language::Fr, false) => format!(
             "{subject}\u{a0}: valeur inhabituelle de {value} le {when}, {usual} (gravité {severity}, score {score}){among}."
         ),
         (Language::Fr, true) => format!(
-            "{subject}\u{a0}: retour à l'habituel, après {value} le {when}, {usual} (gravité {severity}, score {score})."
+            "{subject}\u{a0}: plus de surprise depuis {value} le {when}, {usual} (gravité {severity}, score {score})."
         ),
     }
 }
