@@ -81,7 +81,7 @@ impl Shelf for Desk {
     fn folder(&self, _: &str) -> Option<PathBuf> {
         None
     }
-    fn model(&self) -> Option<Arc<dyn Model>> {
+    fn model(&self, _: &str) -> Option<Arc<dyn Model>> {
         None
     }
     fn ended(&self, _: &Run, outcome: Outcome) {

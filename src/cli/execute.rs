@@ -19,8 +19,9 @@ use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::{Connected, Environment, Mode, connect};
 use crate::io::output::file::Written;
+use crate::io::replies::Kept;
 use crate::io::state::{RunDir, RunLock};
-use crate::port::{Clock, Journal, Memory};
+use crate::port::{Clock, Journal, Memory, Model};
 
 /// What `run` and `resume` have in common on the command line.
 #[derive(Debug, clap::Args)]
@@ -91,7 +92,7 @@ pub struct Job {
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
     log_to_stderr(settings);
-    let Job { compiled, invocation, folder, journal, run, memory, first, started, signals } = job;
+    let Job { compiled, invocation, folder, journal, run, memory, mut first, started, signals } = job;
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
     std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
@@ -103,6 +104,10 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     }
     let model = connected.as_ref().and_then(|c| c.model.clone());
     let identity = model.as_ref().map(|m| m.identity());
+    if let Event::Started(header) = &mut first {
+        header.model.clone_from(&identity);
+    }
+    let model = model.map(|model| kept(model, folder.as_ref()));
     let cancel = Cancel::default();
     // A log and a bar would write over each other.
     let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
@@ -188,6 +193,14 @@ pub(super) fn model_of(
             Ok(None)
         }
         Err(fault) => Err(Failure::run(fault)),
+    }
+}
+
+/// The same model, whose answers are kept with the run.
+pub(super) fn kept(model: Arc<dyn Model>, folder: Option<&RunDir>) -> Arc<dyn Model> {
+    match folder {
+        Some(folder) => Arc::new(Kept::new(model, &folder.replies())),
+        None => model,
     }
 }
 

@@ -12,8 +12,8 @@ use super::signals::Signals;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::Timestamp;
-use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
-use crate::graph::{Compiled, Override, outline};
+use crate::engine::{Event, Header, Invocation, ModelMode, Run, text_fingerprint};
+use crate::graph::{Compiled, Override, Plan, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
@@ -101,7 +101,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
-    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path)? };
+    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path, &compiled.plan)? };
     let (opened, _sweep) = opened.unzip(); // done before the process ends
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
@@ -111,21 +111,13 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     execute(job, &arguments.settings, &environment)
 }
 
-/// The header of a run; the window is the live graph's to add.
+/// The header of a run; the window is the live graph's to add, the model is whoever's connects to it.
 pub(super) fn header_of(compiled: &Compiled, invocation: &Invocation, folder: Option<&RunDir>) -> Header {
-    let Compiled { plan, stream } = compiled;
-    Header {
-        version: JOURNAL_VERSION,
-        // A run that is kept nowhere has an id too: what it sends is told apart by it.
-        run: folder
-            .map_or_else(|| run_id(WallClock.now(), fraction(WallClock.now())), |folder| folder.id().to_string()),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: stream.sources.iter().all(|s| s.source.can_be_reread()),
-        window: None,
-        invocation: invocation.clone(),
-    }
+    // A run that is kept nowhere has an id too: what it sends is told apart by it.
+    let unkept = || run_id(WallClock.now(), fraction(WallClock.now()));
+    let run = folder.map_or_else(unkept, |folder| folder.id().to_string());
+    let can_be_reread = compiled.stream.sources.iter().all(|s| s.source.can_be_reread());
+    Header::new(&compiled.plan, run, can_be_reread, invocation.clone())
 }
 
 /// Refuses paths that name no file. An empty one of the other flags is refused when they are parsed.
@@ -223,11 +215,11 @@ fn kept_runs(environment: &Environment, usual: usize) -> usize {
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, Failure> {
+fn open_folder(environment: &Environment, graph: &str, plan: &Plan) -> Result<Option<Swept>, Failure> {
     let (keep, synced) = (kept_runs(environment, KEPT_RUNS), load::synced(environment)?);
     let open = |state: StateDir| {
         let state = state.synced(synced);
-        new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep)))
+        new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep, files_of(plan))))
     };
     let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(open);
     Ok(opened
@@ -235,16 +227,20 @@ fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, 
         .ok())
 }
 
-/// What a run writes to, and the old runs that make room for it.
+/// What a run writes to, and what is done about its state beside it.
 type Swept = ((RunDir, RunLock, FileJournal), Sweep);
 
-/// Old runs on their way out, beside the run: the disk takes as long over one as a short run does over its report.
+/// The texts of the graph on their way in and old runs on their way out, beside the run: the disk takes as long over one as
+/// a short run does over its report.
 struct Sweep(Option<JoinHandle<()>>);
 
 impl Sweep {
-    fn begin(state: StateDir, keep: usize) -> Sweep {
-        // What cannot be deleted now is tried again next time, as where there is no thread to be had.
-        Sweep(Builder::new().spawn(move || drop(state.retain(keep))).ok())
+    fn begin(state: StateDir, keep: usize, files: Vec<SourceFile>) -> Sweep {
+        let sweep = move || {
+            keep_texts(&state, &files);
+            drop(state.retain(keep)); // what cannot be deleted now is tried again next time
+        };
+        Sweep(Builder::new().spawn(sweep).ok()) // as where there is no thread to be had
     }
 }
 
@@ -254,6 +250,17 @@ impl Drop for Sweep {
             let _ = sweep.join(); // a panic has been printed, and the run is none the worse for it
         }
     }
+}
+
+/// The files that a graph was compiled from.
+pub(super) fn files_of(plan: &Plan) -> Vec<SourceFile> {
+    let assets = plan.nodes.iter().flat_map(|node| node.assets.iter());
+    std::iter::once(&plan.source).chain(assets).cloned().collect()
+}
+
+/// Keeps the texts that headers name by their fingerprints.
+pub(super) fn keep_texts(state: &StateDir, files: &[SourceFile]) {
+    files.iter().for_each(|file| state.keep_text(&text_fingerprint(&file.text), &file.text));
 }
 
 /// The fraction of the second, so that ids sort as the runs began.

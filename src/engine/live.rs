@@ -36,8 +36,8 @@ pub trait Shelf: Send + Sync {
     fn save(&self, checkpoint: &[u8]) -> Result<(), String>;
     /// A folder of the source's own; `None` where no state is kept.
     fn folder(&self, node: &str) -> Option<PathBuf>;
-    /// A model for the next run; `None`: templates word it.
-    fn model(&self) -> Option<Arc<dyn Model>>;
+    /// A model for this run; `None`: templates word it.
+    fn model(&self, run: &str) -> Option<Arc<dyn Model>>;
     /// A run has come to its end, or was left.
     fn ended(&self, run: &Run, outcome: Outcome);
 }
@@ -222,17 +222,17 @@ pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
 /// Drives the run of one window to its end.
 async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared: &Shared) {
     let Closed { run, journal, first, .. } = closed;
+    let id = run.header.as_ref().map(|header| header.run.clone());
     let world = World {
         journal,
         clock: around.clock.clone(),
-        model: around.shelf.model(),
+        model: around.shelf.model(id.as_deref().unwrap_or_default()),
         memory: Some(Arc::new(shared.clone())),
         watcher: around.watcher.clone(),
         cancel: Cancel::default(), // a drain lets runs end; a second signal ends the process
     };
     let (run, outcome) = drive(plan.clone(), None, run, world, first).await;
     learn(&mut shared.lock().memory, &run);
-    let id = run.header.as_ref().map(|header| header.run.clone());
     shared.lock().pending.retain(|pending| Some(pending) != id.as_ref());
     around.shelf.ended(&run, outcome);
 }
