@@ -196,6 +196,11 @@ pub(super) fn model_of(
     }
 }
 
+/// What is said of an exchange that a replay did not ask for.
+pub(super) fn left_over(interaction: &str) -> String {
+    format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(interaction))
+}
+
 /// The same model, whose answers are kept with the run.
 pub(super) fn kept(model: Arc<dyn Model>, folder: Option<&RunDir>) -> Arc<dyn Model> {
     match folder {
@@ -245,10 +250,7 @@ impl Ending<'_> {
         self.note_faults();
         if !self.settings.quiet {
             for leftover in leftovers {
-                terminal::err(&format!(
-                    "note: the cassette has an interaction that nothing asked for: {}\n",
-                    safe(leftover)
-                ));
+                terminal::err(&left_over(leftover));
             }
             let style = if to_stdout { terminal::stderr_style() } else { terminal::stdout_style() };
             for report in &reports {

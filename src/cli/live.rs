@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, kept, log_to_stderr, model_of, outputs};
+use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
-use super::render::{safe, summary, window};
+use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::{load, resume, terminal};
@@ -244,8 +244,7 @@ impl Desk {
     fn finish(&self) -> Result<(), Failure> {
         let left = self.connected.as_ref().map_or(Ok(Vec::new()), Connected::finish).map_err(Failure::run)?;
         for interaction in left.iter().filter(|_| !self.settings.quiet) {
-            let text = format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(interaction));
-            terminal::err(&text);
+            terminal::err(&left_over(interaction));
         }
         Ok(())
     }

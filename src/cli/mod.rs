@@ -1,9 +1,12 @@
 //! The command line: the only place that sees everything and wires it. One file per subcommand; what is printed is
 //! made in `render`, by functions that touch nothing.
 
+mod apart;
 mod backtest;
 mod check;
+mod diff;
 mod draw;
+mod eval;
 mod execute;
 mod exit;
 mod explain;
@@ -12,11 +15,13 @@ mod live;
 mod load;
 mod progress;
 pub mod render;
+mod replay;
 mod resume;
 mod run;
 mod runs;
 mod schema;
 mod signals;
+mod stand_in;
 mod terminal;
 mod test;
 mod why;
@@ -50,6 +55,9 @@ enum Command {
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
+    Diff(diff::DiffArguments),
+    Replay(replay::ReplayArguments),
+    Eval(eval::EvalArguments),
     Explain(explain::ExplainArguments),
     Completions(CompletionsArguments),
 }
@@ -74,6 +82,9 @@ pub fn main() -> ExitCode {
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Eval(arguments) => eval::eval(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Completions(arguments) => {
             // Into memory first: generating panics where it cannot write, as into `| head`.

@@ -67,22 +67,16 @@ pub struct RunArguments {
 
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
-    let source = load::read(&arguments.graph)?;
     // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
+    let source = load::read(&arguments.graph)?;
     let signals = source.text.contains("window").then(Signals::early).flatten();
-    named(&arguments)?;
-    let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
-    let sets = parse(&arguments.set).map_err(Failure::usage)?;
-    let texts = match override_texts(&arguments, &source) {
-        Ok(texts) => texts,
-        // What is wrong with the graph comes first: it may be why the flag fits no node.
-        Err(usage) => {
-            load::compiled(&arguments.graph, &source, &sets, &environment)?;
-            return Err(usage);
-        }
-    };
-    let overrides = parse(&texts).map_err(Failure::usage)?;
-    let compiled = load::compiled(&arguments.graph, &source, &overrides, &environment)?;
+    if arguments.run_record.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        let message = "--run-record takes the path of a file; standard output is the report's";
+        return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
+    }
+    let changes =
+        Changes { input: arguments.input.as_deref(), output: arguments.output.as_deref(), set: &arguments.set };
+    let (compiled, texts) = compiled(&arguments.graph, &source, &changes, &environment)?;
     arguments.settings.fit(&compiled.plan)?;
     let invocation = Invocation {
         path: absolute(&arguments.graph),
@@ -121,15 +115,12 @@ pub(super) fn header_of(compiled: &Compiled, invocation: &Invocation, folder: Op
 }
 
 /// Refuses paths that name no file. An empty one of the other flags is refused when they are parsed.
-fn named(arguments: &RunArguments) -> Result<(), Failure> {
-    let usage = |message: String| Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
-    for (flag, path) in [("--input", &arguments.input), ("--output", &arguments.output)] {
-        if path.as_ref().is_some_and(String::is_empty) {
-            return usage(format!("{flag} needs a path, and it is empty"));
+fn named(changes: &Changes<'_>) -> Result<(), Failure> {
+    for (flag, path) in [("--input", changes.input), ("--output", changes.output)] {
+        if path.is_some_and(str::is_empty) {
+            let message = format!("{flag} needs a path, and it is empty");
+            return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
         }
-    }
-    if arguments.run_record.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return usage("--run-record takes the path of a file; standard output is the report's".to_string());
     }
     Ok(())
 }
@@ -139,19 +130,51 @@ pub(super) fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
+/// What a command line changes of a graph.
+pub(super) struct Changes<'a> {
+    pub input: Option<&'a str>,
+    pub output: Option<&'a str>,
+    pub set: &'a [String],
+}
+
+/// The graph file with these changes, which come as `NODE.KEY=VALUE` too.
+///
+/// # Errors
+/// What is wrong with the graph or, where nothing is, with the command line.
+pub(super) fn compiled(
+    path: &Path,
+    source: &SourceFile,
+    changes: &Changes<'_>,
+    environment: &Environment,
+) -> Result<(Compiled, Vec<String>), Failure> {
+    named(changes)?;
+    let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
+    let sets = parse(changes.set).map_err(Failure::usage)?;
+    let texts = match override_texts(changes, source) {
+        Ok(texts) => texts,
+        // What is wrong with the graph comes first: it may be why the flag fits no node.
+        Err(usage) => {
+            load::compiled(path, source, &sets, environment)?;
+            return Err(usage);
+        }
+    };
+    let overrides = parse(&texts).map_err(Failure::usage)?;
+    Ok((load::compiled(path, source, &overrides, environment)?, texts))
+}
+
 /// All overrides as `NODE.KEY=VALUE`, `--input` and `--output` included.
-fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<String>, Failure> {
-    let mut texts = arguments.set.clone();
-    if arguments.input.is_none() && arguments.output.is_none() {
+fn override_texts(changes: &Changes<'_>, source: &SourceFile) -> Result<Vec<String>, Failure> {
+    let mut texts = changes.set.to_vec();
+    if changes.input.is_none() && changes.output.is_none() {
         return Ok(texts);
     }
     let nodes = outline(source);
-    if let Some(path) = &arguments.input {
+    if let Some(path) = changes.input {
         // Not all sources read a file.
         let sources = nodes_with(&nodes, Role::Source, Some("path"));
         texts.push(override_of("--input", "ingest", "path", &sources, path)?);
     }
-    if let Some(path) = &arguments.output {
+    if let Some(path) = changes.output {
         let writes_reports = |k: &Kind| k.output_type.is_some_and(|of| of() == TypeId::of::<Written>());
         texts.push(override_of("--output", "output", "path", &of_kind(&nodes, &writes_reports), path)?);
     }

@@ -16,6 +16,7 @@
 mod cassette;
 mod client;
 mod complaint;
+mod credential;
 mod dialect;
 mod difference;
 mod endpoint;
@@ -31,6 +32,7 @@ mod tape;
 
 pub use client::{Connected, Mode, connect};
 pub use dialect::{DIALECTS, Dialect};
+pub use difference::describe as describe_difference;
 pub use endpoint::{Endpoint, Limits};
 pub use environment::Environment;
 pub use secret::Secret;
