@@ -105,7 +105,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let model = connected.as_ref().and_then(|c| c.model.clone());
     let identity = model.as_ref().map(|m| m.identity());
     if let Event::Started(header) = &mut first {
-        header.model.clone_from(&identity);
+        header.made.model.clone_from(&identity);
     }
     let model = model.map(|model| kept(model, folder.as_ref()));
     let cancel = Cancel::default();

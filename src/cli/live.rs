@@ -67,7 +67,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         keep_texts(state, &files_of(&plan));
     }
     let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, environment, state.zip(kept), folder)?);
-    header.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
+    header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
     let (checkpoint, earlier) = desk.take_up(fresh)?;
     let on_terminal = std::io::stderr().is_terminal();
     let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;

@@ -50,6 +50,7 @@ enum Command {
     Check(check::CheckArguments),
     Test(test::TestArguments),
     Draw(draw::DrawArguments),
+    Eval(eval::EvalArguments),
     Kinds(kinds::KindsArguments),
     Schema(schema::SchemaArguments),
     Runs(runs::RunsArguments),
@@ -57,7 +58,6 @@ enum Command {
     Why(why::WhyArguments),
     Diff(diff::DiffArguments),
     Replay(replay::ReplayArguments),
-    Eval(eval::EvalArguments),
     Explain(explain::ExplainArguments),
     Completions(CompletionsArguments),
 }

@@ -88,17 +88,21 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowRecord>,
     pub invocation: Invocation,
-    /// Version of the program; empty in journals of before it was noted.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// What it was made of; empty in journals of before it was noted.
+    #[serde(default)]
+    pub made: Box<Made>,
+}
+
+/// What a run was made of, so that two runs tell what made them differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Made {
+    /// Version of the program.
     pub program: String,
     /// The graph file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<FileMark>,
     /// What each node was made of, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, Parts>,
     /// The model that could be asked; `None` where templates word everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelIdentity>,
 }
 
@@ -121,15 +125,17 @@ impl Header {
             can_be_reread,
             window: None,
             invocation,
-            program: env!("CARGO_PKG_VERSION").to_string(),
-            source: Some(mark(&plan.source)),
-            parts: plan.nodes.iter().map(|n| (n.name.clone(), parts(n))).collect(),
-            model: None,
+            made: Box::new(Made {
+                program: env!("CARGO_PKG_VERSION").to_string(),
+                source: Some(mark(&plan.source)),
+                parts: plan.nodes.iter().map(|n| (n.name.clone(), parts(n))).collect(),
+                model: None,
+            }),
         }
     }
 }
 
-/// What a node was made of, so that two runs tell what made them differ.
+/// What a node was made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parts {
     /// Name of its kind.

@@ -80,7 +80,7 @@ impl Kept {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).inspect_err(|error| lost(error)).ok();
+        let file = options.open(path).inspect_err(lost).ok();
         Kept { model, file: Mutex::new(file) }
     }
 

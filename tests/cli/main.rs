@@ -3,6 +3,7 @@
 
 mod backtest;
 mod cassettes;
+mod compare;
 mod endpoint;
 mod exits;
 mod journal;

@@ -40,21 +40,21 @@ pub fn causes(before: &Told, after: &Told, texts: &Texts<'_>) -> Causes {
     let (old, new) = (Settings::of(before, texts), Settings::of(after, texts));
     let mut causes = Causes {
         model: Change::of(before.model().cloned(), after.model().cloned()),
-        program: Change::of(before.header.program.clone(), after.header.program.clone()),
+        program: Change::of(before.header.made.program.clone(), after.header.made.program.clone()),
         graph: old.of_graph.as_ref().zip(new.of_graph.as_ref()).map(|(a, b)| changed(a, b)).unwrap_or_default(),
         ..Causes::default()
     };
     let says_why = !causes.graph.is_empty() || causes.program.is_some();
     for name in both(&before.header.nodes, &after.header.nodes) {
-        let parts = [before, after].map(|told| told.header.parts.get(name));
+        let parts = [before, after].map(|told| told.header.made.parts.get(name));
         let [a, b] = parts.map(|parts| parts.map(|parts| parts.kind.as_str()));
         let part = part_of(b.or(a), &kinds);
         if before.header.nodes.get(name) == after.header.nodes.get(name) {
             continue;
         }
         let mut change = node_change(name, before, after, (&old, &new), texts);
-        // The graph's language and the program are part of every node.
-        change.unseen &= !says_why;
+        // The graph's language and the program are part of every node; a journal of old says nothing of what nodes are.
+        change.unseen &= !says_why || a.is_none() || b.is_none();
         if part == Part::Data {
             // Where it reads is told with what was read.
             change.settings.retain(|setting| setting.key != "path");
@@ -93,7 +93,7 @@ fn node_change(
     (old, new): (&Settings, &Settings),
     texts: &Texts<'_>,
 ) -> NodeChange {
-    let parts = |told: &'_ Told| told.header.parts.get(name).cloned();
+    let parts = |told: &'_ Told| told.header.made.parts.get(name).cloned();
     let what = match (before.header.nodes.contains_key(name), after.header.nodes.contains_key(name)) {
         (false, _) => Presence::Added,
         (_, false) => Presence::Removed,
@@ -148,7 +148,7 @@ struct Settings {
 
 impl Settings {
     fn of(told: &Told, texts: &Texts<'_>) -> Settings {
-        let text = told.header.source.as_ref().and_then(|file| texts(&file.fingerprint));
+        let text = told.header.made.source.as_ref().and_then(|file| texts(&file.fingerprint));
         let Some(mut table) = text.and_then(|text| text.parse::<toml::Table>().ok()) else {
             return Settings::default();
         };

@@ -83,7 +83,7 @@ impl Told {
     }
 
     pub fn model(&self) -> Option<&ModelIdentity> {
-        self.header.model.as_ref().or(self.model.as_ref())
+        self.header.made.model.as_ref().or(self.model.as_ref())
     }
 
     pub fn side(&self) -> Side {

@@ -10,8 +10,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// `MODEL` of the environment's provider, or `PROVIDER/MODEL`. Where both could be meant, as with `openai/gpt-oss-20b`
-    /// and a gateway whose names look so, the environment's provider is asked if it has no other name: write it before.
+    /// `MODEL` of the environment's provider, or `PROVIDER/MODEL`. A gateway whose own names look like that is written before
+    /// them: `openrouter/openai/gpt-oss-20b`.
     ///
     /// # Errors
     /// AG0201 to AG0204: the environment does not say enough of the provider.
@@ -23,7 +23,6 @@ impl Candidate {
         let environment = match named {
             None => alone.with([("LLM_MODEL", Some(name.trim()))]),
             Some((provider, model)) => {
-                // Only its name is needed here, and a model's name need not be set for that.
                 let probe = alone.with([("LLM_MODEL", Some(model))]);
                 let present = Endpoint::from_environment(&probe).ok().flatten().map(|endpoint| endpoint.dialect.name);
                 if present == Some(provider) {

@@ -22,7 +22,8 @@ pub use score::{Evaluation, Score};
 pub struct EvalArguments {
     /// The graph file.
     graph: PathBuf,
-    /// The models, as LLM_MODEL names them, or `PROVIDER/MODEL` for one of another provider than the environment's.
+    /// The models, as LLM_MODEL names them, or `PROVIDER/MODEL` for one of another provider. A gateway whose
+    /// own names look like that is written before them: `openrouter/openai/gpt-oss-20b`.
     #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
     models: Vec<String>,
     /// Read this instead of what the graph's one ingest node names; `-` is standard input.

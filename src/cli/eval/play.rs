@@ -57,7 +57,8 @@ impl Stage {
     pub fn play(&mut self, candidate: &Candidate, environment: &Environment) -> Result<RunRecord, Failure> {
         let connected = connect(candidate.environment(), Mode::Live).map_err(Failure::run)?;
         let begun = WallClock.now();
-        let mut header = Header { model: Some(candidate.identity.clone()), ..self.header.clone() };
+        let mut header = self.header.clone();
+        header.made.model = Some(candidate.identity.clone());
         let mut kept = if self.keep { Some(Shelf::make(&self.plan, &mut header, environment)?) } else { None };
         let start: Vec<Event> = std::iter::once(Event::Started(header)).chain(self.cut.iter().cloned()).collect();
         let run = apart::after(&self.plan, &start).map_err(|diverged| fault(diverged.to_string()))?;

@@ -90,7 +90,7 @@ fn node(change: &NodeChange) -> Vec<String> {
             lines.push("    the texts are not kept any more".to_string());
             continue;
         };
-        let shown = text.lines().filter(|line| !line.is_empty());
+        let shown = text.lines().filter(|line| !line.trim().is_empty());
         lines.extend(shown.clone().take(LINES).map(|line| format!("    {}", safe(line))));
         if let Some(more) = shown.count().checked_sub(LINES).filter(|more| *more > 0) {
             lines.push(format!("    and {} more", counted(more as u64, "line")));

@@ -48,7 +48,7 @@ pub fn replay(folder: &RunDir, environment: &Environment) -> Result<Verdict, Fai
     let calls = told.calls.iter().filter(|(task, _)| !given.contains_key(*task));
     let calls: BTreeMap<String, usize> = calls.map(|(task, calls)| (task.clone(), *calls)).collect();
     let asked: usize = calls.values().sum();
-    let model = header.model.clone().map(|identity| replies.model(identity, &calls));
+    let model = header.made.model.clone().map(|identity| replies.model(identity, &calls));
     let memory: Arc<dyn Memory> = Arc::new(Recalled(told.recalled.clone()));
     let start = apart::after(&plan, &told.start).map_err(|error| {
         Failure::run(Diagnostic::new(codes::run::DIVERGED, format!("the journal does not fit the graph: {error}")))
@@ -130,7 +130,7 @@ impl Told {
             let asks = plan.nodes.get(at).is_some_and(|node| node.kind.uses_model);
             let calls = self.calls.get(name).copied().unwrap_or(0);
             // A header of before the model was in it does not say whether there was one.
-            let lacks = asks && (header.parts.is_empty() || !replies.has(name, calls));
+            let lacks = asks && (header.made.parts.is_empty() || !replies.has(name, calls));
             let why = match task.outcome {
                 _ if apart::tells(plan, at) => Why::Tells,
                 TaskOutcome::Done if lacks => Why::NoReplies,
@@ -209,8 +209,8 @@ fn verdict(
     let again = told.tasks.len() - given.len();
     text.push_str(&format!("  {} gone through again, {asked} answers of the model said again\n", tasks(again)));
     for (why, reason) in [
-        (Why::Tells, "taken as journaled: they tell the world"),
-        (Why::Failed, "taken as journaled: they had failed, and their stand-ins were used"),
+        (Why::Tells, "taken as journaled, to tell the world nothing"),
+        (Why::Failed, "taken as journaled, where a failure was made up for"),
         (Why::NoReplies, "taken as journaled: what the model answered is not kept"),
     ] {
         let count = given.values().filter(|of| **of == why).count();
