@@ -8,9 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use agent::diagnostic::{Diagnostic, SourceFile};
-use agent::engine::{
-    Cancel, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, Watcher, World, drive,
-};
+use agent::engine::{Cancel, Event, Header, Invocation, ModelMode, Outcome, Run, Watcher, World, drive};
 use agent::graph::{Compiled, Plan, Stream, Surroundings, compile};
 use agent::io::files::WallClock;
 use agent::io::journal::FileJournal;
@@ -138,21 +136,9 @@ fn plan(shape: &Shape) -> Arc<Plan> {
 }
 
 fn header(plan: &Plan) -> Header {
-    Header {
-        version: JOURNAL_VERSION,
-        run: "bench".into(),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: true,
-        window: None,
-        invocation: Invocation {
-            path: "bench.toml".into(),
-            overrides: vec![],
-            model: ModelMode::Offline,
-            run_record: None,
-        },
-    }
+    let invocation =
+        Invocation { path: "bench.toml".into(), overrides: vec![], model: ModelMode::Offline, run_record: None };
+    Header::new(plan, "bench".into(), true, invocation)
 }
 
 fn measure(bencher: Bencher<'_, '_>, shape: &Shape, kept: Kept) {

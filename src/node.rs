@@ -6,7 +6,7 @@
 mod erased;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::ops::Range;
 use std::path::Path;
@@ -252,13 +252,14 @@ pub struct Cx {
     model: Option<Arc<dyn Model>>,
     memory: Option<Arc<dyn Memory>>,
     notes: Mutex<Vec<Note>>,
+    recalled: Mutex<BTreeMap<String, String>>,
 }
 
 impl Cx {
     pub fn new(task: String, language: Language, model: Option<Arc<dyn Model>>) -> Cx {
-        let notes = Mutex::new(Vec::new());
         let (run, window, synced, resumed, memory) = Default::default();
-        Cx { task, language, run, window, synced, resumed, model, memory, notes }
+        let (notes, recalled) = Default::default();
+        Cx { task, language, run, window, synced, resumed, model, memory, notes, recalled }
     }
 
     /// The same, in this run.
@@ -269,7 +270,15 @@ impl Cx {
 
     /// What a run of an earlier window kept under this key, by [`Note::Keep`].
     pub fn recall(&self, key: &str) -> Option<String> {
-        self.memory.as_ref()?.recall(key)
+        let value = self.memory.as_ref()?.recall(key)?;
+        let mut recalled = self.recalled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        recalled.insert(key.to_string(), value.clone());
+        Some(value)
+    }
+
+    /// All that was recalled, by key: what the task depended on beside its input.
+    pub fn take_recalled(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.recalled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
     /// The model, when one is configured and the kind says `USES_MODEL`.

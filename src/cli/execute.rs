@@ -19,8 +19,9 @@ use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::{Connected, Environment, Mode, connect};
 use crate::io::output::file::Written;
+use crate::io::replies::Kept;
 use crate::io::state::{RunDir, RunLock};
-use crate::port::{Clock, Journal, Memory};
+use crate::port::{Clock, Journal, Memory, Model};
 
 /// What `run` and `resume` have in common on the command line.
 #[derive(Debug, clap::Args)]
@@ -91,7 +92,7 @@ pub struct Job {
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
     log_to_stderr(settings);
-    let Job { compiled, invocation, folder, journal, run, memory, first, started, signals } = job;
+    let Job { compiled, invocation, folder, journal, run, memory, mut first, started, signals } = job;
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
     std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
@@ -104,6 +105,10 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     let spent = usage(&run).tokens();
     let model = connected.as_ref().and_then(|c| c.for_run(plan.max_tokens_per_run, spent));
     let identity = model.as_ref().map(|m| m.identity());
+    if let Event::Started(header) = &mut first {
+        header.made.model.clone_from(&identity);
+    }
+    let model = model.map(|model| kept(model, folder.as_ref()));
     let cancel = Cancel::default();
     // A log and a bar would write over each other.
     let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
@@ -193,6 +198,19 @@ pub(super) fn model_of(
     }
 }
 
+/// What is said of an exchange that a replay did not ask for.
+pub(super) fn left_over(interaction: &str) -> String {
+    format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(interaction))
+}
+
+/// The same model, whose answers are kept with the run.
+pub(super) fn kept(model: Arc<dyn Model>, folder: Option<&RunDir>) -> Arc<dyn Model> {
+    match folder {
+        Some(folder) => Arc::new(Kept::new(model, &folder.replies())),
+        None => model,
+    }
+}
+
 pub(super) fn log_to_stderr(settings: &Settings) {
     let default = match settings.verbose {
         0 if settings.quiet => "error",
@@ -234,10 +252,7 @@ impl Ending<'_> {
         self.note_faults();
         if !self.settings.quiet {
             for leftover in leftovers {
-                terminal::err(&format!(
-                    "note: the cassette has an interaction that nothing asked for: {}\n",
-                    safe(leftover)
-                ));
+                terminal::err(&left_over(leftover));
             }
             let style = if to_stdout { terminal::stderr_style() } else { terminal::stdout_style() };
             for report in &reports {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, log_to_stderr, model_of, outputs};
+use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
-use super::render::{safe, summary, window};
-use super::run::{fraction, header_of, new_folder};
+use super::render::{summary, window};
+use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
@@ -51,7 +51,7 @@ pub struct Live {
 pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
     log_to_stderr(&settings);
     let Live { compiled, invocation, kept, fresh, signals } = live;
-    let header = header_of(&compiled, &invocation, None);
+    let mut header = header_of(&compiled, &invocation, None);
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
     let is_live = stream.sources.iter().any(|source| source.source.is_live());
@@ -63,7 +63,11 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         Some(state) if is_live => Some(state.live(&plan.name, &invocation.path).map_err(Failure::run)?),
         _ => None,
     };
+    if let Some(state) = &state {
+        keep_texts(state, &files_of(&plan));
+    }
     let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?);
+    header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
     let (checkpoint, earlier) = desk.take_up(fresh)?;
     let on_terminal = std::io::stderr().is_terminal();
     let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;
@@ -239,8 +243,7 @@ impl Desk {
     fn finish(&self) -> Result<(), Failure> {
         let left = self.connected.as_ref().map_or(Ok(Vec::new()), Connected::finish).map_err(Failure::run)?;
         for interaction in left.iter().filter(|_| !self.settings.quiet) {
-            let text = format!("note: the cassette has an interaction that nothing asked for: {}\n", safe(interaction));
-            terminal::err(&text);
+            terminal::err(&left_over(interaction));
         }
         Ok(())
     }
@@ -334,7 +337,11 @@ impl Shelf for Desk {
     }
 
     fn model(&self, run: &Run) -> Option<Arc<dyn Model>> {
-        self.connected.as_ref()?.for_run(self.plan.max_tokens_per_run, usage(run).tokens())
+        let model = self.connected.as_ref()?.for_run(self.plan.max_tokens_per_run, usage(run).tokens())?;
+        let books = self.books();
+        let id = run.header.as_ref().map_or("", |header| header.run.as_str());
+        let folder = books.open.get(id).and_then(|(folder, _)| folder.as_ref());
+        Some(kept(model, folder.map(|(folder, _)| folder)))
     }
 
     fn ended(&self, run: &Run, outcome: Outcome) {

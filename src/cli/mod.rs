@@ -1,10 +1,13 @@
 //! The command line: the only place that sees everything and wires it. One file per subcommand; what is printed is
 //! made in `render`, by functions that touch nothing.
 
+mod apart;
 mod backtest;
 mod check;
+mod diff;
 mod doctor;
 mod draw;
+mod eval;
 mod execute;
 mod exit;
 mod explain;
@@ -14,11 +17,13 @@ mod load;
 mod models;
 mod progress;
 pub mod render;
+mod replay;
 mod resume;
 mod run;
 mod runs;
 mod schema;
 mod signals;
+mod stand_in;
 mod terminal;
 mod test;
 mod why;
@@ -47,6 +52,7 @@ enum Command {
     Check(check::CheckArguments),
     Test(test::TestArguments),
     Draw(draw::DrawArguments),
+    Eval(eval::EvalArguments),
     Kinds(kinds::KindsArguments),
     Schema(schema::SchemaArguments),
     Runs(runs::RunsArguments),
@@ -54,6 +60,8 @@ enum Command {
     Why(why::WhyArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
+    Diff(diff::DiffArguments),
+    Replay(replay::ReplayArguments),
     Explain(explain::ExplainArguments),
     Completions(CompletionsArguments),
 }
@@ -80,6 +88,9 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::why(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Eval(arguments) => eval::eval(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Completions(arguments) => {
             // Into memory first: generating panics where it cannot write, as into `| head`.

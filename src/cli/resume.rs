@@ -6,8 +6,9 @@ use super::exit::{Exit, Failure};
 use super::load;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::RunStatus;
-use crate::engine::{Entry, Event, Header, JOURNAL_VERSION, Run, read_checkpoint};
-use crate::graph::{Override, Plan};
+use crate::engine::{Entry, Event, Header, Invocation, JOURNAL_VERSION, Run, read_checkpoint};
+use crate::graph::{Compiled, Override, Plan};
+use crate::io::llm::Environment;
 use crate::io::state::{RunDir, StateDir};
 use crate::port::Memory;
 
@@ -33,13 +34,7 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
     let Some((started, header)) = entries.first().and_then(|e| Some((e.at, header(&e.event)?))) else {
         return Err(refused(format!("run {} was killed before its journal began", folder.id())));
     };
-    let invocation = header.invocation.clone();
-    let path = Path::new(&invocation.path);
-    let overrides = invocation.overrides.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
-    let overrides = overrides.map_err(Failure::run)?;
-    let source = load::read(path)?;
-    let compiled = load::compiled(path, &source, &overrides, &environment)?;
-    same_graph(header, &compiled.plan)?;
+    let (compiled, invocation) = recompiled(header, &environment)?;
     arguments.settings.fit(&compiled.plan)?;
     let run = replay(&compiled.plan, &entries)?;
     if let Some((RunStatus::Done, _)) = run.ended {
@@ -61,6 +56,21 @@ pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
         signals: None,
     };
     execute(job, &arguments.settings, &environment)
+}
+
+/// The graph that a run is of, as it was when the run began.
+///
+/// # Errors
+/// It does not compile any more; AG0312: it has changed.
+pub fn recompiled(header: &Header, environment: &Environment) -> Result<(Compiled, Invocation), Failure> {
+    let invocation = header.invocation.clone();
+    let path = Path::new(&invocation.path);
+    let overrides = invocation.overrides.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
+    let overrides = overrides.map_err(Failure::run)?;
+    let source = load::read(path)?;
+    let compiled = load::compiled(path, &source, &overrides, environment)?;
+    same_graph(header, &compiled.plan)?;
+    Ok((compiled, invocation))
 }
 
 /// What the runs of a live graph kept, as of its last checkpoint, for a run of one of its windows: so that what was told

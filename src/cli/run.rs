@@ -12,8 +12,8 @@ use super::signals::Signals;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::Timestamp;
-use crate::engine::{Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Run};
-use crate::graph::{Compiled, Override, outline};
+use crate::engine::{Event, Header, Invocation, ModelMode, Run, text_fingerprint};
+use crate::graph::{Compiled, Override, Plan, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
 use crate::io::llm::Environment;
@@ -67,22 +67,16 @@ pub struct RunArguments {
 
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     let environment = load::environment();
-    let source = load::read(&arguments.graph)?;
     // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
+    let source = load::read(&arguments.graph)?;
     let signals = source.text.contains("window").then(Signals::early).flatten();
-    named(&arguments)?;
-    let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
-    let sets = parse(&arguments.set).map_err(Failure::usage)?;
-    let texts = match override_texts(&arguments, &source) {
-        Ok(texts) => texts,
-        // What is wrong with the graph comes first: it may be why the flag fits no node.
-        Err(usage) => {
-            load::compiled(&arguments.graph, &source, &sets, &environment)?;
-            return Err(usage);
-        }
-    };
-    let overrides = parse(&texts).map_err(Failure::usage)?;
-    let compiled = load::compiled(&arguments.graph, &source, &overrides, &environment)?;
+    if arguments.run_record.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        let message = "--run-record takes the path of a file; standard output is the report's";
+        return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
+    }
+    let changes =
+        Changes { input: arguments.input.as_deref(), output: arguments.output.as_deref(), set: &arguments.set };
+    let (compiled, texts) = compiled(&arguments.graph, &source, &changes, &environment)?;
     arguments.settings.fit(&compiled.plan)?;
     let invocation = Invocation {
         path: absolute(&arguments.graph),
@@ -101,7 +95,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
-    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path)? };
+    let opened = if arguments.no_journal { None } else { open_folder(&environment, &invocation.path, &compiled.plan)? };
     let (opened, _sweep) = opened.unzip(); // done before the process ends
     let (folder, journal) = opened.map(|(folder, lock, journal)| ((folder, lock), journal)).unzip();
     let header = header_of(&compiled, &invocation, folder.as_ref().map(|(folder, _)| folder));
@@ -111,33 +105,22 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     execute(job, &arguments.settings, &environment)
 }
 
-/// The header of a run; the window is the live graph's to add.
+/// The header of a run; the window is the live graph's to add, the model is whoever's connects to it.
 pub(super) fn header_of(compiled: &Compiled, invocation: &Invocation, folder: Option<&RunDir>) -> Header {
-    let Compiled { plan, stream } = compiled;
-    Header {
-        version: JOURNAL_VERSION,
-        // A run that is kept nowhere has an id too: what it sends is told apart by it.
-        run: folder
-            .map_or_else(|| run_id(WallClock.now(), fraction(WallClock.now())), |folder| folder.id().to_string()),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: stream.sources.iter().all(|s| s.source.can_be_reread()),
-        window: None,
-        invocation: invocation.clone(),
-    }
+    // A run that is kept nowhere has an id too: what it sends is told apart by it.
+    let unkept = || run_id(WallClock.now(), fraction(WallClock.now()));
+    let run = folder.map_or_else(unkept, |folder| folder.id().to_string());
+    let can_be_reread = compiled.stream.sources.iter().all(|s| s.source.can_be_reread());
+    Header::new(&compiled.plan, run, can_be_reread, invocation.clone())
 }
 
 /// Refuses paths that name no file. An empty one of the other flags is refused when they are parsed.
-fn named(arguments: &RunArguments) -> Result<(), Failure> {
-    let usage = |message: String| Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
-    for (flag, path) in [("--input", &arguments.input), ("--output", &arguments.output)] {
-        if path.as_ref().is_some_and(String::is_empty) {
-            return usage(format!("{flag} needs a path, and it is empty"));
+fn named(changes: &Changes<'_>) -> Result<(), Failure> {
+    for (flag, path) in [("--input", changes.input), ("--output", changes.output)] {
+        if path.is_some_and(str::is_empty) {
+            let message = format!("{flag} needs a path, and it is empty");
+            return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
         }
-    }
-    if arguments.run_record.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return usage("--run-record takes the path of a file; standard output is the report's".to_string());
     }
     Ok(())
 }
@@ -147,19 +130,51 @@ pub(super) fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
+/// What a command line changes of a graph.
+pub(super) struct Changes<'a> {
+    pub input: Option<&'a str>,
+    pub output: Option<&'a str>,
+    pub set: &'a [String],
+}
+
+/// The graph file with these changes, which come as `NODE.KEY=VALUE` too.
+///
+/// # Errors
+/// What is wrong with the graph or, where nothing is, with the command line.
+pub(super) fn compiled(
+    path: &Path,
+    source: &SourceFile,
+    changes: &Changes<'_>,
+    environment: &Environment,
+) -> Result<(Compiled, Vec<String>), Failure> {
+    named(changes)?;
+    let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
+    let sets = parse(changes.set).map_err(Failure::usage)?;
+    let texts = match override_texts(changes, source) {
+        Ok(texts) => texts,
+        // What is wrong with the graph comes first: it may be why the flag fits no node.
+        Err(usage) => {
+            load::compiled(path, source, &sets, environment)?;
+            return Err(usage);
+        }
+    };
+    let overrides = parse(&texts).map_err(Failure::usage)?;
+    Ok((load::compiled(path, source, &overrides, environment)?, texts))
+}
+
 /// All overrides as `NODE.KEY=VALUE`, `--input` and `--output` included.
-fn override_texts(arguments: &RunArguments, source: &SourceFile) -> Result<Vec<String>, Failure> {
-    let mut texts = arguments.set.clone();
-    if arguments.input.is_none() && arguments.output.is_none() {
+fn override_texts(changes: &Changes<'_>, source: &SourceFile) -> Result<Vec<String>, Failure> {
+    let mut texts = changes.set.to_vec();
+    if changes.input.is_none() && changes.output.is_none() {
         return Ok(texts);
     }
     let nodes = outline(source);
-    if let Some(path) = &arguments.input {
+    if let Some(path) = changes.input {
         // Not all sources read a file.
         let sources = nodes_with(&nodes, Role::Source, Some("path"));
         texts.push(override_of("--input", "ingest", "path", &sources, path)?);
     }
-    if let Some(path) = &arguments.output {
+    if let Some(path) = changes.output {
         let writes_reports = |k: &Kind| k.output_type.is_some_and(|of| of() == TypeId::of::<Written>());
         texts.push(override_of("--output", "output", "path", &of_kind(&nodes, &writes_reports), path)?);
     }
@@ -223,11 +238,11 @@ fn kept_runs(environment: &Environment, usual: usize) -> usize {
 }
 
 /// A folder for a new run and its journal; without one the run goes on all the same.
-fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, Failure> {
+fn open_folder(environment: &Environment, graph: &str, plan: &Plan) -> Result<Option<Swept>, Failure> {
     let (keep, synced) = (kept_runs(environment, KEPT_RUNS), load::synced(environment)?);
     let open = |state: StateDir| {
         let state = state.synced(synced);
-        new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep)))
+        new_folder(&state, graph).map(|opened| (opened, Sweep::begin(state, keep, files_of(plan))))
     };
     let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).and_then(open);
     Ok(opened
@@ -235,16 +250,20 @@ fn open_folder(environment: &Environment, graph: &str) -> Result<Option<Swept>, 
         .ok())
 }
 
-/// What a run writes to, and the old runs that make room for it.
+/// What a run writes to, and what is done about its state beside it.
 type Swept = ((RunDir, RunLock, FileJournal), Sweep);
 
-/// Old runs on their way out, beside the run: the disk takes as long over one as a short run does over its report.
+/// The texts of the graph on their way in and old runs on their way out, beside the run: the disk takes as long over one as
+/// a short run does over its report.
 struct Sweep(Option<JoinHandle<()>>);
 
 impl Sweep {
-    fn begin(state: StateDir, keep: usize) -> Sweep {
-        // What cannot be deleted now is tried again next time, as where there is no thread to be had.
-        Sweep(Builder::new().spawn(move || drop(state.retain(keep))).ok())
+    fn begin(state: StateDir, keep: usize, files: Vec<SourceFile>) -> Sweep {
+        let sweep = move || {
+            keep_texts(&state, &files);
+            drop(state.retain(keep)); // what cannot be deleted now is tried again next time
+        };
+        Sweep(Builder::new().spawn(sweep).ok()) // as where there is no thread to be had
     }
 }
 
@@ -254,6 +273,17 @@ impl Drop for Sweep {
             let _ = sweep.join(); // a panic has been printed, and the run is none the worse for it
         }
     }
+}
+
+/// The files that a graph was compiled from.
+pub(super) fn files_of(plan: &Plan) -> Vec<SourceFile> {
+    let assets = plan.nodes.iter().flat_map(|node| node.assets.iter());
+    std::iter::once(&plan.source).chain(assets).cloned().collect()
+}
+
+/// Keeps the texts that headers name by their fingerprints.
+pub(super) fn keep_texts(state: &StateDir, files: &[SourceFile]) {
+    files.iter().for_each(|file| state.keep_text(&text_fingerprint(&file.text), &file.text));
 }
 
 /// The fraction of the second, so that ids sort as the runs began.

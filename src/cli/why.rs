@@ -150,7 +150,10 @@ impl Origin {
     fn of(plan: &Plan, node: &str) -> Origin {
         let Some(node) = plan.find(node).and_then(|node| plan.nodes.get(node)) else { return Origin::default() };
         let sources = node.inputs.iter().flat_map(|input| &input.from).filter_map(|from| plan.nodes.get(from.node));
-        Origin { rules: node.assets.first().cloned(), sources: sources.map(|source| source.name.clone()).collect() }
+        Origin {
+            rules: node.assets.first().map(|file| file.name.to_string()),
+            sources: sources.map(|source| source.name.clone()).collect(),
+        }
     }
 }
 

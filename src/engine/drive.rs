@@ -1,7 +1,7 @@
 //! Performs what the state asks for: starts tasks the moment their inputs exist, runs independent ones concurrently,
 //! and journals every event before anything outside can see its effect.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -291,6 +291,7 @@ impl Driver {
                 error: Some(error),
                 notes: Vec::new(),
                 elapsed_ms: 0,
+                recalled: BTreeMap::new(),
             },
             None => {
                 let error = format!("node `{}` failed: {error}", task_name(&node, item));
@@ -325,8 +326,9 @@ async fn attempt_task(
     let elapsed_ms = begun.elapsed().as_millis() as u64;
     match result {
         Ok(output) => {
-            let (outcome, notes) = (TaskOutcome::Done, cx.take_notes());
-            Step::Ended(Event::TaskEnded { node, item, attempt, outcome, output, error: None, notes, elapsed_ms }, None)
+            let (outcome, error, notes, recalled) = (TaskOutcome::Done, None, cx.take_notes(), cx.take_recalled());
+            let ended = Event::TaskEnded { node, item, attempt, outcome, output, error, notes, elapsed_ms, recalled };
+            Step::Ended(ended, None)
         }
         Err(error) => {
             let transient = matches!(error, TaskError::Transient(_));

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, Timestamp, WindowRecord};
+use crate::diagnostic::SourceFile;
+use crate::domain::{InputRecord, ModelIdentity, Note, RunStatus, TaskOutcome, Timestamp, WindowRecord};
+use crate::graph::{Plan, PlanNode};
 
 /// Version of the journal's format. A journal of another version is refused, never guessed at.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -59,6 +61,9 @@ pub enum Event {
         error: Option<String>,
         notes: Vec<Note>,
         elapsed_ms: u64,
+        /// What it recalled of earlier windows, by key.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        recalled: BTreeMap<String, String>,
     },
     Ended {
         status: RunStatus,
@@ -83,6 +88,77 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowRecord>,
     pub invocation: Invocation,
+    /// What it was made of; empty in journals of before it was noted.
+    #[serde(default)]
+    pub made: Box<Made>,
+}
+
+/// What a run was made of, so that two runs tell what made them differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Made {
+    /// Version of the program.
+    pub program: String,
+    /// The graph file.
+    pub source: Option<FileMark>,
+    /// What each node was made of, by name.
+    pub parts: BTreeMap<String, Parts>,
+    /// The model that could be asked; `None` where templates word everything.
+    pub model: Option<ModelIdentity>,
+}
+
+impl Header {
+    /// Of a run of this plan. Where the model is not known yet, it is the caller's to add; so is the window.
+    pub fn new(plan: &Plan, run: String, can_be_reread: bool, invocation: Invocation) -> Header {
+        let mark =
+            |file: &SourceFile| FileMark { name: file.name.to_string(), fingerprint: text_fingerprint(&file.text) };
+        let parts = |node: &PlanNode| Parts {
+            kind: node.kind.name.to_string(),
+            config: node.config.clone(),
+            files: node.assets.iter().map(mark).collect(),
+        };
+        Header {
+            version: JOURNAL_VERSION,
+            run,
+            graph: plan.name.clone(),
+            fingerprint: plan.fingerprint.clone(),
+            nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
+            can_be_reread,
+            window: None,
+            invocation,
+            made: Box::new(Made {
+                program: env!("CARGO_PKG_VERSION").to_string(),
+                source: Some(mark(&plan.source)),
+                parts: plan.nodes.iter().map(|n| (n.name.clone(), parts(n))).collect(),
+                model: None,
+            }),
+        }
+    }
+}
+
+/// What a node was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Name of its kind.
+    pub kind: String,
+    /// Fingerprint of everything but the files: the kind's version, config, wires, language.
+    pub config: String,
+    /// Rules, playbook, prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileMark>,
+}
+
+/// A text file of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// As a user knows it.
+    pub name: String,
+    /// The [`text_fingerprint`] of what was in it.
+    pub fingerprint: String,
+}
+
+/// 128 bits of a hash of a text, as hexadecimal digits.
+pub fn text_fingerprint(text: &str) -> String {
+    format!("{:.32}", blake3::hash(text.as_bytes()).to_hex())
 }
 
 /// How the run was asked for, so that it can be taken up again.

@@ -222,6 +222,7 @@ pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
 /// Drives the run of one window to its end.
 async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared: &Shared) {
     let Closed { run, journal, first, .. } = closed;
+    let id = run.header.as_ref().map(|header| header.run.clone());
     let world = World {
         journal,
         clock: around.clock.clone(),
@@ -232,7 +233,6 @@ async fn finish(plan: &Arc<Plan>, closed: Closed, around: &Surroundings, shared:
     };
     let (run, outcome) = drive(plan.clone(), None, run, world, first).await;
     learn(&mut shared.lock().memory, &run);
-    let id = run.header.as_ref().map(|header| header.run.clone());
     shared.lock().pending.retain(|pending| Some(pending) != id.as_ref());
     around.shelf.ended(&run, outcome);
 }

@@ -21,7 +21,9 @@ mod windows;
 
 pub use checkpoint::{Checkpoint, SourceMark};
 pub use drive::{Outcome, World, drive};
-pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
+pub use event::{
+    Entry, Event, FileMark, Header, Invocation, JOURNAL_VERSION, Made, ModelMode, Parts, text_fingerprint,
+};
 pub use folding::SetClock;
 pub use history::{Given, History, Seen, history, survey};
 pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint, rehearse};

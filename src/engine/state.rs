@@ -114,7 +114,7 @@ impl Run {
             Event::TaskFailed { node, item, attempt, error, transient } => {
                 self.task_failed(plan, (node, *item, *attempt), error, *transient, actions)
             }
-            Event::TaskEnded { node, item, attempt, outcome, output, error, notes, elapsed_ms } => {
+            Event::TaskEnded { node, item, attempt, outcome, output, error, notes, elapsed_ms, .. } => {
                 let record = TaskRecord {
                     node: node.clone(),
                     item: *item,

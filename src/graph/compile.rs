@@ -71,7 +71,7 @@ pub fn compile(
         faults.extend(never_due(&file, &built, source));
     }
     if faults.is_empty() {
-        return Ok(assemble(&file, stem, wires, built));
+        return Ok(assemble(&file, stem, source, wires, built));
     }
     for fault in &mut faults {
         name_override(fault, &file, source, overrides);
@@ -162,7 +162,8 @@ fn find_kind(
 struct Built {
     body: Body,
     fingerprint: String,
-    assets: Vec<String>,
+    config: String,
+    assets: Vec<SourceFile>,
 }
 
 fn build(
@@ -188,13 +189,13 @@ fn build(
         let each = wiring.each.as_ref().map(|e| e.get_ref());
         print.update(format!("\n{each:?} {:?} {} {:?}\n", wiring.timeout, wiring.retry, wiring.on_error).as_bytes());
     }
-    let files = assets.into_read();
-    for file in &files {
+    let config = short(&print);
+    let assets = assets.into_read();
+    for file in &assets {
         print.update(file.text.len().to_string().as_bytes());
         print.update(file.text.as_bytes());
     }
-    let assets = files.iter().map(|f| f.name.to_string()).collect();
-    Ok(Built { body, fingerprint: short(&print), assets })
+    Ok(Built { body, fingerprint: short(&print), config, assets })
 }
 
 /// What is built, or what is wrong with it: variables that are `unset`, and everything else but what is said of their
@@ -220,7 +221,13 @@ fn suggest_reserved(fault: Diagnostic) -> Diagnostic {
 }
 
 /// Only after no fault was found.
-fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'static Kind, Built)>) -> Compiled {
+fn assemble(
+    file: &GraphFile<'_>,
+    stem: &str,
+    source: &SourceFile,
+    wires: Wires,
+    built: Vec<(&str, &'static Kind, Built)>,
+) -> Compiled {
     let mut stream = Stream { sources: Vec::new(), folds: Vec::new() };
     let mut nodes = Vec::new();
     let mut print = blake3::Hasher::new();
@@ -229,7 +236,9 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     }
     let Wires { inputs, outputs, dag } = wires;
     let wired = inputs.into_iter().zip(outputs).zip(&file.nodes).zip(built);
-    for (node, (((inputs, output), written), (_, kind, Built { body, fingerprint, assets }))) in wired.enumerate() {
+    for (node, (((inputs, output), written), (_, kind, Built { body, fingerprint, config, assets }))) in
+        wired.enumerate()
+    {
         print.update(format!("{} {fingerprint}\n", written.name).as_bytes());
         let task = match body {
             Body::Source(source) => {
@@ -254,6 +263,7 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
             on_error: wiring.map(|w| w.on_error).unwrap_or_default(),
             output: output.unwrap_or(super::types::Type::Stream), // `None` only after a fault, and there was none
             fingerprint,
+            config,
             assets,
             task,
         });
@@ -263,7 +273,8 @@ fn assemble(file: &GraphFile<'_>, stem: &str, wires: Wires, built: Vec<(&str, &'
     let by_name = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
     let fingerprint = short(&print);
     let max_tokens_per_run = file.max_tokens_per_run.map(NonZeroU64::get);
-    let plan = Plan { name, language: file.language, max_tokens_per_run, window, nodes, dag, fingerprint, by_name };
+    let (language, source) = (file.language, source.clone());
+    let plan = Plan { name, language, max_tokens_per_run, window, nodes, dag, fingerprint, source, by_name };
     Compiled { plan, stream }
 }
 

@@ -9,6 +9,7 @@ use petgraph::graph::DiGraph;
 
 use super::file::{OnError, Windowing};
 use super::types::Type;
+use crate::diagnostic::SourceFile;
 use crate::domain::Language;
 use crate::node::{AnyFold, AnySource, AnyTask, Kind, Role};
 
@@ -31,6 +32,8 @@ pub struct Plan {
     pub dag: DiGraph<usize, String>,
     /// Over the nodes' fingerprints.
     pub fingerprint: String,
+    /// The graph file as it was compiled.
+    pub source: SourceFile,
     /// Of `nodes`, by name: events name their nodes, and every event is looked up.
     pub(super) by_name: HashMap<String, usize>,
 }
@@ -48,8 +51,10 @@ pub struct PlanNode {
     pub output: Type,
     /// Over the kind's version, the config as written, the wires, the language, and the bytes of the assets.
     pub fingerprint: String,
-    /// Names of the files that it was built from: rules, playbook, prompt.
-    pub assets: Vec<String>,
+    /// The same without the assets: two of one config that differ in `fingerprint` differ in a file.
+    pub config: String,
+    /// The files that it was built from: rules, playbook, prompt.
+    pub assets: Vec<SourceFile>,
     /// The built task; `None` for sources and folds, which live in [`Stream`].
     pub task: Option<Arc<dyn AnyTask>>,
 }

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod journal;
 pub mod llm;
 pub mod output;
+pub mod replies;
 pub mod state;
 
 use crate::node::Kind;

@@ -258,6 +258,11 @@ impl RunDir {
         self.path.join("report.json")
     }
 
+    /// What the model answered.
+    pub fn replies(&self) -> PathBuf {
+        self.path.join("replies.ndjson")
+    }
+
     pub fn cassette(&self) -> PathBuf {
         self.path.join("cassette.ndjson")
     }
@@ -347,27 +352,6 @@ pub struct RunLock {
     _file: File,
 }
 
-/// `YYYYMMDD-HHMMSS-xxxx`: the second in UTC, and four hexadecimal digits that tell runs of one second apart. The folder of a run adds the graph's [`graph_key`].
-pub fn run_id(started: Timestamp, suffix: u16) -> String {
-    let time = jiff::Timestamp::from_microsecond(started.micros()).unwrap_or_default(); // a Timestamp is in its range
-    format!("{}-{suffix:04x}", time.strftime("%Y%m%d-%H%M%S"))
-}
-
-/// Tells the runs of one graph file from those of others, in their ids: four hexadecimal digits.
-fn graph_key(graph: &str) -> String {
-    format!("{:.4}", blake3::hash(graph.as_bytes()).to_hex())
-}
-
-/// The [`graph_key`] in the id of a run; empty where it has none.
-fn key_of(id: &str) -> &str {
-    id.splitn(4, '-').nth(3).unwrap_or_default()
-}
-
-/// Names that [`run_id`] makes, and near ones; above all nothing that leaves the folder.
-fn is_id(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-}
-
 /// Makes folders that only the user may enter: journals hold what the telemetry names.
 fn private() -> DirBuilder {
     #[allow(unused_mut, reason = "changed on unix only")]
@@ -395,8 +379,12 @@ fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
         .help("set $AGENT_STATE_DIR to another folder, or run with --no-journal")
 }
 
+mod id;
 mod live;
 #[cfg(test)]
 mod tests;
+mod texts;
 
+pub use id::run_id;
+use id::{graph_key, is_id, key_of};
 pub use live::LiveDir;

@@ -190,3 +190,22 @@ fn a_key_inside_a_prompt_is_not_recorded() {
     assert_eq!(events(&journal).last().unwrap().1["status"], "done");
     assert!(prompt != sandbox.read("prompts/recommendation.md"));
 }
+
+#[test]
+fn what_looks_like_a_credential_is_not_recorded() {
+    let (sandbox, endpoint) = (Sandbox::new(), Endpoint::start(Duration::ZERO));
+    let foreign = ["gsk_", "4f9Kd0aB31xY", "77cQz2LmN8"].concat();
+    let report = {
+        sandbox.agent_with(&endpoint.variables(), &["run", GRAPH, "-q"]).exits(0);
+        sandbox.read("output.json")
+    };
+    sandbox.edit("prompts/recommendation.md", "You word", &format!("api_key={foreign} You word"));
+    let ran = sandbox.agent_with(&endpoint.variables(), &["run", GRAPH, "--record", "tape.json"]).exits(1);
+    assert!(ran.stderr.contains("AG0210") && ran.stderr.contains("the key of a provider"), "{}", ran.stderr);
+    assert!(!sandbox.at("tape.json").exists() && !ran.stderr.contains(&foreign) && !ran.stdout.contains(&foreign));
+    assert!(sandbox.read("output.json") == report, "the report is there all the same");
+    let spool = std::fs::read_to_string(
+        sandbox.state().join("runs").join(sandbox.runs().last().unwrap()).join("cassette.ndjson"),
+    );
+    assert!(!spool.unwrap().contains(&foreign));
+}

@@ -16,6 +16,9 @@ pub const STUBBORN: &str = "raise-memory-limit";
 /// Tokens of each request and its answer together.
 pub const TAKEN: u64 = 800;
 
+/// A model of this name answers with a figure of its own, however often it is asked.
+pub const INVENTIVE: &str = "inventive-1";
+
 pub struct Endpoint {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -128,8 +131,8 @@ fn answer(body: &Value) -> Value {
     // Slots are longer than what they stand for; a long plan is cut to what it says before its reasons.
     let action = if action.len() > 300 { action.split(": ").next().unwrap().to_string() } else { action };
     let again = user.contains("Your last answer was rejected.");
-    let action =
-        if user.contains(STUBBORN) && !again { "Add 7 GiB at once.".into() } else { format!("{SIGN}{action}") };
+    let invents = body["model"] == INVENTIVE || user.contains(STUBBORN) && !again;
+    let action = if invents { "Add 7 GiB at once.".into() } else { format!("{SIGN}{action}") };
     let content = json!({ "action": action, "benefit_estimate": benefit }).to_string();
     json!({
         "id": "loopback",

@@ -5,6 +5,7 @@ mod aspects;
 mod backtest;
 mod budget;
 mod cassettes;
+mod compare;
 mod doctor;
 mod endpoint;
 mod exits;

@@ -302,6 +302,7 @@ fn help_names_every_command_and_every_command_has_help() {
             "check",
             "test",
             "draw",
+            "eval",
             "kinds",
             "schema",
             "runs",
@@ -309,6 +310,8 @@ fn help_names_every_command_and_every_command_has_help() {
             "why",
             "doctor",
             "models",
+            "diff",
+            "replay",
             "explain",
             "completions",
             "help"

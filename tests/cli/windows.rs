@@ -659,6 +659,12 @@ fn an_episode_asks_the_model_when_it_opens_and_escalates_only() {
     assert!(reports[..2].iter().chain(&reports[6..]).all(|report| action(report).is_empty()));
     let sources: Vec<Value> = run_records(&finite)[2..6].iter().map(|r| r["wordings"][0]["source"].clone()).collect();
     assert_eq!(sources, ["model", "remembered", "model", "remembered"]);
+    // Each can be gone through again, with what was remembered then.
+    for id in finite.runs() {
+        let again = finite.agent(&["replay", &id]).exits(0).stdout;
+        assert!(again.starts_with(&format!("run {id}: the same bytes\n")), "{again}");
+    }
+    assert_eq!(endpoint.asked().len(), asked);
 
     // Followed, and killed between any two windows: the same, and nothing is asked twice.
     let (followed, endpoint) = (sandbox("follow = true"), Endpoint::start(Duration::ZERO));

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use agent::diagnostic::{Diagnostic, SourceFile};
 use agent::domain::{Batch, InputRecord, MetricColumn, NO_ENTITY, Note, Timestamp};
-use agent::engine::{
-    Cancel, Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, Watcher, World,
-};
+use agent::engine::{Cancel, Entry, Event, Header, Invocation, ModelMode, Outcome, Run, Watcher, World};
 use agent::graph::{Compiled, Override, Plan, Surroundings, compile};
 use agent::node::{Assets, Cx, Fold, Kind, Next, Pass, Reader, Source, Task, TaskError, Wanted, Window};
 use agent::port::{Clock, Files, Journal};
@@ -401,21 +399,9 @@ pub fn compiled(text: &str) -> Compiled {
 }
 
 pub fn header(plan: &Plan) -> Header {
-    Header {
-        version: JOURNAL_VERSION,
-        run: "r".into(),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: true,
-        window: None,
-        invocation: Invocation {
-            path: "t.toml".into(),
-            overrides: vec![],
-            model: ModelMode::Offline,
-            run_record: None,
-        },
-    }
+    let invocation =
+        Invocation { path: "t.toml".into(), overrides: vec![], model: ModelMode::Offline, run_record: None };
+    Header::new(plan, "r".into(), true, invocation)
 }
 
 /// Runs a graph, or goes on from the first lines of a journal.

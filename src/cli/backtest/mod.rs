@@ -5,7 +5,7 @@ mod replay;
 mod scores;
 mod tally;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
@@ -15,7 +15,6 @@ use crate::detect::Rules;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Anomaly, Completeness, Figure, Timestamp, Wait};
 use crate::graph::Plan;
-use crate::io::files::read_text;
 use crate::node::Role;
 use outcome::{Backtest, Comparison, WindowChoice};
 use replay::Graph;
@@ -141,8 +140,7 @@ fn finders(plan: &Plan) -> Vec<(usize, bool)> {
 fn rules_of(plan: &Plan) -> Vec<(String, Rules)> {
     let lists = finders(plan).into_iter().filter(|(_, is_list)| *is_list).filter_map(|(node, _)| plan.nodes.get(node));
     let files = lists.flat_map(|node| node.assets.iter().map(|asset| (node.name.clone(), asset)));
-    let read = |path: &str| Rules::parse(&read_text(Path::new(path)).ok()?).ok();
-    files.filter_map(|(node, path)| Some((node, read(path)?))).collect()
+    files.filter_map(|(node, file)| Some((node, Rules::parse(file).ok()?))).collect()
 }
 
 /// The one metric that is judged by how unusual it is.

@@ -7,8 +7,10 @@
 pub mod backtest;
 pub mod chart;
 pub mod diagnostic;
+pub mod diff;
 pub mod doctor;
 pub mod draw;
+pub mod eval;
 pub mod explain;
 pub mod kinds;
 pub mod runs;

@@ -13,7 +13,6 @@ mod junit;
 mod notation;
 mod play;
 mod stage;
-mod stand_in;
 mod subset;
 
 use std::num::NonZero;

@@ -12,8 +12,8 @@ use crate::cli::execute::outputs;
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Completeness, RunRecord, Summary, Timestamp};
 use crate::engine::{
-    Begun, Cancel, Event, Header, Invocation, JOURNAL_VERSION, ModelMode, Outcome, Run, SetClock, Shelf, Watcher,
-    World, drive, rehearse, run_record,
+    Begun, Cancel, Event, Header, Invocation, ModelMode, Outcome, Run, SetClock, Shelf, Watcher, World, drive,
+    rehearse, run_record,
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::llm::{Connected, Environment, Mode, connect};
@@ -112,21 +112,9 @@ fn model(case: &Case<'_>) -> Result<Option<Connected>, Faults> {
 }
 
 fn header(plan: &Plan) -> Header {
-    Header {
-        version: JOURNAL_VERSION,
-        run: "test".to_string(),
-        graph: plan.name.clone(),
-        fingerprint: plan.fingerprint.clone(),
-        nodes: plan.nodes.iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect(),
-        can_be_reread: true,
-        window: None,
-        invocation: Invocation {
-            path: String::new(),
-            overrides: Vec::new(),
-            model: ModelMode::Offline,
-            run_record: None,
-        },
-    }
+    let (path, overrides, run_record) = Default::default();
+    let invocation = Invocation { path, overrides, model: ModelMode::Offline, run_record };
+    Header::new(plan, "test".to_string(), true, invocation)
 }
 
 struct Quiet;

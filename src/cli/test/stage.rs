@@ -11,9 +11,9 @@ use toml::Spanned;
 
 use super::feed::{Feed, Records, What};
 use super::file::{ExpectedAnomaly, Test};
-use super::stand_in::{Echo, Given};
 use super::{Case, inputs};
 use crate::cli::load;
+use crate::cli::stand_in::{Echo, Given};
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::graph::{Compiled, Override, Plan, PlanNode};
 use crate::io;

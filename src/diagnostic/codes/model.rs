@@ -27,8 +27,8 @@ super::codes! {
         "The run was started with another provider or model than is configured now, or the file that keeps its exchanges is damaged. A cassette holds one model only.",
         "Set the variables as they were, or start a new run.";
     LEAK = "AG0210", "a credential would be recorded",
-        "A request holds the text of the key itself: a graph, a prompt or the input contains it. Nothing was written.",
-        "Remove the key from those files, and replace it at its provider, since it was sent as part of a prompt.";
+        "An exchange with the model holds its key, or what looks like a credential (a Bearer token, a provider's key, `api_key=…`, a JSON web token, a private key): a graph, a prompt or the input contains it, or the endpoint sent it. Nothing was written.",
+        "Remove the credential from those files, and replace it at its provider, since it was sent as part of a prompt.";
     FALLBACKS = "AG0221", "a fallback that names no endpoint",
         "LLM_FALLBACKS lists further endpoints with commas between them, and one of its entries is neither the name of a provider nor a URL, or lacks the model.",
         "Write PROVIDER, PROVIDER/MODEL or URL#MODEL, as in `mistral,ollama/llama3.2,https://host/v1#model`.";

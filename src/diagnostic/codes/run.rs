@@ -44,6 +44,9 @@ super::codes! {
     CHECKPOINT = "AG0320", "a checkpoint that cannot be read",
         "What the live graph kept when it last ran was written by another version of this program, or is damaged.",
         "`agent run GRAPH --fresh` forgets it and starts anew: live sources begin where they are now, or at the beginning of what they kept.";
+    NOT_REPLAYABLE = "AG0321", "a run that cannot be replayed",
+        "It has not ended, it failed, or its window had no records, so there is nothing to come to again.",
+        "`agent resume RUN` goes on with a run that was interrupted or failed; `agent runs` lists them.";
     NO_SCORES = "AG0330", "a graph that scores nothing",
         "`agent backtest --scores` writes how unusual each value is, and no rule of the graph judges that.",
         "Add a rule `unusual` to a metric of the rules file; `agent kinds detect` describes rules.";

@@ -1,4 +1,4 @@
-//! Where two requests differ, for a person whose replay found no match.
+//! Where two JSON values differ, for a person: two requests, two outputs.
 
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ pub(super) fn nearest<'a>(asked: &Value, recorded: impl IntoIterator<Item = &'a 
     recorded.into_iter().enumerate().min_by_key(|(_, candidate)| distance(candidate)).map(|(index, _)| index)
 }
 
-/// A few lines, one for each of the first places.
-pub(super) fn describe(recorded: &Value, asked: &Value) -> String {
+/// A few lines, three for each of the first places, under these two names.
+pub fn describe(recorded: &Value, asked: &Value, names: [&str; 2]) -> String {
     const SHOWN: usize = 6;
     let places = places(recorded, asked);
     let mut lines: Vec<String> = places
@@ -31,7 +31,9 @@ pub(super) fn describe(recorded: &Value, asked: &Value) -> String {
             let start = common_start(place).1;
             let recorded = excerpt(place.recorded, start);
             let asked = excerpt(place.asked, start);
-            format!("  {}\n    recorded: {recorded}\n    asked:    {asked}", place.path)
+            let width = names.iter().map(|name| name.len() + 1).max().unwrap_or(0);
+            let [a, b] = names.map(|name| format!("{name}:"));
+            format!("  {}\n    {a:<width$} {recorded}\n    {b:<width$} {asked}", place.path)
         })
         .collect();
     if places.len() > SHOWN {
@@ -97,6 +99,8 @@ mod tests {
 
     use super::*;
 
+    const NAMES: [&str; 2] = ["recorded", "asked"];
+
     #[test]
     fn the_nearest_request_and_its_differences_are_shown() {
         let recorded = [
@@ -109,13 +113,13 @@ mod tests {
         assert_eq!(nearest(&asked, &recorded), Some(0));
         assert_eq!(nearest(&asked, []), None);
         assert_eq!(
-            describe(&recorded[1], &asked),
+            describe(&recorded[1], &asked, NAMES),
             "  messages[0].content\n    recorded: The CPU of web-1 is at 85 percent of what it has.\
              \n    asked:    The CPU of web-1 is at 92 percent of what it has.\
              \n  seed\n    recorded: 1\n    asked:    nothing"
         );
         let long = |middle: &str| json!({ "t": format!("{}{middle}\n{}", "é".repeat(300), "y".repeat(300)) });
-        let shown = describe(&long("A"), &long("B"));
+        let shown = describe(&long("A"), &long("B"), NAMES);
         assert!(shown.contains("…éééé") && shown.contains("éA\\nyy") && shown.len() < 600, "{shown}");
     }
 }

@@ -54,6 +54,19 @@ impl Environment {
         self
     }
 
+    /// The same with some of them set, or taken away.
+    #[must_use]
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Environment {
+        let mut variables = self.variables.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(variables.insert(name.to_string(), value.to_string())),
+                None => drop(variables.remove(name)),
+            }
+        }
+        Environment { variables }
+    }
+
     /// The value as it stands, white space around it included.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)

@@ -21,6 +21,7 @@ mod cache;
 mod cassette;
 mod client;
 mod complaint;
+mod credential;
 mod dialect;
 mod difference;
 mod endpoint;
@@ -41,6 +42,7 @@ mod tape;
 
 pub use client::{Connected, Mode, connect};
 pub use dialect::{DIALECTS, Dialect, Output};
+pub use difference::describe as describe_difference;
 pub use endpoint::{Endpoint, Limits, Origin};
 pub use environment::Environment;
 pub use probe::{Probed, RungProbe, RungResult, Trouble, TroubleKind, models, probe};

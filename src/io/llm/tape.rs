@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cassette::{self, Cassette, Header, Interaction};
+use super::credential;
 use super::difference;
 use super::exchange::{FailureKind, Outcome};
 use super::secret::Secret;
@@ -142,7 +143,7 @@ impl Player {
             "the cassette does not have this request of `{asker}`; the nearest one, of `{}`, differs at:\n{}\n\
              the graph, its files or the input are not those of the recording: record the run again",
             nearest.asked_by,
-            difference::describe(&nearest.request, &asked.request)
+            difference::describe(&nearest.request, &asked.request, ["recorded", "asked"])
         ))
     }
 
@@ -171,7 +172,7 @@ pub(super) struct Recorder {
     /// goes the way it went, and nothing is paid for twice.
     earlier: Queue,
     interactions: Vec<Interaction>,
-    /// The task whose request holds the key.
+    /// Which exchange holds a credential, and what it is.
     leak: Option<String>,
 }
 
@@ -217,8 +218,9 @@ impl Recorder {
         let Ok(mut line) = serde_json::to_string(&interaction) else {
             return; // JSON values and strings always have a text
         };
-        if self.keys.iter().any(|key| key.is_in(&line)) {
-            self.leak.get_or_insert(interaction.asked_by);
+        let key = self.keys.iter().any(|key| key.is_in(&line)).then_some("the key of the model");
+        if let Some(what) = key.or_else(|| found_in(&interaction)) {
+            self.leak.get_or_insert_with(|| format!("an exchange of `{}` holds {what}", interaction.asked_by));
             return;
         }
         line.push('\n');
@@ -232,24 +234,30 @@ impl Recorder {
     }
 
     fn write(&mut self) -> Result<(), Diagnostic> {
-        let leak = |whose: &str| {
-            Diagnostic::new(
-                codes::model::LEAK,
-                format!("{whose} holds the key of the model, so no cassette is written"),
-            )
-            .help("remove the key from the graph's files or the input, and replace it at its provider")
+        let leak = |what: &str| {
+            Diagnostic::new(codes::model::LEAK, format!("{what}, so no cassette is written"))
+                .help("remove the credential from the graph's files or the input, and replace it at its provider")
         };
-        if let Some(task) = &self.leak {
-            return Err(leak(&format!("a request of `{task}`")));
+        if let Some(what) = &self.leak {
+            return Err(leak(what));
         }
         let interactions = self.earlier.interactions().chain(&self.interactions).cloned().collect();
         let mut cassette = Cassette { header: self.header.clone(), interactions };
         let text = cassette.text().map_err(|e| Diagnostic::new(codes::model::CASSETTE_UNWRITABLE, e.to_string()))?;
         if self.keys.iter().any(|key| key.is_in(&text)) {
-            return Err(leak("the cassette"));
+            return Err(leak("the cassette holds the key of the model"));
         }
         cassette::write(&self.path, &text)
     }
+}
+
+/// What looks like a credential in an exchange.
+fn found_in(interaction: &Interaction) -> Option<&'static str> {
+    let of_outcome = || match &interaction.outcome {
+        Outcome::Response(answer) => credential::in_json(&answer.body),
+        Outcome::Error(failure) => credential::in_json(&Value::String(failure.detail.clone())),
+    };
+    credential::in_json(&interaction.request).or_else(of_outcome)
 }
 
 /// The spool, ready to be appended to, and what it holds when the run goes on.
