@@ -5,6 +5,7 @@ mod backtest;
 mod cassettes;
 mod endpoint;
 mod exits;
+mod failures;
 mod journal;
 mod kills;
 mod manuals;
