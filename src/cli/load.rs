@@ -52,7 +52,21 @@ pub fn compiled(
 
 /// The environment, with what is wrong in `.env` as warnings.
 pub fn environment() -> Environment {
-    let (environment, faults) = Environment::load();
+    warned(Environment::load())
+}
+
+/// The same with this file in place of `.env`, where there is one.
+///
+/// # Errors
+/// Exit 2: there is no such file.
+pub fn environment_with(file: Option<&Path>) -> Result<Environment, Failure> {
+    match file {
+        None => Ok(environment()),
+        Some(path) => Environment::load_with(path).map(warned).map_err(Failure::usage),
+    }
+}
+
+fn warned((environment, faults): (Environment, Vec<Diagnostic>)) -> Environment {
     for fault in faults {
         super::terminal::err(&format!("warning: {fault}\n"));
     }

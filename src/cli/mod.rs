@@ -3,6 +3,7 @@
 
 mod backtest;
 mod check;
+mod doctor;
 mod draw;
 mod execute;
 mod exit;
@@ -10,6 +11,7 @@ mod explain;
 mod kinds;
 mod live;
 mod load;
+mod models;
 mod progress;
 pub mod render;
 mod resume;
@@ -50,6 +52,8 @@ enum Command {
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
+    Doctor(doctor::DoctorArguments),
+    Models(models::ModelsArguments),
     Explain(explain::ExplainArguments),
     Completions(CompletionsArguments),
 }
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Models(arguments) => models::models(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Completions(arguments) => {
             // Into memory first: generating panics where it cannot write, as into `| head`.

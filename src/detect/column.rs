@@ -233,9 +233,9 @@ impl Column {
 
     fn judge_steps(&mut self, entity: u32, steps: &Steps, start: i64) {
         self.judge(entity, &steps.run(), start);
-        let worst = self.series.get(entity).and_then(|series| Some(series.reached.as_ref()?.worst));
-        if let Some(witness) = worst.and_then(|worst| steps.witnesses.iter().find(|w| is_same(&w.reading, &worst))) {
-            *self.witnesses.of(entity) = Some(witness.clone());
+        let Some(reached) = self.series.get(entity).and_then(|series| series.reached.as_ref()) else { return };
+        if let Some(witness) = steps.witness(&reached.worst) {
+            *self.witnesses.of(entity) = Some(witness);
         }
     }
 
@@ -275,6 +275,8 @@ struct Steps {
     moments: Batch,
     values: Vec<f64>,
     witnesses: Vec<Witness>,
+    /// What was compared, where changes are judged.
+    pairs: Vec<(Reading, Reading)>,
 }
 
 impl Steps {
@@ -288,12 +290,24 @@ impl Steps {
         let mut steps = Steps::default();
         for reading in readings {
             let begin = if matches!(quantity, Quantity::Silence { .. }) { begin(reading.time) } else { None };
+            let before = past.compared(quantity);
             if let Some(judged) = past.step(quantity, reading, begin.unwrap_or(i64::MIN)) {
+                steps.pairs.extend(before.map(|before| (before, reading)));
                 steps.extend([Reading { value: judged.value, ..reading }]);
                 steps.witnesses.extend(judged.evidence.map(|evidence| Witness { reading, evidence }));
             }
         }
         steps
+    }
+
+    /// What stands behind one of them.
+    fn witness(&self, reading: &Reading) -> Option<Witness> {
+        let pair = self.pairs.iter().find(|(_, after)| is_same(after, reading));
+        let change = pair.and_then(|(before, after)| {
+            let evidence = Evidence::Change { before: before.sample()?, after: after.sample()? };
+            Some(Witness { reading: *after, evidence })
+        });
+        change.or_else(|| self.witnesses.iter().find(|witness| is_same(&witness.reading, reading)).cloned())
     }
 
     fn run(&self) -> Run<'_, f64> {

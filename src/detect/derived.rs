@@ -1,6 +1,5 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use crate::domain::{Batch, Figure, MetricColumn};
 
@@ -59,13 +58,12 @@ impl Node {
         Node::Binary(operator, Box::new(left), Box::new(right))
     }
 
-    /// Adds the names of the metrics that it is made of.
-    pub fn gather(&self, names: &mut BTreeSet<String>) {
+    /// Adds the names of the metrics that it is made of, each once, in the order in which they stand there.
+    pub fn gather(&self, names: &mut Vec<String>) {
         match self {
             Node::Number(_) => {}
-            Node::Metric(name) => {
-                names.insert(name.clone());
-            }
+            Node::Metric(name) if names.contains(name) => {}
+            Node::Metric(name) => names.push(name.clone()),
             Node::Negative(of) | Node::Not(of) => of.gather(names),
             Node::Binary(_, left, right) => {
                 left.gather(names);

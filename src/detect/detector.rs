@@ -294,7 +294,7 @@ fn operands(
     let moments = batch.times.iter().zip(&batch.rows).enumerate();
     let mut places = moments.filter(|(_, moment)| *moment == (&reading.time, &reading.row)).map(|(place, _)| place);
     let place = places.find(|place| is_of_entity(*place))?;
-    let mut names = Default::default();
+    let mut names = Vec::new();
     of.node.gather(&mut names);
     let operand = |metric: String| {
         let column = derived.iter().chain(&batch.metrics).find(|column| *column.name == *metric)?;

@@ -183,7 +183,7 @@ impl<'a> Judge<'a> {
             Evidence::Unusual(deviation) => {
                 Evidence::Unusual(Deviation { unit: self.metric_unit.map(str::to_string), ..deviation })
             }
-            operands @ Evidence::Operands(_) => operands,
+            other => other,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The arithmetic of a whole column at once, over several lanes side by side, so that the compiler makes wide
 //! instructions of it. The number of lanes is fixed: a result depends on the values and on where the columns were cut,
-//! not on the machine. Where the processor has AVX2 the same code runs compiled for it.
+//! not on the machine. Where the processor has AVX2 or AVX-512 the same code runs compiled for it.
 
 use std::array::from_fn;
 use std::ops::{Add, Sub};
@@ -22,10 +22,19 @@ pub struct Sums {
 
 pub fn sums(values: &[f64]) -> Sums {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if std::arch::is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has what the function was compiled for; it is the safe code below and nothing else.
+        return unsafe { sums_avx512(values) };
+    } else if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: as above.
         return unsafe { sums_avx2(values) };
     }
+    sums_of(values)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn sums_avx512(values: &[f64]) -> Sums {
     sums_of(values)
 }
 

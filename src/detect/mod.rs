@@ -25,7 +25,7 @@ pub use detector::{Detector, Memory};
 pub use entities::{Entities, PerEntity, Rows, Run};
 pub use episodes::Episodes;
 pub use incidents::{Origin, incidents};
-pub use judge::{Judge, Measure, Standing};
+pub use judge::{Judge, Measure, SERVICE_STATUS, Standing};
 pub use order::{one_per_series, report_order};
 pub use past::Pasts;
 pub use rules::{Label, Rule, Rules};

@@ -133,6 +133,11 @@ impl Past {
         }))
     }
 
+    /// The reading that the next one is compared with, where that is what is judged.
+    pub fn compared(&self, quantity: &Quantity) -> Option<Reading> {
+        self.last.filter(|_| matches!(quantity, Quantity::Rate { .. } | Quantity::Counter { .. }))
+    }
+
     /// How often the value changed in the time before a reading, it included.
     fn changes(&mut self, within: i64, reading: Reading) -> Option<Option<f64>> {
         let changed = self.last.map(|last| last.value != reading.value);
@@ -162,12 +167,23 @@ impl Past {
             self.more = More::Usual(Box::default());
         }
         let More::Usual(usual) = &mut self.more else { return None };
-        let Verdict { score, low, high, why, ready } = usual.step(settings, reading.time, reading.value);
+        let Verdict { score, low, high, why, ready, surprise, peak } =
+            usual.step(settings, reading.time, reading.value);
         let deviation = |why: Why| {
-            let [value, low, high] =
-                [reading.value, within(low, high - low), within(high, low - high)].map(Figure::new);
+            let figures = [reading.value, within(low, high - low), within(high, low - high), surprise, peak];
+            let [value, low, high, surprise, peak] = figures.map(Figure::new);
             let Why { cause, up, samples } = why;
-            Some(Evidence::Unusual(Deviation { value: value?, unit: None, low: low?, high: high?, cause, up, samples }))
+            Some(Evidence::Unusual(Deviation {
+                value: value?,
+                unit: None,
+                low: low?,
+                high: high?,
+                cause,
+                up,
+                samples,
+                surprise: surprise?,
+                peak: peak?,
+            }))
         };
         let evidence = why.filter(|_| score > 0.0).and_then(deviation);
         // Nobody means more than three digits of a score; cut off, so that none is stated as a band that it did not reach.

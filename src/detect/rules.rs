@@ -123,7 +123,7 @@ pub enum Quantity {
 
 /// What sentences call a metric: a noun phrase, in French with its article.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of `en` and `fr`")]
 pub struct Label {
     en: Option<String>,
     fr: Option<String>,
@@ -199,10 +199,9 @@ impl Rules {
 
     /// The metrics of records that the rules need.
     pub fn wanted(&self) -> BTreeSet<String> {
-        let mut wanted: BTreeSet<String> = self.metrics.iter().map(|rule| rule.metric.clone()).collect();
+        let mut wanted: Vec<String> = self.metrics.iter().map(|rule| rule.metric.clone()).collect();
         self.derived.iter().for_each(|derived| derived.node.gather(&mut wanted));
-        wanted.retain(|name| !self.is_derived(name));
-        wanted
+        wanted.into_iter().filter(|name| !self.is_derived(name)).collect()
     }
 
     /// The places of a metric's rules in [`Rules::metrics`].
@@ -257,7 +256,7 @@ struct File {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[status]`")]
 struct WrittenStatus {
     degraded: Option<Spanned<Severity>>,
     offline: Option<Spanned<Severity>>,
@@ -309,11 +308,24 @@ pub(super) fn refuse(
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: &[&str]) {
-        let got: Vec<String> = match Rules::parse(&SourceFile::new("r.toml", text)) {
+    fn faults(text: &str) -> Vec<String> {
+        match Rules::parse(&SourceFile::new("r.toml", text)) {
             Ok(_) => vec![],
             Err(faults) => faults.iter().map(|f| format!("{f} [{}]", f.help.as_deref().unwrap_or(""))).collect(),
-        };
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(faults(text), expected, "{text}");
+    }
+
+    /// In whatever order: tables are decoded from the outside to the inside.
+    #[track_caller]
+    fn check_all(text: &str, expected: &[&str]) {
+        let (mut got, mut expected) = (faults(text), expected.to_vec());
+        got.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(got, expected, "{text}");
     }
 
@@ -462,6 +474,124 @@ mod tests {
                 "r.toml:14:9: AG0014: `m` has no `below` to override [write for all entities first, then the override]",
                 "r.toml:16:10: AG0014: an override that is off has limits \
                  [give it bands, or `off = true` where nothing is judged]",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_silence_of_the_unusual_and_of_flapping_have_their_places() {
+        check_all(
+            "[metrics.m]\nunusual = true\nstale = { low = '90s', high = '1h' }\n[[metrics.m.override]]\nentity = 'x'\n\
+             unusual = { severity = 'low' }\nstale = { high = '2h' }\n[status]\nflapping = { low = 1, within = '1h' }",
+            &[],
+        );
+        check_all(
+            "[metrics.a]\nunusual = false\n[metrics.b]\nunusual = 3\n[metrics.c]\n\
+             unusual = { severety = 'low', sensitivity = 'very', direction = 'left', season = 'month' }",
+            &[
+                "r.toml:6:13: AG0003: unknown key `severety` [did you mean `severity`?]",
+                "r.toml:2:11: AG0005: `unusual` is judged only where it is written: leave it out []",
+                "r.toml:4:11: AG0005: invalid type: integer `3`, expected `true`, or a table of `severity`, `sensitivity`, \
+                 `direction` and `season` []",
+                "r.toml:6:45: AG0005: `very` is not known here [it is one of: low, normal, high]",
+                "r.toml:6:65: AG0005: `left` is not known here [it is one of: up, down, both]",
+                "r.toml:6:82: AG0005: `month` is not known here [it is one of: none, day, week]",
+            ],
+        );
+        check_all(
+            "[metrics.a]\nstale = { medium = '5m', hihg = '10m' }\n[metrics.b]\nstale = '5m'\n[metrics.c]\n\
+             stale = { low = 300, medium = '10', for = '1m' }\n[status]\nflapping = { medium = 4, witin = '15m' }",
+            &[
+                "r.toml:2:26: AG0003: unknown key `hihg` [did you mean `high`?]",
+                "r.toml:6:37: AG0003: unknown key `for` [the keys are: low, medium, high]",
+                "r.toml:8:26: AG0003: unknown key `witin` [did you mean `within`?]",
+                "r.toml:4:9: AG0005: invalid type: string \"5m\", expected a table of lengths of time, \
+                 such as `{ medium = \"5m\", high = \"30m\" }` []",
+                "r.toml:6:17: AG0005: invalid type: integer `300`, expected a length of time such as \"30s\" or \"1m 30s\" \
+                 [say of which unit, in quotes: write `\"300s\"` or `\"300m\"`]",
+                "r.toml:6:31: AG0005: `10` is not a length of time such as \"30s\" or \"1m 30s\" \
+                 [say of which unit, in quotes: write `\"10s\"` or `\"10m\"`]",
+            ],
+        );
+        check_all(
+            "[metrics.a]\nstale = { low = '10m', medium = '5m' }\n[metrics.b]\nstale = {}\n[status]\n\
+             flapping = { low = 0, medium = 4, high = 4 }",
+            &[
+                "r.toml:2:9: AG0014: the bands of `stale` of `a` do not rise: low is 600 s, medium is 300 s \
+                 [make `medium` greater than `low`; a value that equals a band has reached it]",
+                "r.toml:4:9: AG0014: the rule of `stale` of `b` has no band \
+                 [add at least one of `low`, `medium` and `high`]",
+                "r.toml:6:20: AG0014: a status that does not change would be flapping \
+                 [write how many changes it takes, 1 or more]",
+                "r.toml:6:12: AG0014: the bands of `flapping` of `status` do not rise: medium is 4, high is 4 \
+                 [make `high` greater than `medium`; a value that equals a band has reached it]",
+            ],
+        );
+        check_all(
+            "[metrics]\na = 3\n[status]\nflapping = true\n[metrics.b]\nrate = 5\nbelow = 3\ncounter = 1",
+            &[
+                "r.toml:2:5: AG0005: invalid type: integer `3`, expected a table such as `[metrics.cpu_usage]` []",
+                "r.toml:6:8: AG0005: invalid type: integer `5`, expected a table such as \
+                 `{ medium = 2, high = 5, per = \"1m\" }` []",
+                "r.toml:7:9: AG0005: invalid type: integer `3`, expected a table of bands, such as `{ low = 1, high = 2 }` []",
+                "r.toml:8:11: AG0005: invalid type: integer `1`, expected a table such as `{ high = 1000, per = \"1s\" }` []",
+                "r.toml:4:12: AG0005: invalid type: boolean `true`, expected a table such as \
+                 `{ medium = 4, high = 10, within = \"15m\" }` []",
+            ],
+        );
+    }
+
+    #[test]
+    fn faults_of_overrides_of_aspects_and_conditions_have_their_places() {
+        let first = "write for all entities first, then the override";
+        check_all(
+            "[metrics.a]\nunusual = true\n[[metrics.a.override]]\nentity = 'x'\nlow = 3\nstale = { low = '1m' }\n\
+             [metrics.b]\nlow = 1\n[[metrics.b.override]]\nentity = 'x'\nunusual = { severity = 'low' }\n\
+             [[metrics.b.override]]\nentity = 'y'\nrate = { low = 1 }\ncounter = { low = 1 }\n\
+             [metrics.c]\nstale = { low = '1m' }\n[[metrics.c.override]]\nentity = 'x'\nstale = { low = '10m', high = '9m' }",
+            &[
+                &format!("r.toml:4:10: AG0014: `a` has no bands to override [{first}]"),
+                &format!("r.toml:6:9: AG0014: `a` has no `stale` to override [{first}]"),
+                &format!("r.toml:11:11: AG0014: `b` has no `unusual` to override [{first}]"),
+                &format!("r.toml:14:8: AG0014: `b` has no `rate` to override [{first}]"),
+                &format!("r.toml:15:11: AG0014: `b` has no `counter` to override [{first}]"),
+                "r.toml:20:9: AG0014: the bands of `stale` of `c` do not rise: low is 600 s, high is 540 s \
+                 [make `high` greater than `low`; a value that equals a band has reached it]",
+            ],
+        );
+        check_all(
+            "[metrics.a]\nunusual = true\n[[metrics.a.override]]\nentity = 'x'\nunusual = false\n\
+             [[metrics.a.override]]\nentity = 'y'\nunusual = { season = 'day' }",
+            &[
+                "r.toml:8:13: AG0003: unknown key `season` [the keys are: severity, sensitivity]",
+                "r.toml:5:11: AG0005: invalid type: boolean `false`, expected a table of `severity` and `sensitivity` []",
+            ],
+        );
+        let condition = "[conditions.c]\nwhen = 'a > 1'\nseverity = 'low'\n[[conditions.c.override]]\n";
+        check_all(&format!("{condition}entity = 'x'\nseverity = 'high'"), &[]);
+        let help = "give it `severity` or `for`, or `off = true` where nothing is judged";
+        check_all(
+            &format!(
+                "{condition}entity = 'x'\n[[conditions.c.override]]\nentity = 'y'\noff = true\nfor = '1m'\n\
+                 [[conditions.c.override]]\nentity = 'a['\noff = true"
+            ),
+            &[
+                &format!("r.toml:5:10: AG0014: the override says nothing [{help}]"),
+                &format!("r.toml:7:10: AG0014: an override that is off has limits [{help}]"),
+                "r.toml:11:10: AG0014: `a[` is no pattern: invalid range pattern \
+                 [`*` stands for any characters, `?` for one, `[ab]` for one of those]",
+            ],
+        );
+        check_all(
+            &format!("{condition}entity = 'x'\nlow = 3"),
+            &["r.toml:6:1: AG0003: unknown key `low` [the keys are: entity, off, severity, for]"],
+        );
+        check_all(
+            "[ratios.r]\nof = 'a'\nto = 'b'\nhigh = 1\n[[ratios.r.override]]\nentity = 'x'\nbelow = { low = 1 }\n\
+             [[ratios.r.override]]\nentity = 'y'",
+            &[
+                &format!("r.toml:7:9: AG0014: `r` has no `below` to override [{first}]"),
+                "r.toml:9:10: AG0014: the override says nothing [give it bands, or `off = true` where nothing is judged]",
             ],
         );
     }

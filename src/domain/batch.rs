@@ -53,6 +53,16 @@ impl Batch {
         self.times.is_empty()
     }
 
+    /// The earliest and the latest time.
+    pub fn span(&self) -> Option<(i64, i64)> {
+        let times = || self.times.iter().copied();
+        // They mostly rise, and to see that takes less than to look for either.
+        match self.times.is_sorted() {
+            true => self.times.first().copied().zip(self.times.last().copied()),
+            false => times().min().zip(times().max()),
+        }
+    }
+
     /// The lane of the record at this place.
     pub fn lane(&self, place: usize) -> u32 {
         self.lanes.get(place).copied().unwrap_or(0)

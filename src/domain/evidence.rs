@@ -1,15 +1,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Figure;
+use super::{Figure, Sample};
 
 /// What stands behind the worst record of an anomaly, where its value alone does not say it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// The figures of that record which a condition compares, or which a ratio is of, by name.
+    /// The figures of that record which a condition compares, or which a ratio is of, in the order in which they stand there.
     Operands(Vec<Operand>),
     Unusual(Deviation),
+    /// The two readings that a change, or the increase of a counter, is between.
+    Change {
+        before: Sample,
+        after: Sample,
+    },
 }
 
 /// A metric of a record.
@@ -36,6 +41,10 @@ pub struct Deviation {
     pub up: bool,
     /// How many samples in a row, up to this one, were so far out: 1, 2, 4 or 8.
     pub samples: u8,
+    /// How much it surprises, in usual steps on the average of the views, and the greatest surprise before it: the score is
+    /// made of these two.
+    pub surprise: Figure,
+    pub peak: Figure,
 }
 
 /// What gave most of a surprise.

@@ -10,7 +10,7 @@ use super::intake::{Faulty, Tally, name_of};
 use super::open::{Open, Values, values};
 use super::watch::Watcher;
 use super::windows::{Closing, Windows};
-use crate::domain::{Batch, ClosedBy, InputRecord, Timestamp, WindowRecord, WindowSpan};
+use crate::domain::{Batch, ClosedBy, InputRecord, Note, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold, StreamSource, Windowing};
 use crate::node::{Next, Pass, Reader, Wanted};
 
@@ -18,8 +18,17 @@ use crate::node::{Next, Pass, Reader, Wanted};
 pub enum Seen<'a> {
     /// Records, before they are in a window.
     Batch(&'a Batch),
-    /// A window that has closed: what each fold gave, by the name of its node. Only windows that have records.
-    Window(WindowSpan, BTreeMap<String, Box<RawValue>>),
+    /// A window that has closed: what each fold gave. Only windows that have records.
+    Window(WindowSpan, Vec<Given>),
+}
+
+/// What a fold gave for a window.
+pub struct Given {
+    /// Name of its node.
+    pub node: String,
+    pub value: Box<RawValue>,
+    /// What it tells the run record.
+    pub notes: Vec<Note>,
 }
 
 /// What was read.
@@ -191,9 +200,16 @@ impl Work<'_> {
         let record = WindowRecord { span, closed_by: window.by, partial, late: 0, carried: 0 };
         if let Some(Open { gathered, tallies, .. }) = self.open.remove(&window.start) {
             let tallies: &[Tally] = &tallies;
-            let Values { values, .. } = values(self.plan, self.folds, &self.nodes, gathered, tallies, &record)?;
+            let mut given = Vec::new();
+            // One by one, so that it is known whose the notes are.
+            for (fold, gathered) in self.folds.iter_mut().zip(gathered) {
+                let fold = std::slice::from_mut(fold);
+                let made = values(self.plan, fold, &self.nodes, vec![gathered], tallies, &record)?;
+                let Values { values, notes, .. } = made;
+                given.extend(values.into_iter().next().map(|(node, value)| Given { node, value, notes }));
+            }
             self.done.windows += 1;
-            see(Seen::Window(span, values));
+            see(Seen::Window(span, given));
         }
         self.windows.close(window.end, window.by);
         Ok(())

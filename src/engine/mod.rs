@@ -23,7 +23,7 @@ pub use checkpoint::{Checkpoint, SourceMark};
 pub use drive::{Outcome, World, drive};
 pub use event::{Entry, Event, Header, Invocation, JOURNAL_VERSION, ModelMode};
 pub use folding::SetClock;
-pub use history::{History, Seen, history, survey};
+pub use history::{Given, History, Seen, history, survey};
 pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint, rehearse};
 pub use record::run_record;
 pub use state::{Action, Diverged, Run};

@@ -95,7 +95,7 @@ fn read(
         match reader.next() {
             Ok(Next::Batch(batch)) => {
                 tally.records += batch.len() as u64;
-                tally.newest = tally.newest.max(batch.times.iter().copied().max());
+                tally.newest = tally.newest.max(batch.span().map(|(_, latest)| latest));
                 push(&batch);
                 let (read, total) = reader.progress();
                 watcher.on_read(node, read, total);

@@ -91,8 +91,8 @@ use crate::wording::describe;
 /// are stated with three digits, cut off.
 ///
 /// A rule that has nothing to judge by says so: no record has its metric, a series has one reading and a rate needs two, a
-/// series is too young to be unusual. The run record lists it under `insufficient`: silence about it does not mean that all is
-/// well.
+/// series is too young to be unusual. The run record lists it under `insufficient`, and `agent run` and `agent backtest` name
+/// it: silence about it does not mean that all is well. `agent why` shows what each verdict is made of.
 ///
 /// A band may have a unit of its own, in quotes: `high = "1.5 GiB"`, `"250 ms"`, `"90 %"`. It is converted to the unit of the
 /// rule: time (ns, µs, ms, s, min, h, day), bytes (B, kB to PB, KiB to PiB), both also per time (`MB/s`), and `%`, which is
@@ -200,7 +200,7 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;

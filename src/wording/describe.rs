@@ -409,6 +409,8 @@ mod tests {
                 cause,
                 up,
                 samples,
+                surprise: figure(0.98),
+                peak: figure(1.0),
             })
         };
         let unusual = |cause, up, samples| Anomaly {

@@ -244,6 +244,96 @@ fn aspects_completeness_and_what_was_given_up() {
     assert!((23.0..25.0).contains(&hours), "{hours}");
 }
 
+/// Windows without records are passed over: the gap is judged when the next reading comes, and told as the time in which
+/// it was too long.
+#[test]
+fn silence_is_told_from_when_it_is_too_long_to_the_next_reading() {
+    let sandbox = Sandbox::new();
+    let begin = 1_700_000_040; // a whole minute
+    let rows = |minutes: std::ops::Range<i64>, host: &str| -> String {
+        minutes.map(|minute| format!("{},{host},1\n", begin + minute * 60)).collect()
+    };
+    let minute = |minute: i64| agent::domain::Timestamp::nearest((begin + minute * 60) * 1_000_000).to_string();
+    graph(&sandbox, "[metrics.load]\nstale = { medium = '5m', high = '30m' }", "");
+    let csv = format!("timestamp,host,load\n{}{}{}", rows(0..100, "a"), rows(112..200, "a"), rows(260..300, "a"));
+    let check = |csv: &str, arguments: &[&str], expected: &[(i64, i64, bool, &str, u64)]| {
+        sandbox.write("history.csv", csv);
+        let found = json(&sandbox, &[&["ops.toml"], arguments].concat());
+        let series = rule(&found, "load#stale")["series"].as_array().unwrap();
+        let episodes = series.iter().flat_map(|series| series["episodes"].as_array().unwrap());
+        let told = episodes.map(|e| {
+            let text = |key: &str| e[key].as_str().unwrap().to_string();
+            (text("since"), text("until"), e["open"] == true, text("severity"), e["value"].as_u64().unwrap())
+        });
+        let expected = expected.iter().map(|(since, until, open, severity, value)| {
+            (minute(*since), minute(*until), *open, severity.to_string(), *value)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{arguments:?}");
+    };
+    // The last reading before is of the minutes 99 and 199.
+    let gaps = [(104, 112, false, "medium", 780), (204, 260, false, "high", 3660)];
+    check(&csv, &[], &gaps);
+    check(&csv, &["--every", "10m"], &gaps);
+    // As others go on sending, the silence of one is judged in every window.
+    let both = csv + &rows(0..300, "b");
+    check(&both, &[], &gaps);
+    check(&both, &["--every", "10m"], &gaps);
+    // One that does not come back is open, as long as it is judged.
+    let gone = format!("timestamp,host,load\n{}{}", rows(0..10, "a"), rows(0..60, "b"));
+    check(&gone, &[], &[(14, 59, true, "high", 3000)]);
+    let table = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    assert!(table.contains("\nload#stale      1  2023-11-14 22:28  open\n"), "{table}");
+}
+
+/// A rule that nothing could be judged by is not one that never fired.
+#[test]
+fn a_rule_that_had_nothing_to_judge_is_said_to_lack_data() {
+    let sandbox = Sandbox::new();
+    let rules = "[metrics.load]\nlow = 50\nunusual = { season = 'none' }\n[metrics.fans]\nlow = 1\nrate = { low = 1 }\n\
+                 [metrics.seldom]\nlow = 9\nrate = { low = 1 }\n[status]\noffline = 'high'\nflapping = { low = 2 }";
+    graph(&sandbox, rules, "");
+    let history = |rows: u64| {
+        let row = |at: u64| format!("{},{},{}\n", 1_700_000_000 + at * 60, at % 7, if at == 3 { "1" } else { "" });
+        sandbox.write("history.csv", &format!("timestamp,load,seldom\n{}", (0..rows).map(row).collect::<String>()));
+    };
+    let lacking = |found: &Value| -> Vec<(String, u64)> {
+        let rules = found["rules"].as_array().unwrap().iter().filter(|rule| !rule["insufficient"].is_null());
+        let mut rules: Vec<(String, u64)> = rules
+            .map(|rule| (rule["rule"].as_str().unwrap().to_string(), rule["insufficient"]["of"].as_u64().unwrap()))
+            .collect();
+        rules.sort();
+        rules
+    };
+    let expected = [
+        ("fans", 0),
+        ("fans#rate", 0),
+        ("load#unusual", 1),
+        ("seldom#rate", 1),
+        ("service_status", 0),
+        ("service_status#flapping", 0),
+    ];
+    let expected = expected.map(|(rule, of)| (rule.to_string(), of));
+    history(40);
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml"])), expected);
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml", "--every", "1h"])), expected);
+    let told = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    let (_, told) = told.split_once("Rules").unwrap();
+    insta::assert_snapshot!(format!("Rules{told}"), @r"
+    Rules      0 of 8 would have fired, in 0 episodes
+    Never      load, seldom
+    Unjudged   insufficient data: load#unusual (1 of 1 series: it takes more than 50 readings),
+               seldom#rate (1 of 1 series: it takes two readings at different times), fans,
+               service_status (no record has what they judge)
+    ");
+    // Enough for one of them in the end.
+    history(60);
+    let enough: Vec<_> = expected.into_iter().filter(|(rule, _)| rule != "load#unusual").collect();
+    assert_eq!(lacking(&json(&sandbox, &["ops.toml"])), enough);
+    sandbox.write("history.csv", "timestamp,load,service_status.cache\n1700000000,1,online\n");
+    let found = json(&sandbox, &["ops.toml"]);
+    assert!(lacking(&found).iter().all(|(rule, _)| !rule.starts_with("service_status")), "{found:#}");
+}
+
 #[test]
 fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
     let sandbox = Sandbox::new();
@@ -260,8 +350,108 @@ fn a_chart_has_a_panel_for_each_of_the_series_that_fired_longest() {
     assert_eq!(panel.matches("stroke-dasharray").count(), 3, "three bands: {panel}");
     assert_eq!(panel.matches("opacity=\"0.25\"").count(), 1, "one episode: {panel}");
     assert!(panel.contains(">12:00</text>") && !svg.contains("NaN") && !svg.contains("inf\""), "{panel}");
+    // Each reading that is unusual has a mark at its value, since it is too short to be seen as a span.
+    let found = json(&sandbox, &["graphs/nab.toml", "--chart", "chart.svg"]);
+    let episodes = rule(&found, "value#unusual")["firing"]["episodes"].as_u64().unwrap();
+    assert_eq!((episodes, sandbox.read("chart.svg").matches("<circle ").count()), (6, 6));
+    assert!(!svg.contains("<circle "));
     let unwritable = backtest(&sandbox, &[GRAPH, "--input", FLEET, "--chart", "no/such/folder.svg"]).exits(1);
     assert!(unwritable.stderr.contains("AG0401"), "{}", unwritable.stderr);
+}
+
+const NAB: &str = "graphs/nab.toml";
+
+/// The lines of `--scores` over a file, without the header.
+fn scores(sandbox: &Sandbox, history: &str) -> Vec<String> {
+    backtest(sandbox, &[NAB, "--input", history, "--scores", "scores.csv"]).exits(0);
+    let text = sandbox.read("scores.csv");
+    let mut lines = text.lines().map(str::to_string);
+    assert_eq!(lines.next().unwrap(), "timestamp,value,anomaly_score");
+    lines.collect()
+}
+
+/// Time, value and score of a line.
+fn cells(line: &str) -> (i64, Option<f64>, Option<f64>) {
+    let cells: Vec<&str> = line.split(',').collect();
+    let [time, value, score] = cells[..] else { panic!("{line}") };
+    (micros(&Value::from(time)), value.parse().ok(), score.parse().ok())
+}
+
+#[test]
+fn scores_are_a_line_for_each_row_and_know_nothing_of_later_rows() {
+    let sandbox = Sandbox::new();
+    let history = "fixtures/requests.csv";
+    let text = sandbox.read(history);
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let scored = scores(&sandbox, history);
+    assert_eq!(scored.len(), rows.len());
+    for (line, row) in scored.iter().zip(&rows) {
+        let (time, value) = row.split_once(',').unwrap();
+        let (scored, stated, score) = cells(line);
+        let time = format!("{}Z", time.replace(' ', "T"));
+        assert_eq!((scored, stated), (micros(&Value::from(time)), value.parse().ok()), "{row}");
+        assert!((0.0..1.0).contains(&score.unwrap()), "{line}");
+    }
+    assert!(scored.iter().filter(|line| cells(line).2 > Some(0.0)).count() > 10);
+    for length in [1, 51, 400, 1000] {
+        sandbox.write("prefix.csv", &format!("timestamp,value\n{}\n", rows[..length].join("\n")));
+        assert_eq!(scores(&sandbox, "prefix.csv"), scored[..length]);
+    }
+    // Nor of the unit of the values.
+    let scale = |row: &&str| {
+        let (time, value) = row.split_once(',').unwrap();
+        format!("{time},{}\n", value.parse::<f64>().unwrap() * 1024.0)
+    };
+    sandbox.write("scaled.csv", &format!("timestamp,value\n{}", rows.iter().map(scale).collect::<String>()));
+    let of = |lines: &[String]| lines.iter().map(|line| cells(line).2).collect::<Vec<_>>();
+    assert_eq!(of(&scores(&sandbox, "scaled.csv")), of(&scored));
+}
+
+/// The threshold on the score is the rule's: what the report counts are the rows that reach it.
+#[test]
+fn a_score_of_a_half_is_where_anomalies_begin() {
+    let sandbox = Sandbox::new();
+    let scored = scores(&sandbox, "fixtures/requests.csv");
+    let alerts: Vec<(i64, Option<f64>, Option<f64>)> =
+        scored.iter().map(|line| cells(line)).filter(|(_, _, score)| *score >= Some(0.5)).collect();
+    assert!(alerts.len() > 3, "{alerts:?}");
+    sandbox.agent(&["run", NAB, "-q"]).exits(0);
+    let journal = std::fs::read_to_string(sandbox.run_folder().join("events.ndjson")).unwrap();
+    let (_, cut) = crate::sandbox::events(&journal).into_iter().find(|(name, _)| name == "cut").unwrap();
+    let anomaly = &cut["values"]["anomalies"][0];
+    assert_eq!(anomaly["name"], "value#unusual");
+    let reached = &anomaly["reached"];
+    assert_eq!((&reached["low"], &reached["medium"], &reached["high"]), (&0.into(), &alerts.len().into(), &0.into()));
+    let worst = alerts.iter().max_by(|a, b| a.2.partial_cmp(&b.2).unwrap()).unwrap();
+    for (sample, alert) in [("first", &alerts[0]), ("worst", worst), ("last", &alerts[alerts.len() - 1])] {
+        let sample = &anomaly[sample];
+        let cut_off = (alert.2.unwrap() * 1000.0).floor() / 1000.0;
+        assert_eq!((micros(&sample["time"]), sample["value"].as_f64()), (alert.0, Some(cut_off)), "{anomaly:#}");
+    }
+    // Reckoned again from what the anomaly states.
+    let figure = |name: &str| anomaly["evidence"]["unusual"][name].as_f64().unwrap();
+    let (surprise, peak) = (figure("surprise"), figure("peak"));
+    let score = surprise / (surprise + 0.125 + 0.075 * peak);
+    assert!((score - worst.2.unwrap()).abs() < 1e-8, "{score} {worst:?}");
+    assert_eq!(Some(figure("value")), worst.1);
+}
+
+#[test]
+fn equal_times_and_empty_cells_keep_their_lines() {
+    let sandbox = Sandbox::new();
+    let mut csv = "timestamp,value\n".to_string();
+    for row in 0..200 {
+        let (hour, value) = (row / 2, if row == 150 { "90".to_string() } else { (20 + row % 5).to_string() });
+        let value = if row % 40 == 39 { String::new() } else { value };
+        csv.push_str(&format!("2014-04-{:02} {:02}:00:00,{value}\n", 1 + hour / 24, hour % 24));
+    }
+    sandbox.write("twice.csv", &csv);
+    let scored = scores(&sandbox, "twice.csv");
+    assert_eq!(scored.len(), 200);
+    assert_eq!(scored[39], "2014-04-01T19:00:00Z,,");
+    assert_eq!(scored.iter().filter(|line| line.ends_with("Z,,")).count(), 5);
+    let alerts: Vec<usize> = (0..200).filter(|row| cells(&scored[*row]).2 >= Some(0.5)).collect();
+    assert_eq!(alerts, [150]);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! The binary as a user meets it: arguments in; files, streams and exit codes out. Nobody's environment, state or `.env`
 //! takes part, and no network but this machine's own.
 
+mod aspects;
 mod backtest;
 mod cassettes;
+mod doctor;
 mod endpoint;
 mod exits;
 mod failures;
+mod fallbacks;
 mod journal;
 mod kills;
 mod manuals;

@@ -307,6 +307,8 @@ fn help_names_every_command_and_every_command_has_help() {
             "runs",
             "resume",
             "why",
+            "doctor",
+            "models",
             "explain",
             "completions",
             "help"

@@ -30,6 +30,9 @@ use replay::Graph;
 /// --every, or as long as records are apart, and then no record is too late for its window. Within a window a series
 /// either fires or does not: longer ones make fewer and longer episodes.
 ///
+/// A rule that had nothing to judge in all of the history is listed as such: that it never fired says nothing. Silence is
+/// counted from the moment when it has lasted too long to the next reading.
+///
 /// A graph that listens, polls or follows can be tried too: with --input its one source is a file for once.
 #[derive(Debug, clap::Args)]
 pub struct BacktestArguments {
@@ -50,7 +53,8 @@ pub struct BacktestArguments {
     /// Say what this rules file would add and remove, in place of that of the graph's one detect node.
     #[arg(long, value_name = "RULES")]
     compare: Option<PathBuf>,
-    /// Draw the series that fired longest, six at most, with their bands and episodes, as an SVG picture.
+    /// Draw the series that fired longest, six at most, with their bands and episodes, as an SVG picture; readings that are
+    /// unusual have a mark.
     #[arg(long, value_name = "FILE.svg")]
     chart: Option<PathBuf>,
     /// Write `timestamp,value,anomaly_score` for every record in the order of the input: how unusual each value is, by the

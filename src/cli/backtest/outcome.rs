@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::domain::{Aspect, Bands, Counts, Figure, InputRecord, Severity, Timestamp};
+use crate::domain::{Aspect, Bands, Counts, Figure, InputRecord, Insufficient, Severity, Timestamp};
 
 /// The rules of a graph over history.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -57,6 +57,9 @@ pub struct RuleFirings {
     pub rule: String,
     /// Of all its series. `seconds` is the time in which at least one of them was firing.
     pub firing: Firing,
+    /// What it lacks, where it had nothing to judge in all of the history: that it never fired says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insufficient: Option<Insufficient>,
     /// Those that fired; the one that fired longest first.
     pub series: Vec<SeriesFirings>,
 }
@@ -99,9 +102,9 @@ pub struct SeriesFirings {
 /// One episode.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Episode {
-    /// Time of its first record.
+    /// Time of its first record; of silence the moment from which on it lasted too long.
     pub since: Timestamp,
-    /// Beginning of the window that ended it; of an open one the newest record of all. A series that sent nothing for a day
+    /// Beginning of the window that ended it, of silence the reading that did; of an open one the newest record of all. A series that sent nothing for a day
     /// is given up, and ends with its last record.
     pub until: Timestamp,
     pub open: bool,

@@ -13,6 +13,8 @@ pub struct Gathering<'a> {
     of: &'a SeriesFirings,
     /// Least and greatest value of each column of the picture.
     columns: Vec<Option<(f64, f64)>>,
+    /// Time and value of the readings that episodes begin with, of a rule that judges how unusual one is.
+    alerts: Vec<(i64, f64, Severity)>,
 }
 
 /// The series that fired longest; of the same length the ones that fired most often.
@@ -20,7 +22,7 @@ pub fn worst(backtest: &Backtest) -> Vec<Gathering<'_>> {
     let mut series: Vec<&SeriesFirings> = backtest.rules.iter().flat_map(|rule| &rule.series).collect();
     let key = |s: &SeriesFirings| (s.firing.seconds.get(), s.firing.episodes as f64);
     series.sort_by(|a, b| key(b).partial_cmp(&key(a)).unwrap_or(std::cmp::Ordering::Equal)); // figures are finite
-    let new = |of| Gathering { of, columns: vec![None; COLUMNS] };
+    let new = |of| Gathering { of, columns: vec![None; COLUMNS], alerts: Vec::new() };
     series.into_iter().take(MOST).map(new).collect()
 }
 
@@ -54,7 +56,16 @@ impl Gathering<'_> {
                 let (least, greatest) = column.unwrap_or((value, value));
                 *column = Some((least.min(value), greatest.max(value)));
             }
+            self.mark(*time, value);
         }
+    }
+
+    fn mark(&mut self, time: i64, value: f64) {
+        let episodes = &self.of.episodes;
+        let at = episodes.partition_point(|episode| episode.since.micros() < time);
+        let begins = episodes.get(at).filter(|episode| episode.since.micros() == time);
+        let alert = begins.filter(|_| self.of.aspect == Aspect::Unusual).map(|e| (time, value, e.severity));
+        self.alerts.extend(alert);
     }
 
     /// As it is drawn. Bands are lines only where the rule judges the value itself.
@@ -64,6 +75,7 @@ impl Gathering<'_> {
         let band = |severity: Severity| Some((severity, of.bands.get(severity)?.get()));
         let bands = Severity::ALL.into_iter().filter_map(band).filter(|_| judges_value).collect();
         let episodes = of.episodes.iter().map(|e| (e.since.micros(), e.until.micros(), e.severity)).collect();
-        Panel { title: of.series.clone(), unit: of.unit.clone(), bands, episodes, columns: self.columns }
+        let (title, unit) = (of.series.clone(), of.unit.clone());
+        Panel { title, unit, bands, episodes, columns: self.columns, alerts: self.alerts }
     }
 }

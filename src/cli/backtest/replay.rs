@@ -13,9 +13,10 @@ use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::render::chart;
 use crate::cli::run::{absolute, nodes_with, override_of};
+use crate::detect::{Rule, SERVICE_STATUS};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Anomaly, Completeness, Span, Wait};
-use crate::engine::{History, Seen, history, survey};
+use crate::engine::{Given, History, Seen, history, survey};
 use crate::graph::{Compiled, Override, Windowing, outline};
 use crate::io::ingest::file::IngestFile;
 use crate::io::llm::Environment;
@@ -130,25 +131,24 @@ impl Graph {
         let mut tally = Tally::default();
         for (node, rules) in rules_of(plan) {
             rules.metrics().iter().for_each(|rule| tally.expect((node.clone(), rule.name())));
-            if rules.status().lowest().is_some() {
-                tally.expect((node, "service_status".to_string()));
-            }
+            let status = rules.status().lowest().map(|_| SERVICE_STATUS.to_string());
+            let of_services = status.into_iter().chain(rules.flapping().map(Rule::name));
+            of_services.for_each(|rule| tally.expect((node.clone(), rule)));
         }
         let mut broken = None;
         let read = history(plan, stream, windowing, &self.progress, &mut |seen| match seen {
             Seen::Batch(batch) => tally.hear(batch),
-            Seen::Window(span, values) => {
-                for (node, is_list) in &finders {
-                    let Some((node, json)) = plan.nodes.get(*node).and_then(|n| Some((&n.name, values.get(&n.name)?)))
-                    else {
-                        continue;
-                    };
+            Seen::Window(span, given) => {
+                for Given { node, value, notes } in given {
+                    let is_it = |(at, _): &&(usize, bool)| plan.nodes.get(*at).is_some_and(|n| n.name == node);
+                    let Some((_, is_list)) = finders.iter().find(is_it) else { continue };
                     let found = match is_list {
-                        true => serde_json::from_str::<Vec<Anomaly>>(json.get()),
-                        false => serde_json::from_str::<Completeness>(json.get()).map(|value| value.anomalies),
+                        true => serde_json::from_str::<Vec<Anomaly>>(value.get()),
+                        false => serde_json::from_str::<Completeness>(value.get()).map(|value| value.anomalies),
                     };
+                    tally.judge(&node, &notes);
                     match found {
-                        Ok(anomalies) => tally.take(node, anomalies, span),
+                        Ok(anomalies) => tally.take(&node, anomalies, span),
                         Err(error) => {
                             broken = Some(format!("a value of `{node}` cannot be read, which is a bug: {error}"))
                         }

@@ -4,7 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::outcome::{Episode, Firing, RuleFirings, SeriesFirings};
-use crate::domain::{Anomaly, Aspect, Batch, Counts, Figure, NO_ENTITY, Phase, Severity, Timestamp, WindowSpan};
+use crate::detect::SERVICE_STATUS;
+use crate::domain::{
+    Anomaly, Aspect, Batch, Counts, Figure, Insufficient, NO_ENTITY, Note, Phase, Severity, Timestamp, WindowSpan,
+};
 
 /// An episode whose series sends nothing for so long is given up, as the folds do; microseconds.
 const GIVEN_UP: i64 = 24 * 3_600 * 1_000_000;
@@ -17,6 +20,8 @@ pub type RuleName = (String, String);
 pub struct Tally {
     /// By rule, then by the name of the anomalies.
     rules: BTreeMap<RuleName, BTreeMap<String, Series>>,
+    /// Rules that judged nothing so far, with what they lack.
+    idle: BTreeMap<RuleName, Insufficient>,
     /// Time of the newest record of each entity; the empty name stands for records that name none.
     heard: HashMap<String, i64>,
 }
@@ -43,10 +48,35 @@ struct Spell {
 impl Tally {
     /// A rule that is there, whether it fires or not.
     pub fn expect(&mut self, rule: RuleName) {
+        let needs = "records that name a service".to_string();
+        self.idle.insert(rule.clone(), Insufficient { rule: rule.1.clone(), series: 0, of: 0, needs });
         self.rules.entry(rule).or_default();
     }
 
+    /// Takes what the rules of a node could not judge in a window; a window in which a rule could is enough for it.
+    pub fn judge(&mut self, node: &str, notes: &[Note]) {
+        let lacking = |rule: &str| {
+            notes.iter().find_map(|note| match note {
+                Note::Insufficient(found) if found.rule == rule && found.series == found.of => Some(found),
+                _ => None,
+            })
+        };
+        self.idle.retain(|(of, rule), known| {
+            if of != node || is_of_services(rule) {
+                return true;
+            }
+            let lacking = lacking(rule);
+            if let Some(lacking) = lacking.filter(|lacking| lacking.of >= known.of) {
+                *known = lacking.clone();
+            }
+            lacking.is_some()
+        });
+    }
+
     pub fn hear(&mut self, batch: &Batch) {
+        if !batch.services.is_empty() {
+            self.idle.retain(|(_, rule), _| !is_of_services(rule));
+        }
         let mut newest: Vec<Option<i64>> = vec![None; batch.entities.len() + 1];
         for (&entity, &time) in batch.entity.iter().zip(&batch.times) {
             let place = if entity == NO_ENTITY { batch.entities.len() } else { entity as usize };
@@ -76,7 +106,7 @@ impl Tally {
             if series.episodes.last().is_none_or(|spell| spell.id != found.id) {
                 series.episodes.push(Spell {
                     id: found.id.clone(),
-                    since: found.since.micros(),
+                    since: begin(&anomaly).unwrap_or(found.since.micros()),
                     until: None,
                     told: 0,
                     severity: anomaly.severity,
@@ -86,7 +116,10 @@ impl Tally {
             }
             let Some(spell) = series.episodes.last_mut() else { continue };
             if found.phase == Phase::Resolved {
-                spell.until = Some(window.start.micros().max(anomaly.last.time.micros()));
+                let last = anomaly.last.time.micros();
+                // Silence ends with the reading that ends it, in whatever window.
+                spell.until =
+                    Some(if anomaly.aspect == Aspect::Stale { last } else { window.start.micros().max(last) });
                 spell.value = anomaly.value; // the worst of all
             } else {
                 if found.worst_severity > spell.severity || is_worse(&anomaly, spell.value) {
@@ -102,7 +135,7 @@ impl Tally {
 
     /// All rules, now that the last record, of `covered`, has come.
     pub fn finish(self, covered: (i64, i64)) -> Vec<RuleFirings> {
-        let Tally { rules, heard } = self;
+        let Tally { rules, heard, mut idle } = self;
         let mut all: Vec<RuleFirings> = Vec::new();
         for ((node, rule), series) in rules {
             let mut series: Vec<SeriesFirings> = series
@@ -115,7 +148,8 @@ impl Tally {
                 .collect();
             series.sort_by_key(|series| Reverse(order(&series.firing)));
             let episodes: Vec<Episode> = series.iter().flat_map(|s| s.episodes.iter().copied()).collect();
-            all.push(RuleFirings { node, rule, firing: firing(&episodes, covered), series });
+            let insufficient = idle.remove(&(node.clone(), rule.clone())).filter(|_| series.is_empty());
+            all.push(RuleFirings { node, rule, firing: firing(&episodes, covered), insufficient, series });
         }
         all.sort_by_key(|rule| Reverse(order(&rule.firing)));
         all
@@ -162,6 +196,18 @@ impl Spell {
             records: self.records,
         }
     }
+}
+
+/// Since when silence has lasted too long; `None` where something else is judged: that begins with a record.
+fn begin(anomaly: &Anomaly) -> Option<i64> {
+    let (_, band) = anomaly.bands.lowest().filter(|_| anomaly.aspect == Aspect::Stale)?;
+    let beyond = (anomaly.first.value.get() - band.get()) * 1e6; // microseconds
+    Some(anomaly.first.time.micros().saturating_sub(beyond as i64)) // saturates
+}
+
+/// Whether a rule judges services, of which nothing is noted.
+fn is_of_services(rule: &str) -> bool {
+    rule.split('#').next() == Some(SERVICE_STATUS)
 }
 
 /// Whether its value lies further beyond its bands than this one.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::summary::read;
+use super::summary::{insufficient, read};
 use super::text::{align_right, counted, grid, keep_whole, labelled, print, space};
 use super::{Style, safe};
 use crate::cli::backtest::outcome::{
     Backtest, Change, ChosenBy, Comparison, Episode, EpisodeChange, Firing, RuleChange, RuleFirings,
 };
-use crate::domain::{Figure, Timestamp};
+use crate::domain::{Figure, Insufficient, Timestamp};
 
 /// Series of a rule that are shown, and changes of rules; JSON has them all.
 const SERIES: usize = 5;
@@ -30,8 +30,14 @@ pub fn table(backtest: &Backtest, style: Style) -> String {
     let of = backtest.rules.len();
     head.push(("Rules", format!("{} of {of} would have fired, in {}", fired.len(), counted(episodes, "episode"))));
     let name = |rule: &&RuleFirings| name(backtest.rules.iter().map(|r| (&*r.node, &*r.rule)), &rule.node, &rule.rule);
+    let (idle, quiet): (Vec<_>, Vec<_>) = quiet.into_iter().partition(|rule| rule.insufficient.is_some());
     if !quiet.is_empty() {
         head.push(("Never", quiet.iter().map(name).collect::<Vec<_>>().join(", ")));
+    }
+    if !idle.is_empty() {
+        let lacking = |rule: &&RuleFirings| Some(Insufficient { rule: name(rule), ..rule.insufficient.clone()? });
+        let idle: Vec<Insufficient> = idle.iter().filter_map(lacking).collect();
+        head.push(("Unjudged", format!("insufficient data: {}", insufficient::all(&idle))));
     }
     let mut printed = labelled(head, LABEL, style, bold);
     if !fired.is_empty() {

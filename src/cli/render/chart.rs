@@ -47,6 +47,8 @@ pub struct Panel {
     pub episodes: Vec<(i64, i64, Severity)>,
     /// Least and greatest value of each column; `None` without a record.
     pub columns: Vec<Option<(f64, f64)>>,
+    /// Time and value of readings to point at, and how bad each is.
+    pub alerts: Vec<(i64, f64, Severity)>,
 }
 
 /// The panels one below the other, over the same time (microseconds).
@@ -110,6 +112,10 @@ fn draw(svg: &mut String, panel: &Panel, (from, to): (i64, i64)) {
     match line.is_empty() {
         true => svg.push_str("<text x=\"4\" y=\"14\" fill=\"#666\">no values of it in the records</text>\n"),
         false => drop(writeln!(svg, "<path d=\"{line}\" fill=\"none\" stroke=\"#1f4e79\"/>")),
+    }
+    for (time, value, severity) in &panel.alerts {
+        let (x, y, fill) = (x(*time), y(*value), color(*severity));
+        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"#444\"/>");
     }
     let _ = writeln!(svg, "<path d=\"M0 0V{HEIGHT}H{COLUMNS}\" fill=\"none\" stroke=\"#444\"/>");
     for (value, at) in [(greatest, 8.0), (least, HEIGHT)] {

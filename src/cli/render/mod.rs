@@ -7,6 +7,7 @@
 pub mod backtest;
 pub mod chart;
 pub mod diagnostic;
+pub mod doctor;
 pub mod draw;
 pub mod explain;
 pub mod kinds;

@@ -1,12 +1,15 @@
 //! What a run found, for the person who started it: one screen, the worst first.
 
+pub mod insufficient;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::text::{align_right, counted, duration, fix, grid, keep_whole, labelled, print, severity_look, space};
 use super::{Style, safe};
 use crate::domain::{
-    InputRecord, Report, ReportAnomaly, RunRecord, Severity, TaskOutcome, TaskRecord, WordingRecord, WordingSource,
+    InputRecord, ModelIdentity, Report, ReportAnomaly, RunRecord, Severity, TaskOutcome, TaskRecord, WordingRecord,
+    WordingSource,
 };
 
 /// Rows of a list that are shown; the report has them all.
@@ -30,6 +33,9 @@ pub fn summary(report: &Report, record: &RunRecord, written_to: &[String], style
     let mut printed = rows(first);
     printed.push('\n');
     printed.push_str(&anomalies(&report.anomalies, incidents(&report.anomalies, record), style));
+    if record.window.is_none() {
+        printed.push_str(&insufficient::insufficient(&record.insufficient, style));
+    }
     printed.push('\n');
     printed.push_str(&recommendations(report, style));
     printed.push('\n');
@@ -226,10 +232,11 @@ fn wording(report: &Report, record: &RunRecord) -> String {
     let (by_model, remembered) = (by(WordingSource::Model), by(WordingSource::Remembered));
     let by_template = report.recommendations.len().saturating_sub(by_model + remembered);
     let mut parts = Vec::new();
-    if let (Some(model), true) = (&record.model, by_model > 0) {
-        parts.push(format!("{by_model} by {} ({})", safe(&model.model), safe(&model.provider)));
-    } else if by_model > 0 {
-        parts.push(format!("{by_model} by a model"));
+    if by_model > 0 {
+        let names: Vec<String> =
+            answerers(record).iter().map(|who| format!("{} ({})", safe(&who.model), safe(&who.provider))).collect();
+        let names = if names.is_empty() { "a model".to_string() } else { names.join(" and ") };
+        parts.push(format!("{by_model} by {names}"));
     }
     if remembered > 0 {
         parts.push(format!("{remembered} as in earlier windows"));
@@ -243,6 +250,19 @@ fn wording(report: &Report, record: &RunRecord) -> String {
         _ => lines.extend(limited(&record.wordings.iter().filter_map(rejection).collect::<Vec<_>>())),
     }
     lines.join("\n")
+}
+
+/// The models that answered: the first, and those that stood in for it.
+fn answerers(record: &RunRecord) -> Vec<&ModelIdentity> {
+    let answered = || record.calls.iter().filter(|call| call.outcome == "ok");
+    let all_stood_in = answered().next().is_some() && answered().all(|call| call.stand_in.is_some());
+    let mut names: Vec<&ModelIdentity> = record.model.iter().filter(|_| !all_stood_in).collect();
+    for stand_in in answered().filter_map(|call| call.stand_in.as_ref()) {
+        if !names.contains(&stand_in) {
+            names.push(stand_in);
+        }
+    }
+    names
 }
 
 /// Why a template had to word it.

@@ -13,7 +13,7 @@ use super::super::judge::SERVICE_STATUS;
 use super::super::unusual::{ALERT, Direction, Season, Settings};
 use super::units::Band;
 use super::written::{Table, WrittenLimits, micros};
-use super::{Quantity, Rule};
+use super::{Quantity, Rule, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::domain::{Aspect, Figure, Severity, Span};
 
@@ -25,7 +25,7 @@ const QUARTER: Duration = Duration::from_secs(15 * 60);
 
 /// `stale = { medium = "5m", high = "30m" }`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of lengths of time, such as `{ medium = \"5m\", high = \"30m\" }`")]
 pub struct WrittenStale {
     low: Option<Spanned<Span>>,
     medium: Option<Spanned<Span>>,
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for WrittenUnusual {
 
 /// What of it an override may say: direction and season are those of all entities.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of `severity` and `sensitivity`")]
 pub struct WrittenSensitivity {
     severity: Option<Severity>,
     #[serde(default)]
@@ -170,7 +170,7 @@ impl WrittenSensitivity {
 
 /// `flapping = { medium = 4, high = 10, within = "15m" }`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ medium = 4, high = 10, within = \"15m\" }`")]
 pub struct WrittenFlapping {
     low: Option<Spanned<Band>>,
     medium: Option<Spanned<Band>>,
@@ -186,6 +186,14 @@ pub fn flapping(written: Spanned<WrittenFlapping>, source: &SourceFile, faults: 
     let WrittenFlapping { low, medium, high, clear, within } = written;
     let within = within.map_or(QUARTER, |within| within.0);
     let quantity = Quantity::Changes { within: micros(within) };
+    let least = [&low, &medium, &high]
+        .into_iter()
+        .flatten()
+        .find(|band| band.get_ref().figure(None).is_ok_and(|changes| changes.get() < 1.0));
+    if let Some(band) = least {
+        let message = "a status that does not change would be flapping";
+        faults.push(refuse(source, band.span(), message, "write how many changes it takes, 1 or more"));
+    }
     let mut table = Table::new(&name, None, None, source, faults);
     table.add(Aspect::Flapping, quantity, Some(within), WrittenLimits { low, medium, high, clear, lasts: None }, span);
     table.rules.pop().map(|rule| Rule { metric: SERVICE_STATUS.to_string(), ..rule })

@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, inside};
 use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[conditions.overload]`")]
 pub struct WrittenCondition {
     when: Spanned<String>,
     severity: Severity,
@@ -29,7 +29,7 @@ pub struct WrittenCondition {
 
 /// What holds for some entities instead, of a condition.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[[conditions.overload.override]]`")]
 struct WrittenInstead {
     entity: Spanned<String>,
     #[serde(default)]
@@ -40,7 +40,7 @@ struct WrittenInstead {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[ratios.error_share]`")]
 pub struct WrittenRatio {
     of: Spanned<String>,
     to: Spanned<String>,

@@ -217,7 +217,7 @@ impl Maintenance {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[[maintenance]]`")]
 pub struct WrittenMaintenance {
     from: Spanned<Moment>,
     to: Spanned<Moment>,

@@ -15,7 +15,7 @@ use crate::domain::{Aspect, Bands, Figure, Severity, Span};
 
 /// Bands and times stand in every table of their own: `flatten` would widen every span to the whole table.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[metrics.cpu_usage]`")]
 pub struct WrittenRule {
     label: Option<Label>,
     unit: Option<String>,
@@ -37,7 +37,7 @@ pub struct WrittenRule {
 
 /// From where on what is judged is an anomaly.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of bands, such as `{ low = 1, high = 2 }`")]
 pub struct WrittenLimits {
     pub low: Option<Spanned<Band>>,
     pub medium: Option<Spanned<Band>>,
@@ -48,7 +48,7 @@ pub struct WrittenLimits {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ medium = 2, high = 5, per = \"1m\" }`")]
 struct WrittenRate {
     low: Option<Spanned<Band>>,
     medium: Option<Spanned<Band>>,
@@ -62,7 +62,7 @@ struct WrittenRate {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `{ high = 1000, per = \"1s\" }`")]
 struct WrittenCounter {
     low: Option<Spanned<Band>>,
     medium: Option<Spanned<Band>>,
@@ -75,7 +75,7 @@ struct WrittenCounter {
 
 /// What holds for some entities instead.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as `[[metrics.cpu_usage.override]]`")]
 pub struct WrittenOverride {
     entity: Spanned<String>,
     #[serde(default)]
@@ -244,7 +244,9 @@ impl<'a> Table<'a> {
                 Aspect::Above => format!("`{}`", self.name.get_ref()),
                 other => format!("`{}` of `{}`", other.word(), self.name.get_ref()),
             };
-            self.faults.extend(fault(self.source, &of, aspect == Aspect::Below, &bands, clear.as_ref(), span));
+            let unit = if aspect == Aspect::Stale { " s" } else { "" };
+            let falls = aspect == Aspect::Below;
+            self.faults.extend(fault(self.source, &of, (falls, unit), &bands, clear.as_ref(), span));
         }
         Limits { bands, lasts: written.lasts.map(|span| span.0), clear: clear.map(Spanned::into_inner) }
     }
@@ -315,11 +317,11 @@ fn in_words(per: Duration) -> String {
     }
 }
 
-/// Why limits cannot be applied, and what to do. `of` says what of.
+/// Why limits cannot be applied, and what to do. `of` says what of; `unit` is of bands that were written in another.
 fn fault(
     source: &SourceFile,
     of: &str,
-    falls: bool,
+    (falls, unit): (bool, &str),
     bands: &Bands,
     clear: Option<&Spanned<Figure>>,
     span: Range<usize>,
@@ -336,8 +338,11 @@ fn fault(
     });
     if let Some((milder, lower, worse, higher)) = disorder {
         let (verb, than) = if falls { ("fall", "less") } else { ("rise", "greater") };
-        let message =
-            format!("the bands of {of} do not {verb}: {} is {lower}, {} is {higher}", milder.word(), worse.word());
+        let message = format!(
+            "the bands of {of} do not {verb}: {} is {lower}{unit}, {} is {higher}{unit}",
+            milder.word(),
+            worse.word()
+        );
         let help = format!(
             "make `{}` {than} than `{}`; a value that equals a band has reached it",
             worse.word(),

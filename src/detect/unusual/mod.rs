@@ -100,6 +100,9 @@ pub struct Verdict {
     pub why: Option<Why>,
     /// Whether there were samples enough to judge by; if not, the score is 0.
     pub ready: bool,
+    /// What the score is made of: the surprise, and the greatest before it.
+    pub surprise: f64,
+    pub peak: f64,
 }
 
 /// The state of one series.
@@ -143,7 +146,7 @@ impl Unusual {
         let usual = if self.value.count() == 0 { (x, x) } else { self.value.usual(0, true) };
         let mut surprise = Surprise::new(settings.direction, usual);
         if !value.is_finite() {
-            return surprise.verdict(0.0, self.is_ready(settings.season));
+            return surprise.verdict(0.0, (0.0, self.peak), self.is_ready(settings.season));
         }
         let step = self.step.max(FINEST * self.value.range());
         let before = self.value;
@@ -168,8 +171,9 @@ impl Unusual {
             surprise.add(&margins, &jumps, self.last, |_| Cause::Jump);
         }
         (self.last, self.time) = (x, time_micros);
-        let score = self.score(surprise.sum / f64::from(signals));
-        surprise.verdict(score, self.is_ready(settings.season))
+        let (mean, peak) = (surprise.sum / f64::from(signals), self.peak);
+        let score = self.score(mean);
+        surprise.verdict(score, (mean, peak), self.is_ready(settings.season))
     }
 
     /// Whether there are samples enough to judge by.
@@ -249,10 +253,10 @@ impl Surprise {
         }
     }
 
-    fn verdict(self, score: f64, ready: bool) -> Verdict {
+    fn verdict(self, score: f64, (surprise, peak): (f64, f64), ready: bool) -> Verdict {
         let up = |scaled: f64| (scaled / DOWN).clamp(f64::MIN, f64::MAX);
         let (low, high) = (up(self.range.0), up(self.range.1));
-        Verdict { score: if ready { score } else { 0.0 }, low, high, why: self.why, ready }
+        Verdict { score: if ready { score } else { 0.0 }, low, high, why: self.why, ready, surprise, peak }
     }
 }
 

@@ -29,4 +29,10 @@ super::codes! {
     LEAK = "AG0210", "a credential would be recorded",
         "A request holds the text of the key itself: a graph, a prompt or the input contains it. Nothing was written.",
         "Remove the key from those files, and replace it at its provider, since it was sent as part of a prompt.";
+    FALLBACKS = "AG0221", "a fallback that names no endpoint",
+        "LLM_FALLBACKS lists further endpoints with commas between them, and one of its entries is neither the name of a provider nor a URL, or lacks the model.",
+        "Write PROVIDER, PROVIDER/MODEL or URL#MODEL, as in `mistral,ollama/llama3.2,https://host/v1#model`.";
+    UNLISTED = "AG0222", "the endpoint lists no models",
+        "The endpoint has no list of models, does not show it to this key, or could not be reached.",
+        "`agent doctor` says whether the model that is set answers all the same.";
 }

@@ -32,12 +32,12 @@ struct Span {
 impl Account {
     /// Counts the records of a batch, and notes times out of order.
     pub fn count(&mut self, batch: &Batch) {
-        let times = || batch.times.iter().copied();
+        let (first, last) = batch.span().unzip();
         self.tally.join(Tally {
             records: batch.len() as u64,
             bad: 0,
-            first: times().min().and_then(Timestamp::from_micros),
-            last: times().max().and_then(Timestamp::from_micros),
+            first: first.and_then(Timestamp::from_micros),
+            last: last.and_then(Timestamp::from_micros),
         });
         self.order(batch);
     }

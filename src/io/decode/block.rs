@@ -101,8 +101,8 @@ impl Desk {
     /// The input cannot be read, or its CSV header cannot be used.
     pub fn decode(&mut self, blocks: &Blocks, number: u64, start: &Start<'_>) -> Result<Decoded, Trouble> {
         let (base, limit) = (number * blocks.block, blocks.end_of(number));
-        // Most last records of a block end soon behind it.
-        let ahead = limit + blocks.block.div_ceil(16);
+        // Most last records of a block end soon behind it; what is read beyond them is read twice.
+        let ahead = limit + blocks.block.div_ceil(256);
         let from = match start {
             Start::At(place) => {
                 self.window.open(blocks, place.offset, ahead)?;

@@ -1,5 +1,6 @@
 //! The file of a recording: a header, and whole exchanges in an order that does not depend on which task was faster.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,33 @@ pub(super) struct Header {
     pub provider: String,
     pub model: String,
     pub dialect: String,
+    /// The endpoints behind the first, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Recorded>,
+}
+
+/// An endpoint of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recorded {
+    pub provider: String,
+    pub model: String,
+    pub dialect: String,
+}
+
+impl Header {
+    pub fn endpoints(&self) -> impl Iterator<Item = Recorded> {
+        let Header { provider, model, dialect, .. } = self.clone();
+        std::iter::once(Recorded { provider, model, dialect }).chain(self.fallbacks.clone())
+    }
+}
+
+/// `small of mistral, then llama3 of ollama`.
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each: Vec<String> = self.endpoints().map(|e| format!("{} of {}", e.model, e.provider)).collect();
+        f.write_str(&each.join(", then "))
+    }
 }
 
 /// One exchange, with everything that the program made of it depends on.
@@ -38,6 +66,9 @@ pub(super) struct Header {
 pub(super) struct Interaction {
     /// The task that asked.
     pub asked_by: String,
+    /// Which endpoint: 0 the first, from 1 the fallbacks of the header.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub endpoint: usize,
     pub method: String,
     /// Behind the base URL, which is not recorded.
     pub path: String,
@@ -45,6 +76,10 @@ pub(super) struct Interaction {
     pub request: Value,
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+fn is_first(endpoint: &usize) -> bool {
+    *endpoint == 0
 }
 
 impl Cassette {
@@ -142,6 +177,7 @@ mod tests {
         let request = json!({ "model": "m", "x": 0.1 });
         Interaction {
             asked_by: asked_by.into(),
+            endpoint: 0,
             method: "POST".into(),
             path: "/chat/completions".into(),
             request,
@@ -160,6 +196,7 @@ mod tests {
             provider: "p".into(),
             model: "m".into(),
             dialect: "custom".into(),
+            fallbacks: Vec::new(),
         };
         let tasks = ["w[10]", "w[2]", "v", "w[2]"];
         let interactions = tasks

@@ -9,15 +9,16 @@ use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use serde_json::Value;
 
-use super::cassette::{Cassette, Header, VERSION};
+use super::cassette::{Cassette, Header, Recorded, VERSION};
 use super::dialect;
-use super::endpoint::{Endpoint, Limits};
+use super::endpoint::{Endpoint, Limits, Origin};
 use super::environment::Environment;
 use super::exchange::FailureKind;
-use super::ladder::{Features, Memory};
-use super::network::Network;
+use super::fallback::Fallback;
+use super::ladder::{self, Features, Memory};
+use super::network::{FirstCall, Network};
 use super::reply;
-use super::service::{Answered, Requests, Stopped, Wire};
+use super::service::{Answered, Requests, Stopped, Wire, locked};
 use super::tape::{Player, Recorder, Tape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
@@ -46,7 +47,7 @@ pub struct Connected {
     pub model: Option<Arc<dyn Model>>,
     /// One line for the user.
     pub notice: Option<String>,
-    wire: Option<Arc<Wire>>,
+    tape: Option<Arc<Mutex<Tape>>>,
 }
 
 impl std::fmt::Debug for Connected {
@@ -59,39 +60,50 @@ impl std::fmt::Debug for Connected {
 /// The model that the environment and the mode name. Touches no network: that waits for the first request.
 ///
 /// # Errors
-/// AG0201 to AG0204 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
+/// AG0201 to AG0204 and AG0221 for settings, AG0205 to AG0209 for a recording or replay that cannot be.
 pub fn connect(environment: &Environment, mode: Mode) -> Result<Connected, Diagnostic> {
-    let (endpoint, tape) = match mode {
-        Mode::Live => match Endpoint::from_environment(environment)? {
-            Some(endpoint) => (endpoint, Tape::Off),
-            None => {
+    let (endpoints, tape) = match mode {
+        Mode::Live => match Endpoint::all_from_environment(environment)? {
+            endpoints if !endpoints.is_empty() => (endpoints, Tape::Off),
+            _ => {
                 let notice = "no model is configured (.env.example says how): templates word the recommendations";
-                return Ok(Connected { model: None, notice: Some(notice.to_string()), wire: None });
+                return Ok(Connected { model: None, notice: Some(notice.to_string()), tape: None });
             }
         },
         Mode::Record { path, spool, resume } => {
-            let endpoint = Endpoint::from_environment(environment)?.ok_or_else(|| {
+            let endpoints = Endpoint::all_from_environment(environment)?;
+            let header = header_of(&endpoints).ok_or_else(|| {
                 Diagnostic::new(codes::model::NO_PROVIDER, "no model is configured, so there is nothing to record")
                     .help("set a key, or LLM_BASE_URL and LLM_MODEL; .env.example lists the variables")
             })?;
-            let header = Header {
-                version: VERSION,
-                label: endpoint.label.clone(),
-                provider: endpoint.dialect.name.to_string(),
-                model: endpoint.model.clone(),
-                dialect: endpoint.dialect.name.to_string(),
-            };
-            let recorder = Recorder::new(path, header, endpoint.key.clone(), spool.as_deref(), resume)?;
-            (endpoint, Tape::Record(Box::new(recorder)))
+            let keys = endpoints.iter().filter_map(|e| e.key.clone()).collect();
+            let recorder = Recorder::new(path, header, keys, spool.as_deref(), resume)?;
+            (endpoints, Tape::Record(Box::new(recorder)))
         }
         Mode::Replay { path } => {
             let cassette = Cassette::read(&path)?;
-            (recorded_endpoint(&cassette.header, &path)?, Tape::Replay(Player::new(cassette)))
+            let endpoints = cassette.header.endpoints().map(|recorded| recorded_endpoint(&recorded, &path));
+            (endpoints.collect::<Result<_, _>>()?, Tape::Replay(Player::new(cassette)))
         }
     };
-    let notice = endpoint.notice.clone();
-    let model = ChatModel::new(endpoint, tape);
-    Ok(Connected { wire: Some(model.wire.clone()), model: Some(Arc::new(model)), notice })
+    let notice = endpoints.first().and_then(|endpoint| endpoint.notice.clone());
+    let tape = Arc::new(Mutex::new(tape));
+    Ok(Connected { model: Some(model_of(endpoints, &tape)), notice, tape: Some(tape) })
+}
+
+/// The one endpoint, or all of them as one model.
+fn model_of(endpoints: Vec<Endpoint>, tape: &Arc<Mutex<Tape>>) -> Arc<dyn Model> {
+    let live = locked(tape, |tape| matches!(tape, Tape::Off));
+    let (first_call, count) = (FirstCall::default(), endpoints.len());
+    let models = endpoints.into_iter().enumerate().map(|(place, endpoint)| {
+        let seat = Seat { place, hands_over: place + 1 < count, first_call: first_call.clone() };
+        Arc::new(ChatModel::new(endpoint, tape.clone(), seat)) as Arc<dyn Model>
+    });
+    let mut models: Vec<Arc<dyn Model>> = models.collect();
+    match models.len() {
+        1 => models.remove(0),
+        _ => Arc::new(Fallback::new(models, live)),
+    }
 }
 
 impl Connected {
@@ -101,70 +113,110 @@ impl Connected {
     /// # Errors
     /// AG0208 when the cassette cannot be written, AG0210 when it would hold the key.
     pub fn finish(&self) -> Result<Vec<String>, Diagnostic> {
-        self.wire.as_ref().map_or(Ok(Vec::new()), |wire| wire.with_tape(Tape::finish))
+        self.tape.as_ref().map_or(Ok(Vec::new()), |tape| locked(tape, Tape::finish))
     }
 }
 
+fn header_of(endpoints: &[Endpoint]) -> Option<Header> {
+    let (first, others) = endpoints.split_first()?;
+    let name = |endpoint: &Endpoint| endpoint.dialect.name.to_string();
+    let recorded = |e: &Endpoint| Recorded { provider: name(e), model: e.model.clone(), dialect: name(e) };
+    let Recorded { provider, model, dialect } = recorded(first);
+    let fallbacks = others.iter().map(recorded).collect();
+    Some(Header { version: VERSION, label: first.label.clone(), provider, model, dialect, fallbacks })
+}
+
 /// The endpoint that the header of a cassette stands for. Nothing is ever sent to its base URL.
-fn recorded_endpoint(header: &Header, path: &std::path::Path) -> Result<Endpoint, Diagnostic> {
-    let Some(dialect) = dialect::named(&header.dialect) else {
+fn recorded_endpoint(recorded: &Recorded, path: &std::path::Path) -> Result<Endpoint, Diagnostic> {
+    let Some(dialect) = dialect::named(&recorded.dialect) else {
         let message =
-            format!("the cassette `{}` names the dialect `{}`, which is not known", path.display(), header.dialect);
+            format!("the cassette `{}` names the dialect `{}`, which is not known", path.display(), recorded.dialect);
         return Err(Diagnostic::new(codes::model::CASSETTE, message));
     };
     Ok(Endpoint {
         dialect,
         base_url: "http://replay.invalid".to_string(),
-        model: header.model.clone(),
+        model: recorded.model.clone(),
         key: None,
         headers: Vec::new(),
         limits: Limits::default(),
-        label: header.label.clone(),
+        label: None,
         notice: None,
+        origin: Origin::default(),
     })
 }
 
 /// A model behind an endpoint or a tape.
-struct ChatModel {
+pub(super) struct ChatModel {
     identity: ModelIdentity,
-    wire: Arc<Wire>,
+    pub wire: Arc<Wire>,
     memory: Memory,
     /// Times are part of a reply, and a replay has to give the recorded run: with a tape they are 0 in both.
     timed: bool,
 }
 
+/// Where an endpoint stands among those of a run.
+#[derive(Default)]
+pub(super) struct Seat {
+    /// The first being 0.
+    pub place: usize,
+    /// Whether another is asked when this one fails.
+    pub hands_over: bool,
+    pub first_call: FirstCall,
+}
+
 impl ChatModel {
-    fn new(endpoint: Endpoint, tape: Tape) -> ChatModel {
-        let live = matches!(tape, Tape::Off);
-        let network = Network::new(&endpoint, matches!(tape, Tape::Replay(_)));
+    pub fn new(endpoint: Endpoint, tape: Arc<Mutex<Tape>>, seat: Seat) -> ChatModel {
+        let (live, closed) = locked(&tape, |tape| (matches!(tape, Tape::Off), matches!(tape, Tape::Replay(_))));
+        let Seat { place, hands_over, first_call } = seat;
+        let network = Network::new(&endpoint, closed, first_call);
         ChatModel {
             identity: endpoint.identity(),
             memory: Memory::new(Features::of(endpoint.dialect), live),
             timed: live,
-            wire: Arc::new(Wire { network, tape: Mutex::new(tape), base_url: endpoint.base_url }),
+            wire: Arc::new(Wire { network, tape, place, hands_over, base_url: endpoint.base_url }),
         }
     }
 
     async fn ask(&self, request: &ModelRequest) -> Result<ModelReply, ModelError> {
         let started = Instant::now();
-        let mut attempts = 0;
+        let (mut attempts, mut prompt_tokens, mut completion_tokens) = (0, 0, 0);
         let mut features = self.memory.features(&request.asked_by);
         loop {
             let body = features.body(&self.identity.model, request);
             let Answered { answer, tries } = self.send(&request.asked_by, &body).await?;
             attempts += tries;
-            if let Some(fewer) = features.without_rejected(&answer, &body) {
-                tracing::debug!(asked_by = request.asked_by, ?fewer, "the endpoint rejects a feature");
-                features = self.memory.learn(&request.asked_by, &features, fewer);
+            if let Some((field, fewer)) = features.without_rejected(&answer, &body) {
+                tracing::debug!(asked_by = request.asked_by, field, "the endpoint rejects a feature");
+                self.memory.rejected(&request.asked_by, field, features.output);
+                features = fewer;
                 continue;
             }
-            let said = reply::read(&answer)?;
+            let said = reply::read(&answer);
+            if let Ok(said) = &said {
+                prompt_tokens += said.prompt_tokens; // of a miss too: it is paid for
+                completion_tokens += said.completion_tokens;
+            }
+            let is_miss = ladder::is_miss(&answer, &said, &request.schema);
+            if is_miss || said.is_ok() {
+                self.memory.replied(&request.asked_by, features.output, is_miss);
+            }
+            if let (true, Some(lower)) = (is_miss, features.on_lower_rung()) {
+                tracing::debug!(
+                    asked_by = request.asked_by,
+                    rung = features.output.name(),
+                    "the reply is no JSON of the schema"
+                );
+                features = lower;
+                continue;
+            }
+            let said = said?;
             let elapsed = if self.timed { started.elapsed().as_millis() } else { 0 };
             return Ok(ModelReply {
                 text: said.text,
                 finish_reason: said.finish_reason,
-                prompt_tokens: said.prompt_tokens,
-                completion_tokens: said.completion_tokens,
+                prompt_tokens,
+                completion_tokens,
                 attempts,
                 elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
                 stand_in: None,
@@ -174,7 +226,7 @@ impl ChatModel {
     }
 
     /// One request through async-openai and the service below it.
-    async fn send(&self, asked_by: &str, body: &Value) -> Result<Answered, ModelError> {
+    pub async fn send(&self, asked_by: &str, body: &Value) -> Result<Answered, ModelError> {
         let http = self.wire.network.client().map_err(ModelError::Transport)?;
         // All that the configuration would take from the process's environment is set here; the service adds the key.
         let config =

@@ -26,6 +26,11 @@ impl Complaint {
                 if let Some(error) = entries.get("error").filter(|e| !e.is_null()) {
                     return Some(Complaint::of_error(error));
                 }
+                // Beside the reply that it broke off.
+                let of_choice = entries.get("choices").and_then(|c| c.get(0)?.get("error")).filter(|e| !e.is_null());
+                if let Some(error) = of_choice {
+                    return Some(Complaint::of_error(error));
+                }
                 if let Some(detail) = entries.get("detail").or_else(|| entries.get("errors")) {
                     return Some(Complaint::of_detail(detail));
                 }
@@ -73,7 +78,48 @@ impl Complaint {
 
     /// Whether it is an account without money rather than a moment of haste: trying again cannot help.
     pub fn is_about_quota(&self) -> bool {
-        self.has_code("insufficient_quota") || self.message.contains("insufficient_quota")
+        const CODES: [&str; 4] =
+            ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"];
+        const WORDS: [&str; 8] = [
+            "insufficient_quota",
+            "insufficient balance",
+            "insufficient credit",
+            "credit balance",
+            "more credits",
+            "billing details",
+            "billing hard limit",
+            "billing limit",
+        ];
+        // Limits by the minute often come with advice on where to pay for higher ones.
+        const HASTE: [&str; 3] = ["rate limit", "try again in", "per min"];
+        CODES.iter().any(|code| self.has_code(code)) || (self.says(&WORDS) && !self.says(&HASTE))
+    }
+
+    /// Whether the prompt is longer than the model reads. Such texts name the limit of the reply too.
+    pub fn is_about_context(&self) -> bool {
+        const CODES: [&str; 2] = ["context_length_exceeded", "exceed_context_size_error"];
+        const WORDS: [&str; 3] = ["context length", "context size", "context window"];
+        CODES.iter().any(|code| self.has_code(code)) || self.says(&WORDS)
+    }
+
+    /// Whether the key is at fault, whatever the status: some gateways say so with a 400.
+    pub fn is_about_key(&self) -> bool {
+        self.has_code("invalid_api_key") || self.says(&["api key", "api_key", "apikey"])
+    }
+
+    /// Whether there is no model of that name, or none that this key may use.
+    pub fn is_about_model(&self) -> bool {
+        const CODES: [&str; 3] = ["model_not_found", "invalid_model", "DeploymentNotFound"];
+        let named = self.param.as_deref() == Some("model") || CODES.iter().any(|code| self.has_code(code));
+        const WORDS: [&str; 6] =
+            ["not found", "does not exist", "invalid model", "unknown model", "not a valid model", "no model"];
+        named || (self.says(&["model", "deployment"]) && self.says(&WORDS))
+    }
+
+    /// Whether the message has one of these, in lower case.
+    fn says(&self, words: &[&str]) -> bool {
+        let message = self.message.to_lowercase();
+        words.iter().any(|word| message.contains(word))
     }
 }
 
@@ -161,6 +207,15 @@ mod tests {
             (json!("<p>over <b>capacity</b></p>"), "over capacity||"),
             (json!("Internal\nServer Error"), "Internal Server Error||"),
             (json!({ "error": {} }), "||"),
+            (json!({ "choices": [{ "error": { "code": 502, "message": "cut" } }] }), "cut|502|"),
+            (
+                json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }),
+                "Overloaded|overloaded_error|",
+            ),
+            (
+                json!({ "statusCode": 401, "message": "Unauthorized. Access token is missing." }),
+                "Unauthorized. Access token is missing.||",
+            ),
         ];
         for (body, expected) in cases {
             let c = Complaint::read(&body).unwrap();

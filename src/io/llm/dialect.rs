@@ -11,8 +11,9 @@ pub struct Dialect {
     /// Variables that hold another base URL, and what is appended to theirs.
     pub base_url_variables: &'static [&'static str],
     pub base_url_suffix: &'static str,
-    /// How host names of this provider end, so that `LLM_BASE_URL` alone is recognised; empty for servers of one's own.
-    pub host: &'static str,
+    /// Host names of this provider, so that `LLM_BASE_URL` alone is recognised; any subdomain where one starts with a
+    /// dot. Empty for servers of one's own.
+    pub hosts: &'static [&'static str],
     /// The first that is set counts; `LLM_API_KEY` goes before them.
     pub key_variables: &'static [&'static str],
     pub key_required: bool,
@@ -25,6 +26,8 @@ pub struct Dialect {
     /// The other name of the limit, when the first is refused.
     pub token_limit_otherwise: Option<&'static str>,
     pub output: Output,
+    /// Whether `json_object` takes the schema beside it.
+    pub schema_in_object: bool,
     /// Name of the seed field; `None` where it is refused or means nothing.
     pub seed: Option<&'static str>,
 }
@@ -39,11 +42,33 @@ pub enum Auth {
 }
 
 /// How a reply is held to the schema; the rungs of a ladder, best first. The prompt holds the schema on every rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     JsonSchema,
     JsonObject,
     Prompt,
+}
+
+impl Output {
+    /// Best first.
+    pub const RUNGS: [Output; 3] = [Output::JsonSchema, Output::JsonObject, Output::Prompt];
+
+    pub(super) fn lower(self) -> Output {
+        match self {
+            Output::JsonSchema => Output::JsonObject,
+            Output::JsonObject | Output::Prompt => Output::Prompt,
+        }
+    }
+
+    /// As `response_format` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Output::JsonSchema => "json_schema",
+            Output::JsonObject => "json_object",
+            Output::Prompt => "prompt",
+        }
+    }
 }
 
 /// A server of one's own, of which nothing is known.
@@ -52,7 +77,7 @@ const LOCAL: Dialect = Dialect {
     base_url: None,
     base_url_variables: &[],
     base_url_suffix: "",
-    host: "",
+    hosts: &[],
     key_variables: &[],
     key_required: false,
     auth: Auth::Bearer,
@@ -61,6 +86,7 @@ const LOCAL: Dialect = Dialect {
     token_limit: "max_tokens",
     token_limit_otherwise: Some("max_completion_tokens"),
     output: Output::JsonSchema,
+    schema_in_object: false,
     seed: None,
 };
 
@@ -76,7 +102,7 @@ pub const DIALECTS: &[Dialect] = &[
         name: "openai",
         base_url: Some("https://api.openai.com/v1"),
         base_url_variables: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
-        host: "api.openai.com",
+        hosts: &["api.openai.com"],
         key_variables: &["OPENAI_API_KEY"],
         headers: &[("openai-organization", "OPENAI_ORG_ID"), ("openai-project", "OPENAI_PROJECT_ID")],
         model: Some("gpt-4.1-mini"),
@@ -88,7 +114,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "mistral",
         base_url: Some("https://api.mistral.ai/v1"),
-        host: "api.mistral.ai",
+        hosts: &["api.mistral.ai"],
         key_variables: &["MISTRAL_API_KEY"],
         model: Some("mistral-small-latest"),
         token_limit_otherwise: None,
@@ -100,7 +126,7 @@ pub const DIALECTS: &[Dialect] = &[
         name: "azure",
         base_url_variables: &["AZURE_OPENAI_ENDPOINT"],
         base_url_suffix: "/openai/v1",
-        host: ".openai.azure.com",
+        hosts: &[".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"],
         key_variables: &["AZURE_OPENAI_API_KEY"],
         auth: Auth::ApiKey,
         token_limit: "max_completion_tokens",
@@ -112,7 +138,7 @@ pub const DIALECTS: &[Dialect] = &[
         name: "groq",
         base_url: Some("https://api.groq.com/openai/v1"),
         base_url_variables: &["GROQ_BASE_URL"],
-        host: "api.groq.com",
+        hosts: &["api.groq.com"],
         key_variables: &["GROQ_API_KEY"],
         model: Some("openai/gpt-oss-20b"),
         token_limit: "max_completion_tokens",
@@ -123,7 +149,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "openrouter",
         base_url: Some("https://openrouter.ai/api/v1"),
-        host: "openrouter.ai",
+        hosts: &["openrouter.ai"],
         key_variables: &["OPENROUTER_API_KEY"],
         model: Some("openai/gpt-4.1-mini"),
         seed: Some("seed"),
@@ -133,7 +159,7 @@ pub const DIALECTS: &[Dialect] = &[
         name: "together",
         base_url: Some("https://api.together.xyz/v1"),
         base_url_variables: &["TOGETHER_BASE_URL"],
-        host: "api.together.xyz",
+        hosts: &["api.together.xyz"],
         key_variables: &["TOGETHER_API_KEY"],
         model: Some("openai/gpt-oss-20b"),
         seed: Some("seed"),
@@ -142,7 +168,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
-        host: "generativelanguage.googleapis.com",
+        hosts: &["generativelanguage.googleapis.com"],
         key_variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         model: Some("gemini-2.5-flash"),
         ..HOSTED
@@ -151,7 +177,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "anthropic",
         base_url: Some("https://api.anthropic.com/v1"),
-        host: "api.anthropic.com",
+        hosts: &["api.anthropic.com"],
         key_variables: &["ANTHROPIC_API_KEY"],
         model: Some("claude-haiku-4-5"),
         output: Output::Prompt,
@@ -160,7 +186,7 @@ pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "deepseek",
         base_url: Some("https://api.deepseek.com"),
-        host: "api.deepseek.com",
+        hosts: &["api.deepseek.com"],
         key_variables: &["DEEPSEEK_API_KEY"],
         model: Some("deepseek-chat"),
         output: Output::JsonObject,
@@ -184,6 +210,7 @@ pub const DIALECTS: &[Dialect] = &[
         base_url: Some("http://localhost:8080/v1"),
         key_variables: &["LLAMA_API_KEY"],
         model: Some("default"),
+        schema_in_object: true,
         seed: Some("seed"),
         ..LOCAL
     },
@@ -193,6 +220,7 @@ pub const DIALECTS: &[Dialect] = &[
         model: Some("default"),
         token_limit_otherwise: None,
         output: Output::JsonObject,
+        schema_in_object: true,
         seed: Some("seed"),
         ..LOCAL
     },
@@ -213,11 +241,8 @@ pub(super) fn named(name: &str) -> Option<&'static Dialect> {
 
 /// The dialect of the provider whose host that is, else the one that assumes nothing.
 pub(super) fn of_host(host: &str) -> &'static Dialect {
-    let known = DIALECTS.iter().find(|dialect| {
-        // A host of its own, or a subdomain where the entry starts with a dot.
-        !dialect.host.is_empty()
-            && if dialect.host.starts_with('.') { host.ends_with(dialect.host) } else { host == dialect.host }
-    });
+    let is_one = |name: &str| if name.starts_with('.') { host.ends_with(name) } else { host == name };
+    let known = DIALECTS.iter().find(|dialect| dialect.hosts.iter().any(|name| is_one(name)));
     known.or_else(|| named(CUSTOM)).unwrap_or(&LOCAL) // `custom` is in the table: a test says so
 }
 
@@ -236,15 +261,16 @@ mod tests {
             if let Some(url) = dialect.base_url {
                 let host = reqwest::Url::parse(url).unwrap().host_str().unwrap().to_string();
                 assert!(!url.ends_with('/'), "{url}");
-                assert!(dialect.host == host || host == "localhost", "{url}");
+                assert!(dialect.hosts.contains(&host.as_str()) || host == "localhost", "{url}");
                 if dialect.key_required {
                     assert_eq!(of_host(&host).name, dialect.name);
                 }
             }
-            assert!(dialect.key_required != dialect.host.is_empty(), "{}", dialect.name);
+            assert!(dialect.key_required != dialect.hosts.is_empty(), "{}", dialect.name);
             assert!(!dialect.key_required || !dialect.key_variables.is_empty(), "{}", dialect.name);
         }
         assert_eq!(of_host("team.openai.azure.com").name, "azure");
+        assert_eq!(of_host("team.services.ai.azure.com").name, "azure");
         assert_eq!(of_host("evil-api.openai.com").name, CUSTOM);
         assert_eq!(of_host("localhost").name, CUSTOM);
     }

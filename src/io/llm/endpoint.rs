@@ -27,6 +27,16 @@ pub struct Endpoint {
     pub label: Option<String>,
     /// Which provider was chosen and why, when the environment would have allowed another one too.
     pub notice: Option<String>,
+    pub origin: Origin,
+}
+
+/// Which variables decided. `None` where the table of providers did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    pub provider: Option<&'static str>,
+    pub base_url: Option<&'static str>,
+    pub model: Option<&'static str>,
+    pub key: Option<&'static str>,
 }
 
 /// What bounds the calls of a run.
@@ -92,36 +102,72 @@ impl Endpoint {
         let Some(choice) = Choice::of(environment)? else {
             return Ok(None);
         };
-        let Choice { dialect, base_url, key_variables, notice } = choice;
-        let model = match (environment.get("LLM_MODEL"), dialect.model) {
-            (Some(model), _) => model.trim().to_string(),
+        let model = environment.get("LLM_MODEL").map(|model| ("LLM_MODEL", model.trim()));
+        Endpoint::chosen(choice, model, environment).map(Some)
+    }
+
+    /// The endpoint of the variables and those of `LLM_FALLBACKS` behind it; none when there is no model.
+    ///
+    /// # Errors
+    /// AG0201 to AG0204, AG0221 for an entry of `LLM_FALLBACKS` that names no endpoint.
+    pub fn all_from_environment(environment: &Environment) -> Result<Vec<Endpoint>, Diagnostic> {
+        let Some(first) = Endpoint::from_environment(environment)? else {
+            return Ok(Vec::new());
+        };
+        let mut all = vec![first];
+        let entries = environment.get(FALLBACKS).unwrap_or_default().split(',').map(str::trim);
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            let (choice, model) = Choice::of_entry(entry, environment)?;
+            let known = all.iter().find(|other| other.base_url == choice.base_url);
+            let known = known.and_then(|other| Some((other.origin.key?, other.key.clone()?)));
+            let choice = Choice { known_key: known, ..choice };
+            all.push(Endpoint::chosen(choice, model.map(|model| (FALLBACKS, model)), environment)?);
+        }
+        Ok(all)
+    }
+
+    fn chosen(
+        choice: Choice,
+        model: Option<(&'static str, &str)>,
+        environment: &Environment,
+    ) -> Result<Endpoint, Diagnostic> {
+        let Choice { dialect, base_url, key_variables, known_key, notice, mut origin } = choice;
+        origin.model = model.map(|(variable, _)| variable);
+        let model = match (model, dialect.model) {
+            (Some((_, model)), _) => model.to_string(),
             (None, Some(model)) => model.to_string(),
+            (None, None) if origin.provider == Some(FALLBACKS) => {
+                let help = "write PROVIDER/MODEL or URL#MODEL";
+                return Err(not_a_fallback(format!("{} has no default model", dialect.name), help));
+            }
             (None, None) => {
                 return Err(missing(format!("{} has no default model", dialect.name), "set LLM_MODEL to its name"));
             }
         };
-        let variable = key_variables.into_iter().find_map(|name| Some((name, environment.get(name)?)));
+        let variable = key_variables.iter().find_map(|name| Some((*name, environment.get(name)?)));
         let key = match variable {
-            Some((name, value)) => Some(Secret::parse(name, value)?),
-            None if dialect.key_required => {
-                let names = dialect.key_variables.join(" or ");
-                return Err(missing(format!("no key for {}", dialect.name), &format!("set {names}, or LLM_API_KEY")));
+            Some((name, value)) => Some((name, Secret::parse(name, value)?)),
+            None if dialect.key_required && known_key.is_none() => {
+                let message = format!("no key for {}", dialect.name);
+                return Err(missing(message, &format!("set {}", key_variables.join(" or "))));
             }
-            None => None,
+            None => known_key,
         };
+        origin.key = key.as_ref().map(|(variable, _)| *variable);
         let headers = dialect.headers.iter().filter_map(|(header, variable)| {
             environment.get(variable).map(|value| Ok((*header, Secret::parse(variable, value)?)))
         });
-        Ok(Some(Endpoint {
+        Ok(Endpoint {
             dialect,
             base_url,
             model,
-            key,
+            key: key.map(|(_, key)| key),
             headers: headers.collect::<Result<_, Diagnostic>>()?,
             limits: Limits::from_environment(environment)?,
             label: environment.get("LLM_LABEL").map(|label| label.trim().to_string()),
             notice,
-        }))
+            origin,
+        })
     }
 
     /// For the run record.
@@ -141,12 +187,18 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Further endpoints, in their order: `PROVIDER`, `PROVIDER/MODEL` or `URL#MODEL`, with commas between.
+const FALLBACKS: &str = "LLM_FALLBACKS";
+
 /// The provider, and where its key may be.
 struct Choice {
     dialect: &'static Dialect,
     base_url: String,
     key_variables: Vec<&'static str>,
+    /// The key that goes to this place already, and its variable; where none of those variables is set.
+    known_key: Option<(&'static str, Secret)>,
     notice: Option<String>,
+    origin: Origin,
 }
 
 impl Choice {
@@ -167,7 +219,7 @@ impl Choice {
             })
             .collect();
         let Some(((dialect, variable), others)) = present.split_first() else {
-            let idle = ["LLM_API_KEY", "LLM_MODEL"].into_iter().find(|name| environment.get(name).is_some());
+            let idle = ["LLM_API_KEY", "LLM_MODEL", FALLBACKS].into_iter().find(|name| environment.get(name).is_some());
             return match idle {
                 None => Ok(None),
                 Some(name) => Err(missing(
@@ -177,6 +229,7 @@ impl Choice {
             };
         };
         let mut choice = Choice::of_key(dialect, environment)?;
+        choice.origin.provider = Some(*variable);
         if !others.is_empty() {
             let others: Vec<&str> = others.iter().map(|(_, variable)| *variable).collect();
             choice.notice = Some(format!(
@@ -190,20 +243,46 @@ impl Choice {
 
     fn of_provider(name: &str, environment: &Environment) -> Result<Choice, Diagnostic> {
         let Some(dialect) = dialect::named(&name.to_ascii_lowercase()) else {
-            let names: Vec<&str> = DIALECTS.iter().map(|d| d.name).collect();
-            let help = match did_you_mean(name, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it is one of: {}", names.join(", ")),
-            };
             let message = format!("LLM_PROVIDER is `{name}`, which is not known");
-            return Err(Diagnostic::new(codes::model::PROVIDER, message).help(help));
+            return Err(Diagnostic::new(codes::model::PROVIDER, message).help(nearest_provider(name)));
         };
-        let base_url = match environment.get("LLM_BASE_URL") {
-            Some(url) => base_url("LLM_BASE_URL", url, "")?.0,
-            None => own_base_url(dialect, environment)?.0,
+        let (base_url, of_base_url) = match environment.get("LLM_BASE_URL") {
+            Some(url) => (base_url("LLM_BASE_URL", url, "")?.0, Some("LLM_BASE_URL")),
+            None => own_base_url(dialect, environment).map(|own| (own.url, own.variable))?,
         };
         let key_variables = [&["LLM_API_KEY"], dialect.key_variables].concat();
-        Ok(Choice { dialect, base_url, key_variables, notice: None })
+        let origin = Origin { provider: Some("LLM_PROVIDER"), base_url: of_base_url, ..Origin::default() };
+        Ok(Choice { dialect, base_url, key_variables, known_key: None, notice: None, origin })
+    }
+
+    /// One entry of `LLM_FALLBACKS`, and the model that it names. Keys are the providers' own: `LLM_API_KEY` belongs to
+    /// the first endpoint, and no key goes to a host that the user has not named it for.
+    fn of_entry<'a>(entry: &'a str, environment: &Environment) -> Result<(Choice, Option<&'a str>), Diagnostic> {
+        let origin = Origin { provider: Some(FALLBACKS), base_url: None, ..Origin::default() };
+        if entry.contains("://") {
+            let (url, model) = entry.split_once('#').map_or((entry, None), |(url, model)| (url, Some(model.trim())));
+            let (base_url, host) = base_url(FALLBACKS, url, "")?;
+            let dialect = dialect::of_host(&host);
+            let own = dialect.key_variables;
+            let key_variables = if dialect.hosts.is_empty() { vec!["LLM_FALLBACKS_API_KEY"] } else { own.to_vec() };
+            let origin = Origin { base_url: Some(FALLBACKS), ..origin };
+            let choice = Choice { dialect, base_url, key_variables, known_key: None, notice: None, origin };
+            return Ok((choice, model.filter(|model| !model.is_empty())));
+        }
+        let (name, model) = entry.split_once('/').map_or((entry, None), |(name, model)| (name, Some(model.trim())));
+        let Some(dialect) = dialect::named(&name.trim().to_ascii_lowercase()) else {
+            let help = format!("{}; or write URL#MODEL", nearest_provider(name));
+            return Err(not_a_fallback(format!("`{name}` is no provider"), &help));
+        };
+        if dialect.base_url.is_none() && dialect.base_url_variables.is_empty() {
+            let message = format!("{} has no common base URL", dialect.name);
+            return Err(not_a_fallback(message, "write URL#MODEL"));
+        }
+        let own = own_base_url(dialect, environment)?;
+        let origin = Origin { base_url: own.variable, ..origin };
+        let key_variables = dialect.key_variables.to_vec();
+        let choice = Choice { dialect, base_url: own.url, key_variables, known_key: None, notice: None, origin };
+        Ok((choice, model.filter(|model| !model.is_empty())))
     }
 
     fn of_url(url: &str, environment: &Environment) -> Result<Choice, Diagnostic> {
@@ -219,29 +298,53 @@ impl Choice {
         let notice = unused.map(|name| {
             format!("model provider {}: LLM_BASE_URL is set ({name} too, not used; LLM_PROVIDER decides)", dialect.name)
         });
-        Ok(Choice { dialect, base_url, key_variables, notice })
+        let by = Some("LLM_BASE_URL");
+        let origin = Origin { provider: by, base_url: by, ..Origin::default() };
+        Ok(Choice { dialect, base_url, key_variables, known_key: None, notice, origin })
     }
 
     /// A provider by its own variables.
     fn of_key(dialect: &'static Dialect, environment: &Environment) -> Result<Choice, Diagnostic> {
-        let (base_url, host) = own_base_url(dialect, environment)?;
+        let own = own_base_url(dialect, environment)?;
         // OPENAI_BASE_URL is often another server that speaks the same protocol, with its own gaps.
-        let speaks = if dialect.host.is_empty() { dialect } else { dialect::of_host(&host) };
+        let speaks = if dialect.hosts.is_empty() { dialect } else { dialect::of_host(&own.host) };
         let key_variables = [dialect.key_variables, &["LLM_API_KEY"]].concat();
-        Ok(Choice { dialect: speaks, base_url, key_variables, notice: None })
+        let origin = Origin { base_url: own.variable, ..Origin::default() };
+        Ok(Choice { dialect: speaks, base_url: own.url, key_variables, known_key: None, notice: None, origin })
     }
 }
 
-fn own_base_url(dialect: &Dialect, environment: &Environment) -> Result<(String, String), Diagnostic> {
+/// A base URL of a provider.
+struct Own {
+    url: String,
+    host: String,
+    /// `None`: it is the one of the table.
+    variable: Option<&'static str>,
+}
+
+fn own_base_url(dialect: &Dialect, environment: &Environment) -> Result<Own, Diagnostic> {
     let set = dialect.base_url_variables.iter().find_map(|name| Some((*name, environment.get(name)?)));
-    match (set, dialect.base_url) {
-        (Some((name, url)), _) => base_url(name, url, dialect.base_url_suffix),
-        (None, Some(url)) => base_url(dialect.name, url, ""),
+    let (found, variable) = match (set, dialect.base_url) {
+        (Some((name, url)), _) => (base_url(name, url, dialect.base_url_suffix)?, Some(name)),
+        (None, Some(url)) => (base_url(dialect.name, url, "")?, None),
         (None, None) => {
             let names = [dialect.base_url_variables, &["LLM_BASE_URL"]].concat().join(" or ");
-            Err(missing(format!("{} has no common base URL", dialect.name), &format!("set {names}")))
+            return Err(missing(format!("{} has no common base URL", dialect.name), &format!("set {names}")));
         }
+    };
+    Ok(Own { url: found.0, host: found.1, variable })
+}
+
+fn nearest_provider(name: &str) -> String {
+    let names: Vec<&str> = DIALECTS.iter().map(|d| d.name).collect();
+    match did_you_mean(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it is one of: {}", names.join(", ")),
     }
+}
+
+fn not_a_fallback(message: String, help: &str) -> Diagnostic {
+    Diagnostic::new(codes::model::FALLBACKS, format!("an entry of {FALLBACKS} names no endpoint: {message}")).help(help)
 }
 
 /// The URL in its plain form, and its host. Credentials in a URL would end up in logs and records, so they are refused.
@@ -334,7 +437,7 @@ mod tests {
                 &[("LLM_PROVIDER", "mistrl")],
                 "AG0201: LLM_PROVIDER is `mistrl`, which is not known [did you mean `mistral`?]",
             ),
-            (&[("LLM_PROVIDER", "openai")], "AG0201: no key for openai [set OPENAI_API_KEY, or LLM_API_KEY]"),
+            (&[("LLM_PROVIDER", "openai")], "AG0201: no key for openai [set LLM_API_KEY or OPENAI_API_KEY]"),
             (&[("LLM_PROVIDER", "custom")], "AG0201: custom has no common base URL [set LLM_BASE_URL]"),
             (
                 &[("LLM_BASE_URL", "http://localhost:1/v1")],
@@ -375,6 +478,105 @@ mod tests {
         for (pairs, expected) in cases {
             assert_eq!(chosen(pairs), *expected, "{pairs:?}");
         }
+    }
+
+    /// The endpoints behind the first, `provider|base URL|model|variable of the key` each, or the code, message and help.
+    fn behind(fallbacks: &str, more: &[(&str, &str)]) -> String {
+        let first = [("LLM_BASE_URL", "http://gpu:8000/v1"), ("LLM_MODEL", "m"), ("LLM_API_KEY", KEY)];
+        let pairs = more.iter().copied().chain(first).chain([("LLM_FALLBACKS", fallbacks)]);
+        match Endpoint::all_from_environment(&Environment::from_pairs(pairs)) {
+            Ok(all) => {
+                let each = all
+                    .iter()
+                    .skip(1)
+                    .map(|e| format!("{}|{}|{}|{}", e.dialect.name, e.base_url, e.model, e.origin.key.unwrap_or("-")));
+                each.collect::<Vec<_>>().join(" ")
+            }
+            Err(d) => format!("{d} [{}]", d.help.clone().unwrap_or_default()),
+        }
+    }
+
+    #[test]
+    fn fallbacks_are_providers_or_urls_with_keys_of_their_own() {
+        let mistral = ("MISTRAL_API_KEY", "sk-other");
+        for (fallbacks, more, expected) in [
+            (" , ", &[][..], ""),
+            ("ollama", &[], "ollama|http://localhost:11434/v1|llama3.2|-"),
+            (
+                "Mistral, ollama/qwen3:8b,",
+                &[mistral],
+                "mistral|https://api.mistral.ai/v1|mistral-small-latest|MISTRAL_API_KEY \
+                 ollama|http://localhost:11434/v1|qwen3:8b|-",
+            ),
+            (
+                "openrouter/openai/gpt-4.1-mini",
+                &[("OPENROUTER_API_KEY", KEY)],
+                "openrouter|https://openrouter.ai/api/v1|openai/gpt-4.1-mini|OPENROUTER_API_KEY",
+            ),
+            // LLM_API_KEY goes nowhere but to the first endpoint's place.
+            ("https://llm.example/v1/#a/b", &[], "custom|https://llm.example/v1|a/b|-"),
+            ("http://gpu:8000/v1#small", &[], "custom|http://gpu:8000/v1|small|LLM_API_KEY"),
+            (
+                "https://llm.example/v1#a",
+                &[("LLM_FALLBACKS_API_KEY", KEY)],
+                "custom|https://llm.example/v1|a|LLM_FALLBACKS_API_KEY",
+            ),
+            (
+                "https://api.mistral.ai/v1",
+                &[mistral, ("LLM_FALLBACKS_API_KEY", KEY)],
+                "mistral|https://api.mistral.ai/v1|mistral-small-latest|MISTRAL_API_KEY",
+            ),
+            ("mistral", &[], "AG0201: no key for mistral [set MISTRAL_API_KEY]"),
+            (
+                "mistrl",
+                &[],
+                "AG0221: an entry of LLM_FALLBACKS names no endpoint: `mistrl` is no provider \
+                 [did you mean `mistral`?; or write URL#MODEL]",
+            ),
+            (
+                "https://llm.example/v1",
+                &[],
+                "AG0221: an entry of LLM_FALLBACKS names no endpoint: custom has no default model \
+                 [write PROVIDER/MODEL or URL#MODEL]",
+            ),
+            (
+                "custom/m",
+                &[],
+                "AG0221: an entry of LLM_FALLBACKS names no endpoint: custom has no common base URL [write URL#MODEL]",
+            ),
+        ] {
+            assert_eq!(behind(fallbacks, more), expected, "{fallbacks}");
+        }
+        assert_eq!(
+            chosen(&[("LLM_FALLBACKS", "ollama")]),
+            "AG0201: LLM_FALLBACKS is set, but nothing says which endpoint it is for \
+             [set LLM_PROVIDER or LLM_BASE_URL, or unset it]"
+        );
+    }
+
+    #[test]
+    fn an_endpoint_knows_which_variables_decided() {
+        let origin = |pairs: &[(&str, &str)]| {
+            let endpoint =
+                Endpoint::from_environment(&Environment::from_pairs(pairs.iter().copied())).unwrap().unwrap();
+            let Origin { provider, base_url, model, key } = endpoint.origin;
+            [provider, base_url, model, key].map(|by| by.unwrap_or("-")).join(" ")
+        };
+        assert_eq!(origin(&[("MISTRAL_API_KEY", KEY)]), "MISTRAL_API_KEY - - MISTRAL_API_KEY");
+        assert_eq!(
+            origin(&[
+                ("LLM_PROVIDER", "openai"),
+                ("LLM_API_KEY", KEY),
+                ("OPENAI_BASE_URL", "http://a"),
+                ("LLM_MODEL", "m")
+            ]),
+            "LLM_PROVIDER OPENAI_BASE_URL LLM_MODEL LLM_API_KEY"
+        );
+        assert_eq!(
+            origin(&[("LLM_BASE_URL", "http://a/v1"), ("LLM_MODEL", "m")]),
+            "LLM_BASE_URL LLM_BASE_URL LLM_MODEL -"
+        );
+        assert_eq!(origin(&[("OLLAMA_BASE_URL", "http://a/v1")]), "OLLAMA_BASE_URL OLLAMA_BASE_URL - -");
     }
 
     #[test]

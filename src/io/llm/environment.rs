@@ -16,20 +16,23 @@ impl Environment {
     /// The variables of the process, then those of the `.env` of the current folder or the nearest parent that has one.
     /// A broken line of `.env` is left out and reported; it never stops a run.
     pub fn load() -> (Environment, Vec<Diagnostic>) {
-        // Names and values that are not Unicode cannot be written in a graph file either.
-        let process = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let dotenv = std::env::current_dir().ok().and_then(|folder| find_dotenv(&folder));
-        let (from_file, problems) = match dotenv {
-            None => (Vec::new(), Vec::new()),
-            Some(path) => match std::fs::read(&path) {
-                Ok(bytes) => read_dotenv(&path.display().to_string(), &String::from_utf8_lossy(&bytes)),
-                Err(e) => {
-                    let message = format!("cannot read `{}`: {e}", path.display());
-                    (Vec::new(), vec![Diagnostic::new(codes::model::DOTENV, message)])
-                }
-            },
-        };
-        (Environment::from_pairs(process.chain(from_file)), problems)
+        match dotenv.map(|path| Environment::load_with(&path)) {
+            None => (Environment::from_pairs(of_process()), Vec::new()),
+            Some(Ok(loaded)) => loaded,
+            Some(Err(fault)) => (Environment::from_pairs(of_process()), vec![fault]),
+        }
+    }
+
+    /// The variables of the process, then those of this file, and what is wrong with its lines.
+    ///
+    /// # Errors
+    /// AG0202: the file cannot be read.
+    pub fn load_with(path: &Path) -> Result<(Environment, Vec<Diagnostic>), Diagnostic> {
+        let bytes = std::fs::read(path)
+            .map_err(|e| Diagnostic::new(codes::model::DOTENV, format!("cannot read `{}`: {e}", path.display())))?;
+        let (from_file, problems) = read_dotenv(&path.display().to_string(), &String::from_utf8_lossy(&bytes));
+        Ok((Environment::from_pairs(of_process().chain(from_file)), problems))
     }
 
     /// The first of several equal names that is set counts.
@@ -44,6 +47,13 @@ impl Environment {
         Environment { variables }
     }
 
+    /// The same, and this where the variable is not set.
+    #[must_use]
+    pub fn with_default(mut self, name: &str, value: &str) -> Environment {
+        self.variables.entry(name.to_string()).or_insert_with(|| value.to_string());
+        self
+    }
+
     /// The value as it stands, white space around it included.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
@@ -54,6 +64,11 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
     }
+}
+
+/// Names and values that are not Unicode cannot be written in a graph file either.
+fn of_process() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
 }
 
 fn find_dotenv(folder: &Path) -> Option<PathBuf> {

@@ -44,13 +44,25 @@ impl Answer {
         Answer { status, headers, body }
     }
 
-    /// The status that the answer amounts to: some gateways answer 200 and put the error and its status in the body.
+    /// The status that the answer amounts to: some gateways answer 200 and put the error and its status in the body, or
+    /// beside a reply that broke off.
     pub fn meant_status(&self) -> u16 {
-        if self.status != 200 || self.body.get("choices").is_some() {
+        if self.status != 200 {
             return self.status;
         }
-        let code = self.body.get("error").and_then(|error| error.get("code")).and_then(Value::as_u64);
-        code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code)).unwrap_or(self.status)
+        let body = self.body.get(0).unwrap_or(&self.body);
+        let choice = body.get("choices").and_then(|choices| choices.get(0));
+        let error = choice.unwrap_or(body).get("error");
+        let code = error.and_then(|error| error.get("code")).and_then(|code| match code {
+            Value::String(digits) => digits.parse().ok(),
+            number => number.as_u64().and_then(|code| u16::try_from(code).ok()),
+        });
+        let broke_off = || match choice?.get("finish_reason")?.as_str()? {
+            // Its own error, and its servers' lack of resources.
+            "error" | "insufficient_system_resource" => Some(502),
+            _ => None,
+        };
+        code.filter(|code| (400..600).contains(code)).or_else(broke_off).unwrap_or(self.status)
     }
 }
 
@@ -119,9 +131,17 @@ mod tests {
     fn an_error_inside_a_200_has_its_own_status() {
         for (status, body, meant) in [
             (200, r#"{"error":{"code":429,"message":"slow down"}}"#, 429),
-            (200, r#"{"error":{"code":"429"}}"#, 200),
+            (200, r#"{"error":{"code":"429"}}"#, 429),
+            (200, r#"[{"error":{"code":503}}]"#, 503),
             (200, r#"{"error":{"code":42}}"#, 200),
-            (200, r#"{"error":{"code":500},"choices":[]}"#, 200),
+            (200, r#"{"error":{"code":"oops"}}"#, 200),
+            (200, r#"{"error":{"code":500},"choices":[]}"#, 500),
+            (200, r#"{"error":{"code":500},"choices":null}"#, 500),
+            (200, r#"{"error":{"code":500},"choices":[{"message":{"content":"a"}}]}"#, 200),
+            (200, r#"{"choices":[{"error":{"code":503},"finish_reason":"error"}]}"#, 503),
+            (200, r#"{"choices":[{"finish_reason":"error"}]}"#, 502),
+            (200, r#"{"choices":[{"finish_reason":"insufficient_system_resource"}]}"#, 502),
+            (200, r#"{"choices":[{"finish_reason":"stop"}]}"#, 200),
             (400, r#"{"error":{"code":500}}"#, 400),
             (200, "oops", 200),
         ] {

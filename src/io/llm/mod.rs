@@ -8,7 +8,9 @@
 //!
 //! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
+//! - `fallback`: several endpoints as one model.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
+//! - `probe`: what an endpoint is good for, before a run needs it.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
 //! Nothing here knows what the model is asked for or what becomes of its words.
@@ -21,8 +23,10 @@ mod difference;
 mod endpoint;
 mod environment;
 mod exchange;
+mod fallback;
 mod ladder;
 mod network;
+mod probe;
 mod reply;
 mod retry;
 mod secret;
@@ -30,9 +34,10 @@ mod service;
 mod tape;
 
 pub use client::{Connected, Mode, connect};
-pub use dialect::{DIALECTS, Dialect};
-pub use endpoint::{Endpoint, Limits};
+pub use dialect::{DIALECTS, Dialect, Output};
+pub use endpoint::{Endpoint, Limits, Origin};
 pub use environment::Environment;
+pub use probe::{Probed, RungProbe, RungResult, Trouble, TroubleKind, models, probe};
 pub use secret::Secret;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! what may be recorded.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -31,11 +31,14 @@ pub(super) struct Network {
     /// Built at the first request: reading the system's certificates takes longer than a run without a model.
     client: OnceLock<Result<Client, String>>,
     permits: Semaphore,
-    first_call: OnceLock<Instant>,
+    first_call: FirstCall,
 }
 
+/// When the first call of the run was made, by whichever endpoint: the deadline is counted from there.
+pub(super) type FirstCall = Arc<OnceLock<Instant>>;
+
 impl Network {
-    pub fn new(endpoint: &Endpoint, closed: bool) -> Network {
+    pub fn new(endpoint: &Endpoint, closed: bool, first_call: FirstCall) -> Network {
         Network {
             limits: endpoint.limits,
             key: endpoint.key.clone().map(|key| (endpoint.dialect.auth, key)),
@@ -44,7 +47,7 @@ impl Network {
             closed,
             client: OnceLock::new(),
             permits: Semaphore::new(endpoint.limits.concurrency as usize),
-            first_call: OnceLock::new(),
+            first_call,
         }
     }
 

@@ -62,7 +62,11 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserialize
 pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
     let status = answer.meant_status();
     if status != 200 {
-        let mut why = declined(status, Complaint::read(&answer.body).unwrap_or_default());
+        let mut complaint = Complaint::read(&answer.body).unwrap_or_default();
+        if answer.status == 200 && complaint.message.is_empty() {
+            complaint.message = "the reply broke off with an error".to_string();
+        }
+        let mut why = declined(status, complaint);
         if let Some(asked) = retry::asked_too_long(answer) {
             why.push_str("; ");
             why.push_str(&asked);
@@ -93,7 +97,6 @@ pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
     }
     match choice.finish_reason.as_deref() {
         Some("content_filter") => Err(ModelError::Declined("the content filter stopped the reply".to_string())),
-        Some("error") => Err(ModelError::Declined("the reply broke off with an error".to_string())),
         _ => Ok(Said {
             text,
             finish_reason: choice.finish_reason.filter(|reason| !reason.is_empty()),
@@ -126,6 +129,7 @@ fn declined(status: u16, complaint: Complaint) -> String {
     let remedy = match status {
         300..=399 => "; redirects are not followed: check the base URL",
         401 | 403 => "; check the key",
+        400 if complaint.is_about_key() => "; check the key",
         402 => "; the account has no quota left",
         404 => "; check the base URL and the model's name",
         429 if complaint.is_about_quota() => "; the account has no quota left",
@@ -189,6 +193,18 @@ mod tests {
                 says(json!({ "content": "x" }), json!("content_filter")),
                 "the endpoint declined: the content filter stopped the reply",
             ),
+            (
+                says(json!({ "content": "x" }), json!("error")),
+                "the endpoint declined: status 502: the reply broke off with an error",
+            ),
+            (
+                json!({ "choices": [{ "error": { "code": 503, "message": "gone" }, "message": { "content": "x" } }] }),
+                "the endpoint declined: status 503: gone",
+            ),
+            (
+                json!({ "choices": null, "error": { "code": "429", "message": "slow" } }),
+                "the endpoint declined: status 429: slow; too many requests, at the last try too",
+            ),
             (json!({ "choices": [] }), "the endpoint could not be used: the answer holds no reply"),
             (json!({ "choices": "none" }), "the endpoint could not be used: the answer holds no reply"),
             (json!([]), "the endpoint could not be used: the answer holds no reply"),
@@ -215,6 +231,16 @@ mod tests {
                 429,
                 json!({ "error": { "message": "You exceeded your quota", "code": "insufficient_quota" } }),
                 "status 429: You exceeded your quota; the account has no quota left",
+            ),
+            (
+                402,
+                json!({ "error": "Insufficient Balance" }),
+                "status 402: Insufficient Balance; the account has no quota left",
+            ),
+            (
+                400,
+                json!([{ "error": { "code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT" } }]),
+                "status 400: API key not valid.; check the key",
             ),
             (503, json!({ "message": "overloaded" }), "status 503: overloaded"),
         ] {
@@ -258,45 +284,61 @@ mod tests {
         }
     }
 
-    /// Exchanges recorded from real endpoints, kept outside the repository.
+    /// Exchanges recorded from real endpoints, kept outside the repository: beside it, or where `AGENT_WIRE` says.
     #[test]
     fn recorded_exchanges_of_real_endpoints_are_read() {
-        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/wire/responses.ndjson");
-        let path = std::env::var("AGENT_WIRE").unwrap_or_else(|_| beside.to_string());
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            println!("skipped: no recorded exchanges at {path}");
+        let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
+        let beside = folders.map(|folder| folder.join("shared/data/wire/responses.ndjson")).find(|path| path.is_file());
+        let named = std::env::var_os("AGENT_WIRE").map(std::path::PathBuf::from);
+        let Some(text) = named.or(beside).and_then(|path| std::fs::read_to_string(path).ok()) else {
+            println!("skipped: there are no recorded exchanges");
             return;
         };
-        let (mut read_well, mut declined, mut unreadable) = (0, 0, 0);
+        let (mut replies, mut declined, mut streams, mut others) = (0, 0, 0, 0);
         for line in text.lines() {
             let exchange: Value = serde_json::from_str(line).unwrap();
-            let body = match &exchange["response_json"] {
-                Value::Null => exchange["response_text"].as_str().unwrap_or_default().to_string(),
-                json => json.to_string(),
-            };
+            let (json, raw) = (&exchange["response_json"], exchange["response_text"].as_str().unwrap_or_default());
+            let body = if json.is_null() { raw.to_string() } else { json.to_string() };
             let status = exchange["status"].as_u64().unwrap() as u16;
-            let streamed = body.starts_with("data:") || body.starts_with(':') || body.starts_with("event:");
-            match read(&Answer::new(status, BTreeMap::new(), body.as_bytes())) {
+            let kind = exchange["headers"]["content-type"].as_str().unwrap_or_default();
+            let headers = BTreeMap::from([("content-type".to_string(), kind.to_string())]);
+            let answer = Answer::new(status, headers, body.as_bytes());
+            let sent = json!({ "seed": 1, "response_format": {}, "temperature": 0, "max_tokens": 1, "stream": false });
+            assert_eq!(crate::io::llm::ladder::rejected_field(&answer, &sent), None, "{body}");
+            let choice = &json["choices"][0];
+            match read(&answer) {
                 Ok(said) => {
-                    let message = &exchange["response_json"]["choices"][0]["message"];
-                    assert_eq!(status, 200);
-                    assert!(
-                        !said.text.is_empty() || message["tool_calls"].is_array() || message["content"] == "",
-                        "{body}"
-                    );
-                    let usage = &exchange["response_json"]["usage"]["prompt_tokens"];
-                    assert_eq!(said.prompt_tokens, usage.as_u64().unwrap_or(0), "{body}");
-                    read_well += 1;
+                    let content = &choice["message"]["content"];
+                    // No text but where none was sent: those called tools.
+                    assert_eq!(said.text.is_empty(), content.as_str().is_none_or(str::is_empty) && !content.is_array());
+                    assert!(!said.text.is_empty() || choice["message"]["tool_calls"].is_array(), "{body}");
+                    if let Some(text) = content.as_str() {
+                        assert_eq!(said.text, text);
+                    }
+                    let reason = choice["finish_reason"].as_str().filter(|reason| !reason.is_empty());
+                    assert_eq!(said.finish_reason.as_deref(), reason, "{body}");
+                    let usage = |key: &str| json["usage"][key].as_u64().unwrap_or(0);
+                    let counted = (usage("prompt_tokens"), usage("completion_tokens"));
+                    assert_eq!((said.prompt_tokens, said.completion_tokens), counted, "{body}");
+                    replies += 1;
                 }
-                Err(ModelError::Declined(_)) => declined += 1,
+                Err(ModelError::Declined(why)) => {
+                    assert!(why.starts_with(&format!("status {status}: ")) && !why.contains("no explanation"), "{why}");
+                    assert_ne!(status, 200, "{body}");
+                    declined += 1;
+                }
+                Err(ModelError::Transport(why)) if kind.contains("event-stream") => {
+                    assert!(why.contains("text/event-stream"), "{why}");
+                    streams += 1;
+                }
                 Err(ModelError::Transport(why)) => {
-                    assert!(streamed || exchange["response_json"].get("choices").is_none(), "{why}: {body}");
-                    unreadable += 1;
+                    assert!(json.get("choices").is_none(), "{why}: {body}");
+                    others += 1;
                 }
                 Err(other) => panic!("{other}: {body}"),
             }
         }
-        println!("{read_well} read, {declined} declined, {unreadable} no reply");
-        assert!(read_well > declined + unreadable);
+        println!("{replies} replies, {declined} declined, {streams} streams (not asked for here), {others} no replies");
+        assert!(replies > declined + streams + others);
     }
 }

@@ -15,20 +15,52 @@ pub(super) const TRIES: u32 = 3;
 /// The longest wait that an endpoint can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// Whether the same request may succeed when it is sent again.
-pub(super) fn may_pass(outcome: &Outcome, sent: &Value) -> bool {
+/// The longest wait for one endpoint while another stands behind it.
+const LONGEST_PATIENCE: f64 = 5.0;
+
+/// Whether the same request may succeed when it is sent again. Where another endpoint stands behind this one, that is
+/// asked rather than a time-out or a long wait borne.
+pub(super) fn may_pass(outcome: &Outcome, sent: &Value, hands_over: bool) -> bool {
     match outcome {
-        Outcome::Error(failure) => {
-            matches!(failure.kind, FailureKind::Timeout | FailureKind::Connect | FailureKind::Reset)
-        }
+        Outcome::Error(failure) => match failure.kind {
+            FailureKind::Timeout => !hands_over,
+            FailureKind::Connect | FailureKind::Reset => true,
+            FailureKind::Deadline | FailureKind::TooLarge | FailureKind::Abandoned => false,
+        },
         Outcome::Response(answer) => match answer.meant_status() {
+            _ if hands_over && asked_seconds(answer).is_some_and(|seconds| seconds > LONGEST_PATIENCE) => false,
             // The field is left out instead.
-            500 if rejected_field(answer, sent).is_some() => false,
-            429 => !Complaint::read(&answer.body).is_some_and(|complaint| complaint.is_about_quota()),
-            408 | 409 | 500..=599 => true,
+            500..=599 if rejected_field(answer, sent).is_some() => false,
+            // Words of billing beside a time to wait are about a minute's share, which comes back.
+            408 | 409 | 425 | 429 | 500..=599 => names_wait(answer) || !is_about_quota(answer),
             _ => false,
         },
     }
+}
+
+fn is_about_quota(answer: &Answer) -> bool {
+    Complaint::read(&answer.body).is_some_and(|complaint| complaint.is_about_quota())
+}
+
+/// Whether the endpoint says when to come back. Only words are looked at, no clock.
+fn names_wait(answer: &Answer) -> bool {
+    let has_code = || Complaint::read(&answer.body).is_some_and(|complaint| complaint.has_code("insufficient_quota"));
+    let names = WAIT_HEADERS.iter().any(|name| answer.headers.contains_key(*name)) || retry_delay(answer).is_some();
+    names && !has_code()
+}
+
+const WAIT_HEADERS: [&str; 3] = ["retry-after-ms", "retry-after", "llm_provider-retry-after"];
+
+/// Google's way: `"retryDelay": "36s"` among the details of the error.
+fn retry_delay(answer: &Answer) -> Option<f64> {
+    let body = answer.body.get(0).unwrap_or(&answer.body);
+    let details = body.get("error")?.get("details")?.as_array()?;
+    let text = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    number(text.strip_suffix('s')?)
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
 }
 
 /// The wait after the `tried`th try (from 1). `seed` stands in for chance, so that tasks do not all come back at once
@@ -44,28 +76,33 @@ pub(super) fn wait(outcome: &Outcome, tried: u32, first: Duration, seed: &str, n
 
 /// What the endpoint asks for: milliseconds, seconds, or an HTTP date.
 fn asked_wait(answer: &Answer, now: jiff::Timestamp) -> Option<Duration> {
-    let header = |name: &str| answer.headers.get(name).map(|value| value.trim());
-    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-    if let Some(milliseconds) = header("retry-after-ms").and_then(number) {
-        return Some(Duration::from_secs_f64((milliseconds / 1000.0).min(LONGEST_WAIT.as_secs_f64())));
+    let within = |seconds: f64| Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64()));
+    if let Some(seconds) = asked_seconds(answer) {
+        return Some(within(seconds));
     }
-    let text = header("retry-after").or_else(|| header("llm_provider-retry-after"))?;
-    http::retry_after(text, LONGEST_WAIT, now)
+    http::retry_after(asked_text(answer)?, LONGEST_WAIT, now)
+}
+
+fn asked_text(answer: &Answer) -> Option<&str> {
+    let header = |name: &str| answer.headers.get(name).map(|value| value.trim());
+    header("retry-after").or_else(|| header("llm_provider-retry-after"))
+}
+
+fn asked_seconds(answer: &Answer) -> Option<f64> {
+    let milliseconds = answer.headers.get("retry-after-ms").and_then(|text| number(text));
+    let seconds = milliseconds.map(|ms| ms / 1000.0).or_else(|| asked_text(answer).and_then(number));
+    seconds.or_else(|| asked_text(answer).is_none().then(|| retry_delay(answer))?)
 }
 
 /// What to say of an endpoint that asks for a longer wait than it gets. A date is only quoted: whether it is far off
 /// depends on the clock, and a replay has to say what the recorded run said.
 pub(super) fn asked_too_long(answer: &Answer) -> Option<String> {
-    let header = |name: &str| answer.headers.get(name).map(|value| value.trim());
-    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-    let seconds = header("retry-after-ms").and_then(number).map(|ms| ms / 1000.0);
-    let text = header("retry-after").or_else(|| header("llm_provider-retry-after"));
-    let asked = match seconds.or_else(|| text.and_then(number)) {
+    let asked = match asked_seconds(answer) {
         Some(seconds) if seconds > LONGEST_WAIT.as_secs_f64() => format!("{seconds} s"),
         Some(_) => return None,
         None => {
-            let date = text.filter(|t| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(t).is_ok())?;
-            format!("until {date}")
+            let is_date = |text: &&str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).is_ok();
+            format!("until {}", asked_text(answer).filter(is_date)?)
         }
     };
     let longest = LONGEST_WAIT.as_secs();
@@ -87,15 +124,15 @@ mod tests {
     #[test]
     fn what_may_pass_is_tried_again() {
         let sent = json!({ "response_format": {} });
-        for status in [408, 409, 429, 500, 502, 503, 504, 529] {
-            assert!(may_pass(&response(status, &[], json!("")), &sent), "{status}");
+        let may_pass = |outcome: &Outcome| may_pass(outcome, &sent, false);
+        for status in [408, 409, 425, 429, 500, 502, 503, 504, 529] {
+            assert!(may_pass(&response(status, &[], json!(""))), "{status}");
         }
         for status in [200, 301, 400, 401, 402, 403, 404, 413, 422] {
-            assert!(!may_pass(&response(status, &[], json!("")), &sent), "{status}");
+            assert!(!may_pass(&response(status, &[], json!(""))), "{status}");
         }
-        assert!(may_pass(&response(200, &[], json!({ "error": { "code": 502 } })), &sent));
-        assert!(!may_pass(&response(429, &[], json!({ "error": { "code": "insufficient_quota" } })), &sent));
-        assert!(!may_pass(&response(500, &[], json!({ "error": "response_format" })), &sent));
+        assert!(may_pass(&response(200, &[], json!({ "error": { "code": 502 } }))));
+        assert!(!may_pass(&response(500, &[], json!({ "error": "response_format" }))));
         for (kind, expected) in [
             (FailureKind::Timeout, true),
             (FailureKind::Connect, true),
@@ -104,7 +141,40 @@ mod tests {
             (FailureKind::TooLarge, false),
             (FailureKind::Abandoned, false),
         ] {
-            assert_eq!(may_pass(&Outcome::Error(Failure { kind, detail: String::new() }), &sent), expected);
+            let outcome = Outcome::Error(Failure { kind, detail: String::new() });
+            assert_eq!(may_pass(&outcome), expected);
+            let hands_over = super::may_pass(&outcome, &sent, true);
+            assert_eq!(hands_over, expected && kind != FailureKind::Timeout);
+        }
+        for (asked, expected) in [("3600", false), ("6", false), ("5", true), ("soon", true)] {
+            let busy = response(429, &[("retry-after", asked)], json!(""));
+            assert_eq!((super::may_pass(&busy, &sent, true), super::may_pass(&busy, &sent, false)), (expected, true));
+        }
+    }
+
+    #[test]
+    fn an_empty_account_is_not_tried_again_and_a_minutes_share_is() {
+        let quota = "You exceeded your current quota, please check your plan and billing details.";
+        let cases = [
+            (json!({ "error": { "message": quota, "code": "insufficient_quota" } }), &[][..], false),
+            (json!({ "error": { "message": quota, "code": "insufficient_quota" } }), &[("retry-after", "1")], false),
+            (json!({ "error": { "message": quota } }), &[], false),
+            (json!({ "error": { "message": "Insufficient Balance" } }), &[], false),
+            (json!({ "error": { "message": "no money", "code": "billing_hard_limit_reached" } }), &[], false),
+            (json!({ "error": { "message": quota } }), &[("retry-after", "7")], true),
+            (json!([{ "error": { "message": quota, "details": [{ "retryDelay": "36s" }] } }]), &[], true),
+            (json!({ "error": { "message": "Rate limit reached for requests" } }), &[], true),
+            (
+                json!({ "error": { "message": "Rate limit reached for model `m` on tokens per minute (TPM): Limit 6000. Please try again in 7.6s. Need more tokens? Upgrade at https://console.example/settings/billing", "code": "rate_limit_exceeded" } }),
+                &[],
+                true,
+            ),
+            (json!({ "error": "Your account is not active, please check your billing details." }), &[], false),
+        ];
+        for (body, headers, expected) in cases {
+            for status in [429, 500] {
+                assert_eq!(may_pass(&response(status, headers, body.clone()), &json!({}), false), expected, "{body}");
+            }
         }
     }
 
@@ -125,6 +195,13 @@ mod tests {
             let outcome = response(429, headers, json!(""));
             let first = Duration::from_millis(500);
             assert_eq!(wait(&outcome, 1, first, "a", now).as_millis(), expected, "{headers:?}");
+        }
+        let google = |delay: &str| json!([{ "error": { "details": [{ "@type": "x" }, { "retryDelay": delay }] } }]);
+        for (delay, headers, expected) in
+            [("3s", &[][..], 3000), ("36.5s", &[], 20_000), ("3s", &[("retry-after", "1")], 1000)]
+        {
+            let outcome = response(429, headers, google(delay));
+            assert_eq!(wait(&outcome, 1, Duration::from_millis(500), "a", now).as_millis(), expected, "{delay}");
         }
     }
 

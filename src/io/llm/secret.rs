@@ -42,6 +42,13 @@ impl Secret {
         &self.0
     }
 
+    /// For a person who wants to know which key it is: how long it is, and its last two characters where that tells
+    /// nothing of the rest.
+    pub fn hint(&self) -> (usize, Option<&str>) {
+        const LONG: usize = 16;
+        (self.0.len(), if self.0.len() < LONG { None } else { self.0.get(self.0.len() - 2..) })
+    }
+
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.0.len() >= SHORTEST && (text.contains(&self.0) || text.contains(&self.in_json()))
     }
@@ -110,6 +117,8 @@ mod tests {
         assert_eq!(key.scrub_json(json!({ "a": [{ "sk-\"0123\\456": "<sk-\"0123\\456>" }, 1] })), {
             json!({ "a": [{ "***": "<***>" }, 1] })
         });
+        assert_eq!(key.hint(), (12, None));
+        assert_eq!(Secret::parse("KEY", "sk-0123456789abcdef").unwrap().hint(), (19, Some("ef")));
         let placeholder = Secret::parse("KEY", "none").unwrap();
         assert_eq!(placeholder.scrub("none at all"), "none at all");
     }

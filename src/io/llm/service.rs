@@ -22,7 +22,12 @@ use crate::port::BoxFuture;
 /// The endpoint, or the recording that stands for it.
 pub(super) struct Wire {
     pub network: Network,
-    pub tape: Mutex<Tape>,
+    /// One for all endpoints of a run.
+    pub tape: Arc<Mutex<Tape>>,
+    /// Which of the run's endpoints this is, the first being 0.
+    pub place: usize,
+    /// Whether another endpoint is asked when this one fails.
+    pub hands_over: bool,
     /// Start of every URL.
     pub base_url: String,
 }
@@ -81,6 +86,7 @@ impl Wire {
         let url = request.url().as_str();
         let asked = Asked {
             asked_by: asked_by.to_string(),
+            endpoint: self.place,
             method: request.method().to_string(),
             path: url.strip_prefix(&self.base_url).unwrap_or(request.url().path()).to_string(),
             request: serde_json::from_slice(body).map_err(|e| Stopped::Unsendable(e.to_string()))?,
@@ -91,7 +97,7 @@ impl Wire {
         loop {
             tried += 1;
             let outcome = self.exchange(&asked, &request, wait).await?;
-            if tried < retry::TRIES && retry::may_pass(&outcome, &asked.request) {
+            if tried < retry::TRIES && retry::may_pass(&outcome, &asked.request, self.hands_over) {
                 let now = jiff::Timestamp::now();
                 wait = retry::wait(&outcome, tried, self.network.limits().backoff, &seed, now);
                 tracing::debug!(asked_by, tried, ?wait, "trying again");
@@ -126,8 +132,12 @@ impl Wire {
     }
 
     pub fn with_tape<T>(&self, f: impl FnOnce(&mut Tape) -> T) -> T {
-        f(&mut self.tape.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        locked(&self.tape, f)
     }
+}
+
+pub(super) fn locked<T>(tape: &Mutex<Tape>, f: impl FnOnce(&mut Tape) -> T) -> T {
+    f(&mut tape.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
 /// Records that a task stopped waiting, when it is dropped: the engine drops a task whose time is up.

@@ -25,6 +25,8 @@ pub(super) enum Tape {
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub asked_by: String,
+    /// Which of the run's endpoints is asked, the first being 0.
+    pub endpoint: usize,
     pub method: String,
     pub path: String,
     pub request: Value,
@@ -46,8 +48,8 @@ impl Tape {
     /// Keeps what the network gave.
     pub fn keep(&mut self, asked: &Asked, outcome: &Outcome) {
         if let Tape::Record(recorder) = self {
-            let Asked { asked_by, method, path, request } = asked.clone();
-            recorder.keep(Interaction { asked_by, method, path, request, outcome: outcome.clone() });
+            let Asked { asked_by, endpoint, method, path, request } = asked.clone();
+            recorder.keep(Interaction { asked_by, endpoint, method, path, request, outcome: outcome.clone() });
         }
     }
 
@@ -86,7 +88,12 @@ impl Queue {
 
     /// The first unused exchange of an equal request: of the same task, else, where that is permitted, of any.
     fn take(&mut self, asked: &Asked, of_others: bool) -> Option<Outcome> {
-        let fits = |i: &Interaction| i.method == asked.method && i.path == asked.path && i.request == asked.request;
+        let fits = |i: &Interaction| {
+            i.endpoint == asked.endpoint
+                && i.method == asked.method
+                && i.path == asked.path
+                && i.request == asked.request
+        };
         let mut other = None;
         for entry in self.entries.iter_mut().filter(|entry| !entry.used && fits(&entry.interaction)) {
             if entry.interaction.asked_by == asked.asked_by {
@@ -115,11 +122,15 @@ impl Player {
         if let Some(outcome) = self.queue.take(asked, true) {
             return Ok(outcome);
         }
-        let recorded = || self.queue.interactions();
+        let recorded = || self.queue.interactions().filter(|i| i.endpoint == asked.endpoint);
         let asker = &asked.asked_by;
         let nearest = difference::nearest(&asked.request, recorded().map(|i| &i.request));
         let Some(nearest) = nearest.and_then(|index| recorded().nth(index)) else {
-            return Err(format!("the cassette is empty, but `{asker}` asks the model: record the run again"));
+            let what = match asked.endpoint {
+                0 => "is empty".to_string(),
+                place => format!("has nothing of fallback {place}"),
+            };
+            return Err(format!("the cassette {what}, but `{asker}` asks the model: record the run again"));
         };
         if nearest.request == asked.request {
             let count = recorded().filter(|i| i.request == asked.request).count();
@@ -154,7 +165,7 @@ pub(super) struct Recorder {
     path: PathBuf,
     header: Header,
     /// Looked for in everything that is written.
-    key: Option<Secret>,
+    keys: Vec<Secret>,
     spool: Option<File>,
     /// Exchanges of the same run before it was interrupted. A task that asks again is answered from here, so that it
     /// goes the way it went, and nothing is paid for twice.
@@ -176,7 +187,7 @@ impl Recorder {
     pub fn new(
         path: PathBuf,
         header: Header,
-        key: Option<Secret>,
+        keys: Vec<Secret>,
         spool: Option<&Path>,
         resume: bool,
     ) -> Result<Recorder, Diagnostic> {
@@ -188,7 +199,7 @@ impl Recorder {
             }
             None => (None, Vec::new()),
         };
-        Ok(Recorder { path, header, key, spool, earlier: Queue::new(earlier), interactions: Vec::new(), leak: None })
+        Ok(Recorder { path, header, keys, spool, earlier: Queue::new(earlier), interactions: Vec::new(), leak: None })
     }
 
     /// What the request got before the run was interrupted. Another task's exchange is not this one's, and one that
@@ -206,7 +217,7 @@ impl Recorder {
         let Ok(mut line) = serde_json::to_string(&interaction) else {
             return; // JSON values and strings always have a text
         };
-        if self.key.as_ref().is_some_and(|key| key.is_in(&line)) {
+        if self.keys.iter().any(|key| key.is_in(&line)) {
             self.leak.get_or_insert(interaction.asked_by);
             return;
         }
@@ -234,7 +245,7 @@ impl Recorder {
         let interactions = self.earlier.interactions().chain(&self.interactions).cloned().collect();
         let mut cassette = Cassette { header: self.header.clone(), interactions };
         let text = cassette.text().map_err(|e| Diagnostic::new(codes::model::CASSETTE_UNWRITABLE, e.to_string()))?;
-        if self.key.as_ref().is_some_and(|key| key.is_in(&text)) {
+        if self.keys.iter().any(|key| key.is_in(&text)) {
             return Err(leak("the cassette"));
         }
         cassette::write(&self.path, &text)
@@ -266,10 +277,7 @@ fn open_spool(path: &Path, header: &Header, resume: bool) -> Result<(File, Vec<I
     let SpoolHeader { header: earlier } = serde_json::from_slice(first).map_err(damaged)?;
     // The label may change: nothing depends on it.
     if (Header { label: None, ..earlier.clone() }) != (Header { label: None, ..header.clone() }) {
-        return Err(refuse(format!(
-            "the run was started with {} of {}, not {} of {}",
-            earlier.model, earlier.provider, header.model, header.provider
-        )));
+        return Err(refuse(format!("the run was started with {earlier}, not {header}")));
     }
     let interactions = lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(damaged)?;
     Ok((file, interactions))

@@ -2,8 +2,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::domain::{
-    Coverage, Fault, FaultExample, Figure, Incident, Insights, ModelIdentity, ReportRecommendation, RunStatus,
-    ServiceSummary, Timestamp,
+    Coverage, Fault, FaultExample, Figure, Incident, Insights, Insufficient, ModelIdentity, ReportRecommendation,
+    RunStatus, ServiceSummary, Timestamp,
 };
 
 fn figure(value: f64) -> Figure {
@@ -246,6 +246,47 @@ fn anomalies_that_belong_together_are_counted_as_incidents() {
     for groups in [&[&names[..1], &names[1..2], &names[2..]][..], &[&names[..2]], &[]] {
         assert_eq!(line(groups), "1 high, 1 medium, 1 low");
     }
+}
+
+#[test]
+fn what_rules_could_not_judge_takes_two_lines_at_most() {
+    let rule =
+        |rule: &str, series, of, needs: &str| Insufficient { rule: rule.into(), series, of, needs: needs.into() };
+    let absent = |name: &str| rule(name, 0, 0, "records that have it");
+    let line = |insufficient: &[Insufficient], width| {
+        let record = RunRecord { insufficient: insufficient.to_vec(), ..record() };
+        let shown = summary(&report(), &record, &[], plain(width));
+        fits(&shown, width);
+        let (_, after) = shown.split_once("Insufficient data: ").unwrap_or_default();
+        after.split("\n\n").next().unwrap().to_string()
+    };
+    assert_eq!(line(&[], 100), "");
+    assert_eq!(line(&[absent("io_wait")], 100), "io_wait (no record has what it judges)");
+    let few = rule("orders#unusual", 1, 3, "more than 50 readings");
+    let both = [absent("fans"), few.clone(), absent("io_wait#rate"), absent("fans#stale"), few.clone()];
+    assert_eq!(
+        line(&both, 100),
+        "orders#unusual (1 of 3 series: it takes more than 50 readings), fans,\nio_wait#rate (no record has what they judge)"
+    );
+    let many: Vec<Insufficient> = (0..30).map(|n| absent(&format!("metric_{n}"))).collect();
+    assert_eq!(
+        line(&many, 100),
+        "metric_0, metric_1, metric_2, metric_3, metric_4, metric_5, metric_6, metric_7,\n\
+         metric_8, metric_9, metric_10, metric_11, metric_12 and 17 more (no record has what they judge)"
+    );
+    assert_eq!(line(&many, 40), "metric_0 and 29 more\n(no record has what they judge)");
+    assert_eq!(line(&[absent(&"x".repeat(200))], 40), "1 rule; the run\nrecord lists them");
+    // A window of a live run says it in its record only.
+    let span = crate::domain::WindowSpan { start: time("2023-10-02T12:00:00Z"), end: time("2023-10-02T12:01:00Z") };
+    let window = crate::domain::WindowRecord {
+        span,
+        closed_by: crate::domain::ClosedBy::Idle,
+        partial: false,
+        late: 0,
+        carried: 0,
+    };
+    let record = RunRecord { insufficient: both.to_vec(), window: Some(window), ..record() };
+    assert!(!summary(&report(), &record, &[], plain(100)).contains("Insufficient"));
 }
 
 #[test]

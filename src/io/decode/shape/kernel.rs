@@ -1,126 +1,16 @@
-//! Runs a shape over lines. The only unsafe code: loads at places that the text has come to, and stores to cells, both
-//! without a check of bounds per value. What each of them rests on:
+//! Runs a shape over lines. Loads at places that the text has come to, and stores to cells, are without a check of bounds
+//! per value. What each of them rests on:
 //!
 //! - A line begins at least `Shape::reach` bytes before the end of readable memory. No step goes on by more than its
 //!   kind's longest value and its literal, whatever it finds, and none looks further than `AHEAD` from where it is.
 //! - Cells are at `column * stride + at`, and the caller has checked that for every column of the shape.
 
+use super::machine::Machine;
 use super::names::Names;
 use super::number::{self, Read, flag};
 use super::step::{AHEAD, Kind, LITERAL, LONG_NUMBER, LONG_TEXT, Step, TEXT, escape, is_numeric, number as any_number};
-use super::words::Words;
+use super::words::{Usual, Words};
 use crate::domain::Timestamp;
-
-/// What the instructions of a machine are asked for, beside what the compiler makes of plain code.
-pub(super) trait Machine {
-    /// In what 32 bytes of text differ from literals, over all literals of a line.
-    type Differ: Copy;
-
-    const SAME: Self::Differ;
-
-    /// Adds where the text at `from` differs from the literal of the step.
-    ///
-    /// # Safety
-    /// 32 bytes at `from` are readable, and the machine has the instructions.
-    unsafe fn differ(so_far: Self::Differ, from: *const u8, step: &Step) -> Self::Differ;
-
-    /// Not zero if anything differs.
-    ///
-    /// # Safety
-    /// The machine has the instructions.
-    unsafe fn sum(differ: Self::Differ) -> u64;
-
-    /// Which of 32 bytes end a text, by bit.
-    ///
-    /// # Safety
-    /// 32 bytes at `from` are readable, and the machine has the instructions.
-    unsafe fn stops(from: *const u8, stop: u8) -> u32;
-}
-
-/// Plain code.
-pub(super) struct Portable;
-
-impl Machine for Portable {
-    type Differ = u64;
-
-    const SAME: u64 = 0;
-
-    #[inline(always)]
-    unsafe fn differ(so_far: u64, from: *const u8, step: &Step) -> u64 {
-        // SAFETY: the caller's.
-        let text = unsafe { from.cast::<[u64; 4]>().read_unaligned() };
-        let part = |part: usize| (text[part] ^ step.literal[part].to_le()) & step.mask[part].to_le();
-        so_far | part(0) | part(1) | part(2) | part(3)
-    }
-
-    #[inline(always)]
-    unsafe fn sum(differ: u64) -> u64 {
-        differ
-    }
-
-    #[inline(always)]
-    unsafe fn stops(from: *const u8, stop: u8) -> u32 {
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        // The lowest mark of each word is exact; those above it may not be, and nobody asks for them.
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-        let mut bits = 0;
-        for part in 0..4 {
-            // SAFETY: within the 32 bytes that the caller vouches for.
-            let word = unsafe { load::<u64>(from.add(8 * part)) };
-            let control = zero(word & (ONES * 0xe0));
-            let ends = zero(word ^ (ONES * u64::from(stop))) | zero(word ^ (ONES * u64::from(b'"')));
-            let marks = (zero(word ^ (ONES * u64::from(b'\\'))) | ends | control | word) & HIGHS;
-            let first = marks & marks.wrapping_neg();
-            bits |= ((first != 0) as u32) << (8 * part as u32 + first.trailing_zeros() / 8 % 8);
-        }
-        bits
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(super) struct Avx2;
-
-#[cfg(target_arch = "x86_64")]
-impl Machine for Avx2 {
-    type Differ = std::arch::x86_64::__m256i;
-
-    // SAFETY: any bits are a vector.
-    const SAME: Self::Differ = unsafe { std::mem::zeroed() };
-
-    #[inline(always)]
-    unsafe fn differ(so_far: Self::Differ, from: *const u8, step: &Step) -> Self::Differ {
-        use std::arch::x86_64::*;
-        // SAFETY: the caller vouches for the bytes and the instructions.
-        unsafe {
-            let text = _mm256_loadu_si256(from.cast());
-            let differ = _mm256_xor_si256(text, _mm256_loadu_si256(step.literal.as_ptr().cast()));
-            let differ = _mm256_and_si256(differ, _mm256_loadu_si256(step.mask.as_ptr().cast()));
-            _mm256_or_si256(so_far, differ)
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn sum(differ: Self::Differ) -> u64 {
-        use std::arch::x86_64::*;
-        // SAFETY: the caller vouches for the instructions.
-        u64::from(unsafe { _mm256_testz_si256(differ, differ) } == 0)
-    }
-
-    #[inline(always)]
-    unsafe fn stops(from: *const u8, stop: u8) -> u32 {
-        use std::arch::x86_64::*;
-        // SAFETY: the caller vouches for the bytes and the instructions.
-        unsafe {
-            let text = _mm256_loadu_si256(from.cast());
-            let is = |byte: u8| _mm256_cmpeq_epi8(text, _mm256_set1_epi8(byte as i8));
-            // Signed: below a blank are the control characters and everything that is not ASCII.
-            let other = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), text);
-            let ends = _mm256_or_si256(_mm256_or_si256(is(stop), is(b'"')), _mm256_or_si256(is(b'\\'), other));
-            _mm256_movemask_epi8(ends) as u32
-        }
-    }
-}
 
 /// Where values go and where they are looked up.
 #[derive(Clone, Copy)]
@@ -148,7 +38,9 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
 ) -> ([*const u8; N], [u64; N]) {
     let mut place = from;
     let mut bad = [0u64; N];
+    let mut bad_short = [0u64; N]; // of numbers that are read at once, and nothing else, lest it be taken apart
     let mut differ = [M::SAME; N];
+    let usual = sink.words.usual;
     for step in steps {
         // SAFETY: the caller vouches for the cells of every column.
         let column = unsafe { sink.cells.add(step.column * sink.stride) };
@@ -165,13 +57,28 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
                 }
             };
         }
+        macro_rules! all {
+            ($read:expr) => {{
+                // SAFETY: as above.
+                let words: [u64; N] = std::array::from_fn(|lane| unsafe { load(place[lane]) });
+                // SAFETY: the machine has the instructions.
+                let (values, lengths) = unsafe { $read(words, &mut bad_short) };
+                for lane in 0..N {
+                    // SAFETY: as above.
+                    unsafe {
+                        column.add(at[lane]).write(values[lane]);
+                        place[lane] = place[lane].add(lengths[lane]);
+                    }
+                }
+            }};
+        }
         match step.kind {
             Kind::Nothing => {}
-            Kind::Whole8 => each!(|from| number::whole8(load(from))),
-            Kind::Decimal8 => each!(|from| bits(number::decimal8(load(from)))),
+            Kind::Whole8 => all!(M::whole8),
+            Kind::Decimal8 => all!(M::decimal8),
             Kind::Whole16 => each!(|from| float(number::whole16(load(from)))),
-            Kind::Decimal16 => each!(|from| bits(number::decimal16(load(from)))),
-            Kind::Signed => each!(|from| bits(signed(from))),
+            Kind::Decimal16 => each!(|from| number::decimal16(load(from)).bits()),
+            Kind::Signed => each!(|from| signed(from).bits()),
             Kind::Number => each!(|from| long_number(from)),
             Kind::Cell => each!(|from| cell(from, sink.stop)),
             Kind::Epoch => each!(|from| epoch(from)),
@@ -188,7 +95,14 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
                     }
                 }
             }
-            Kind::Word => each!(|from| word(load(from), sink)),
+            Kind::Word => {
+                // SAFETY: as above.
+                let texts: [u128; N] = std::array::from_fn(|lane| unsafe { load(place[lane]) });
+                match usual.filter(|usual| usual.begins(texts)) {
+                    Some(Usual { length, level, .. }) => each!(|_| Read { value: level, length, bad: 0 }),
+                    None => each!(|from| word::<M>(from, sink)),
+                }
+            }
             Kind::Name => each!(|from| name::<M>(from, sink)),
             Kind::Text => each!(|from| text::<M>(from, sink.stop)),
             Kind::LongText => each!(|from| long_text::<M>(from, sink.stop)),
@@ -202,13 +116,13 @@ pub(super) unsafe fn lines<M: Machine, const N: usize>(
             }
         }
         // SAFETY: the machine has the instructions.
-        if N == 1 && (bad[0] >> 63 | unsafe { M::sum(differ[0]) }) != 0 {
+        if N == 1 && ((bad[0] | bad_short[0]) >> 63 | unsafe { M::sum(differ[0]) }) != 0 {
             return (place, [1; N]);
         }
     }
     for lane in 0..N {
         // SAFETY: the machine has the instructions.
-        bad[lane] = bad[lane] >> 63 | unsafe { M::sum(differ[lane]) };
+        bad[lane] = (bad[lane] | bad_short[lane]) >> 63 | unsafe { M::sum(differ[lane]) };
     }
     (place, bad)
 }
@@ -244,11 +158,6 @@ impl Word for u128 {
 fn float(read: Read<u64>) -> Read<u64> {
     // Below 2^53, so that it is signed as well.
     Read { value: (read.value as i64 as f64).to_bits(), length: read.length, bad: read.bad }
-}
-
-#[inline(always)]
-fn bits(read: Read<f64>) -> Read<u64> {
-    Read { value: read.value.to_bits(), length: read.length, bad: read.bad }
 }
 
 /// # Safety
@@ -311,21 +220,25 @@ unsafe fn moment(from: *const u8, step: &Step) -> Read<u64> {
     Read { value, length: 19, bad: time.bad | flag((low ^ step.day[0]) | (high ^ step.day[1]) != 0) }
 }
 
+/// # Safety
+/// 16 bytes are readable, and the machine has the instructions.
 #[inline(always)]
-fn word(text: u128, sink: &Sink<'_>) -> Read<u64> {
-    const ONES: u128 = u128::MAX / 0xff;
-    let ends = |byte: u8| {
-        let word = text ^ (ONES * u128::from(byte));
-        word.wrapping_sub(ONES) & !word & (ONES << 7)
+unsafe fn word<M: Machine>(from: *const u8, sink: &Sink<'_>) -> Read<u64> {
+    /// Ones over the first bytes.
+    const FIRST: [u128; 17] = {
+        let (mut ones, mut bytes) = ([0; 17], 1);
+        while bytes < 17 {
+            ones[bytes] = ones[bytes - 1] << 8 | 0xff;
+            bytes += 1;
+        }
+        ones
     };
-    // In CSV the last cell of a line ends with the line.
-    // Up to what ends the word: in JSON with it.
-    let (marks, beyond) =
-        if sink.stop == b'"' { (ends(b'"'), 0) } else { (ends(sink.stop) | ends(b'\n') | ends(b'\r'), 8) };
-    let length = marks.trailing_zeros() & !7;
-    let key = text & ((marks ^ marks.wrapping_sub(1)) >> beyond);
-    let (value, bad) = sink.words.find(key);
-    Read { value, length: length as usize / 8, bad: bad | flag(length > 120) }
+    // SAFETY: the caller's.
+    let (length, text) = unsafe { (M::word(from, sink.stop), load::<u128>(from)) };
+    // In JSON the quote that ends the word belongs to the key.
+    let kept = length % 16 + usize::from(sink.stop == b'"');
+    let (value, bad) = sink.words.find(text & FIRST[kept]); // at most 16
+    Read { value, length, bad: bad | flag(length > 15) }
 }
 
 /// # Safety

@@ -11,7 +11,8 @@
 //!
 //! A line that is taken gives exactly what the general path gives and has no fault; which lines are taken depends on
 //! what was learned, what they give does not. Whether times come twice or out of order lies between records, so who
-//! joins what was taken with the rest looks at it. Unsafe code is in `kernel` and `run` alone.
+//! joins what was taken with the rest looks at it. Unsafe code is in `kernel`,
+//! `machine`, `avx512` and `run` alone.
 //!
 //! Escapes may stand in keys, which are literal text, in texts that nobody reads, and in words for a status, whose
 //! spellings are learned as they come.
@@ -21,9 +22,12 @@
 //! without seconds or in another form than `YYYY-MM-DDTHH:MM:SS` with a fraction and zone or a number; and every line
 //! with a fault.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod chunk;
 mod kernel;
 mod learn;
+mod machine;
 mod names;
 mod number;
 mod run;
@@ -50,7 +54,7 @@ use words::Words;
 /// Lines that are read in step.
 const LANES: usize = 4;
 /// Bytes of a chunk: its rows stay in the second-level cache until they are columns.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 256 << 10;
 /// Shapes that are known at once.
 const SHAPES: usize = 16;
 /// Lines that may be made shapes at first; more as time goes by, and one more for each shape that proves useful.
@@ -97,6 +101,8 @@ pub(super) struct Scanned {
     pub lines: u64,
     /// The rest: ranges of whole lines, in order, and the line that each begins with. Blank lines are among them.
     pub others: Vec<(Range<usize>, u64)>,
+    /// Rows that room is made for: a few more than the block before gave.
+    room: usize,
     metrics: Vec<Vec<f64>>,
     services: Vec<Vec<u8>>,
 }
@@ -245,11 +251,14 @@ impl Scanner {
 impl Scanned {
     /// Empties it and keeps its memory.
     fn clear(&mut self, metrics: usize) {
-        let Scanned { batch, lines, others, metrics: pool, services } = self;
+        let Scanned { batch, lines, others, room, metrics: pool, services } = self;
         batch.rows.clear();
         batch.times.clear();
         batch.entities.clear();
         batch.entity.clear();
+        batch.rows.reserve(*room);
+        batch.times.reserve(*room);
+        batch.entity.reserve(*room);
         let former = batch.metrics.drain(..).map(|column| column.values);
         let mut spare =
             pool.drain(..).chain(former).filter(|values| values.capacity() > 0).collect::<Vec<_>>().into_iter();

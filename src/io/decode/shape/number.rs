@@ -4,15 +4,16 @@
 //!
 //! A word holds the bytes of the text with the first one lowest.
 
-const ZEROS: u64 = 0x3030_3030_3030_3030;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+pub(super) const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(super) const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// Carries a byte above nine into its highest bit.
-const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
+pub(super) const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
 /// A point, as it looks once the zeros are taken off.
 const POINT: u64 = (b'.' ^ b'0') as u64;
 
 /// Powers of ten by the number of decimals.
-const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+pub(super) const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// What was read at a place.
 #[derive(Clone, Copy)]
@@ -24,6 +25,14 @@ pub(super) struct Read<T> {
     pub bad: u64,
 }
 
+impl Read<f64> {
+    /// The same with the value by its bits.
+    #[inline(always)]
+    pub fn bits(self) -> Read<u64> {
+        Read { value: self.value.to_bits(), length: self.length, bad: self.bad }
+    }
+}
+
 /// A whole number of one to eight digits, packed: the digits as they are written, the last of them highest. They are
 /// made a float by `unpack`, many at once.
 #[inline(always)]
@@ -31,6 +40,13 @@ pub(super) fn whole8(word: u64) -> Read<u64> {
     let digits = word ^ ZEROS;
     let bits = first(not_digits(digits));
     Read { value: word.wrapping_shl(64 - bits), length: bits as usize / 8, bad: not_one_number(digits, bits) }
+}
+
+/// Bytes of what [`whole8`] reads.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn whole8_length(word: u64) -> usize {
+    first(not_digits(word ^ ZEROS)) as usize / 8
 }
 
 /// Whether a cell holds packed digits. So would a float from 2^-255 to 2^-95, which therefore must not be in a cell.

@@ -2,7 +2,8 @@
 //! the same.
 
 use super::LANES;
-use super::kernel::{self, Machine, Portable, Sink};
+use super::kernel::{self, Sink};
+use super::machine::{self, Machine, Portable};
 use super::names::Names;
 use super::number;
 use super::stage::Stage;
@@ -54,7 +55,7 @@ impl Isa {
         {
             use std::arch::is_x86_feature_detected as has;
             let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt");
-            if avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq") {
+            if avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq") && has!("avx512cd") {
                 all.push(Isa {
                     name: "avx512",
                     lockstep: lockstep_avx512,
@@ -112,10 +113,7 @@ impl Isa {
 /// See `Isa::floats`.
 #[inline(always)]
 fn floats(cells: &[u64], values: &mut Vec<f64>) {
-    let before = values.len();
-    values.resize(before + cells.len(), 0.0);
-    let (_, new) = values.split_at_mut(before);
-    new.iter_mut().zip(cells).for_each(|(value, cell)| *value = number::unpack(*cell));
+    values.extend(cells.iter().map(|cell| number::unpack(*cell)));
 }
 
 /// # Safety
@@ -233,12 +231,12 @@ macro_rules! compile {
 
 compile!(lockstep_portable, single_portable, floats_portable, Portable);
 #[cfg(target_arch = "x86_64")]
-compile!(lockstep_avx2, single_avx2, floats_avx2, kernel::Avx2, "avx2,bmi1,bmi2,lzcnt");
+compile!(lockstep_avx2, single_avx2, floats_avx2, machine::Avx2, "avx2,bmi1,bmi2,lzcnt");
 #[cfg(target_arch = "x86_64")]
 compile!(
     lockstep_avx512,
     single_avx512,
     floats_avx512,
-    kernel::Avx2,
-    "avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi1,bmi2,lzcnt"
+    super::avx512::Avx512,
+    "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx2,bmi1,bmi2,lzcnt"
 );

@@ -168,8 +168,9 @@ impl Stage {
         if rows == 0 {
             return;
         }
-        let Scanned { batch, metrics, services, .. } = out;
+        let Scanned { batch, room, metrics, services, .. } = out;
         let before = batch.rows.len();
+        let room = (*room).saturating_sub(before);
         let lines = self.lines.iter().skip(lane * self.room).take(rows);
         batch.rows.extend(lines.map(|passed| line + 1 + u64::from(*passed)));
         batch.times.extend(self.part(TIME, lane).iter().map(|cell| cell.cast_signed()));
@@ -178,9 +179,11 @@ impl Stage {
             let place = column - METRIC;
             if let Some(values) = metrics.get_mut(place) {
                 values.resize(before, f64::NAN);
+                values.reserve(room);
                 isa.floats(part, values);
             } else if let Some(levels) = services.get_mut(place - self.metrics) {
                 levels.resize(before, NO_STATUS);
+                levels.reserve(room);
                 levels.extend(part.iter().map(|cell| *cell as u8));
             }
         }
@@ -210,6 +213,7 @@ impl Stage {
     pub fn finish(&mut self, names: &[Arc<str>], out: &mut Scanned) {
         self.places.clear();
         let rows = out.batch.rows.len();
+        out.room = rows + rows / 16;
         for (name, values) in names.iter().zip(&mut out.metrics) {
             if values.iter().all(|value| value.is_nan()) {
                 continue;

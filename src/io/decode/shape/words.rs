@@ -26,6 +26,27 @@ pub(super) struct Words {
     keys: Vec<(u128, u64)>,
     /// Spellings that may yet be learned.
     spellings: u32,
+    /// What most words are: the one that was learned last. Of JSON only.
+    pub usual: Option<Usual>,
+}
+
+/// A word that is found by a look at its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usual {
+    key: u128,
+    /// Ones over the key.
+    mask: u128,
+    /// Bytes, without the quote behind it.
+    pub length: usize,
+    pub level: u64,
+}
+
+impl Usual {
+    /// Whether each of the texts begins with it.
+    #[inline(always)]
+    pub fn begins<const N: usize>(&self, texts: [u128; N]) -> bool {
+        texts.into_iter().fold(0, |differ, text| differ | (text ^ self.key) & self.mask) == 0
+    }
 }
 
 impl Words {
@@ -40,7 +61,7 @@ impl Words {
         let keys: Vec<(u128, u64)> =
             all.filter_map(|(word, level)| Some((key(word.as_bytes(), csv)?, level))).collect();
         let (places, multiplier, _) = arrange(&keys);
-        Words { places, multiplier, csv, levels, keys, spellings: SPELLINGS }
+        Words { places, multiplier, csv, levels, keys, spellings: SPELLINGS, usual: None }
     }
 
     /// The level of a word, and the highest bit if there is no such word. The key is that of [`key`].
@@ -53,19 +74,26 @@ impl Words {
     /// Whether a text is found from now on: a word, or in JSON one that is written with escapes.
     pub fn learn(&mut self, text: &[u8]) -> bool {
         let Some(key) = key(text, self.csv) else { return false };
-        if self.find(key).1 == 0 {
-            return true;
-        }
-        let Some(level) = self.spelled(text).filter(|_| self.spellings > 0) else { return false };
+        let (known, unknown) = self.find(key);
+        let level = if unknown == 0 { Some(known) } else { self.add(text, key) };
+        let Some(level) = level else { return false };
+        let mask = u128::MAX >> (8 * (LENGTH - text.len())); // `key` has seen to its length
+        self.usual = (!self.csv).then_some(Usual { key, mask, length: text.len(), level });
+        true
+    }
+
+    /// Finds a place for a spelling that is not known; its level.
+    fn add(&mut self, text: &[u8], key: u128) -> Option<u64> {
+        let level = self.spelled(text).filter(|_| self.spellings > 0)?;
         self.spellings -= 1;
         self.keys.push((key, level));
         let (places, multiplier, placed) = arrange(&self.keys);
         if placed < self.keys.len() {
             self.keys.pop();
-            return false;
+            return None;
         }
         (self.places, self.multiplier) = (places, multiplier);
-        true
+        Some(level)
     }
 
     /// The level of the word that a text of JSON with escapes means.

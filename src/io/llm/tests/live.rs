@@ -26,7 +26,7 @@ async fn live(more: &[(&str, &str)], answers: Vec<ResponseTemplate>) -> (Result<
 
 #[tokio::test]
 async fn a_request_is_answered() {
-    let (got, sent) = live(&[], vec![says("{\"action\":\"é\"}")]).await;
+    let (got, sent) = live(&[], vec![says("é")]).await;
     let reply = got.unwrap();
     assert_eq!((reply.text.as_str(), reply.attempts), ("{\"action\":\"é\"}", 1));
     assert_eq!((reply.prompt_tokens, reply.completion_tokens), (11, 7));
@@ -82,6 +82,92 @@ async fn what_may_pass_is_tried_three_times() {
         text_and_attempts(live(&[], vec![hidden.insert_header("retry-after-ms", "1"), says("ok")]).await.0),
         ("ok".into(), 2)
     );
+}
+
+#[tokio::test]
+async fn every_status_that_may_pass_is_tried_again_and_no_other() {
+    for status in [408, 409, 425, 429, 500, 502, 503, 504, 520, 529] {
+        let answers = vec![rejects(status, json!({ "error": { "message": "busy" } })), says("ok")];
+        assert_eq!(text_and_attempts(live(&[], answers).await.0), ("ok".into(), 2), "{status}");
+    }
+    for status in [400, 401, 402, 403, 404, 405, 410, 413, 422, 451] {
+        let (got, sent) = live(&[], vec![rejects(status, json!({ "error": { "message": "no" } })), says("ok")]).await;
+        assert!(matches!(got, Err(ModelError::Declined(_))), "{status}: {got:?}");
+        assert_eq!(sent.len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_account_is_asked_once() {
+    let told = |message: &str, code: &str| json!({ "error": { "message": message, "type": null, "code": code } });
+    for (status, body) in [
+        (
+            429,
+            told("You exceeded your current quota, please check your plan and billing details.", "insufficient_quota"),
+        ),
+        (429, told("Billing hard limit has been reached", "billing_hard_limit_reached")),
+        (429, json!({ "error": "Your credit balance is too low" })),
+        (402, json!({ "error": "Payment required" })),
+        (500, told("litellm: insufficient_quota", "500")),
+    ] {
+        let answer = ResponseTemplate::new(status).set_body_json(&body); // names no time to wait
+        let (got, sent) = live(&[], vec![answer, says("never")]).await;
+        assert!(matches!(got, Err(ModelError::Declined(_))), "{got:?}");
+        assert_eq!(sent.len(), 1, "{body}");
+    }
+}
+
+/// A date has whole seconds and a past one is now, so one long ago must not be waited for at all.
+#[tokio::test]
+async fn dates_are_waited_for_too() {
+    let busy = |date: &str| ResponseTemplate::new(503).set_body_string("").insert_header("retry-after", date);
+    let started = Instant::now();
+    let past = busy("Wed, 21 Oct 2015 07:28:00 GMT");
+    assert_eq!(text_and_attempts(live(&[], vec![past, says("ok")]).await.0), ("ok".into(), 2));
+    assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+    let soon = jiff::Timestamp::now() + Duration::from_millis(1900);
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
+    let started = Instant::now();
+    assert_eq!(text_and_attempts(live(&[], vec![busy(&date), says("ok")]).await.0), ("ok".into(), 2));
+    assert!(
+        (Duration::from_millis(700)..Duration::from_secs(4)).contains(&started.elapsed()),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+/// Nobody is waited for longer than the program's own limit, whatever is asked: the deadline decides before that.
+#[tokio::test]
+async fn a_wait_is_capped() {
+    for asked in ["86400", "1e300", "Fri, 31 Dec 2100 23:59:59 GMT"] {
+        let busy = ResponseTemplate::new(429).set_body_string("").insert_header("retry-after", asked);
+        let started = Instant::now();
+        let (got, sent) = live(&[("LLM_DEADLINE", "19")], vec![busy, says("never")]).await;
+        assert!(matches!(&got, Err(ModelError::Timeout(why)) if why.contains("LLM_DEADLINE")), "{got:?}");
+        assert_eq!(sent.len(), 1);
+        assert!(started.elapsed() < Duration::from_secs(5), "what cannot come in time is not waited for");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_asked_for_again_and_a_drip_is_cut_off() {
+    let slow = says("late").set_delay(Duration::from_secs(30));
+    assert_eq!(text_and_attempts(live(&[("LLM_TIMEOUT", "0.3")], vec![slow, says("ok")]).await.0), ("ok".into(), 2));
+    let url = raw_server(|_, mut stream| {
+        let mut buffer = [0; 8192];
+        let _ = stream.read(&mut buffer);
+        std::thread::spawn(move || {
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n");
+            while stream.write_all(b" ").and_then(|()| stream.flush()).is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+    });
+    let started = Instant::now();
+    let connected = connect(&environment(&url, &[("LLM_TIMEOUT", "0.3")]), Mode::Live).unwrap();
+    let error = ask(&connected, "w[0]", "facts").await.unwrap_err();
+    assert!(matches!(&error, ModelError::Timeout(why) if why.ends_with("at try 3")), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -173,7 +259,7 @@ async fn broken_connections_are_tried_again() {
     let url = raw_server(|number, mut stream| {
         let mut buffer = [0; 8192];
         let _ = stream.read(&mut buffer);
-        let body = r#"{"choices":[{"message":{"content":"ok"}}]}"#;
+        let body = r#"{"choices":[{"message":{"content":"{\"action\":\"ok\"}"}}]}"#;
         let _ = match number {
             0 => Ok(()),                                                             // closes without a word
             1 => write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{{"), // and within the body
@@ -189,7 +275,22 @@ async fn broken_connections_are_tried_again() {
     };
     let connected = connect(&environment(&nobody, &[]), Mode::Live).unwrap();
     let error = ask(&connected, "w[0]", "facts").await.unwrap_err();
-    assert!(matches!(&error, ModelError::Transport(why) if why.starts_with("no connection: ")), "{error}");
+    let told = |why: &str| why.starts_with("no connection: ") && why.ends_with("at try 3");
+    assert!(matches!(&error, ModelError::Transport(why) if told(why)), "{error}");
+
+    // Nobody listens at the first try, and somebody at the second.
+    let address = nobody.trim_start_matches("http://").trim_end_matches("/v1").to_string();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 8192];
+            let _ = stream.read(&mut buffer);
+            let body = r#"{"choices":[{"message":{"content":"{\"action\":\"ok\"}"}}]}"#;
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    assert_eq!(text_and_attempts(ask(&connected, "w[1]", "facts").await), ("ok".into(), 2));
 }
 
 #[tokio::test]
@@ -204,7 +305,7 @@ async fn no_more_requests_run_at_one_time_than_permitted() {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(60));
             running.fetch_sub(1, Ordering::SeqCst);
-            let body = r#"{"choices":[{"message":{"content":"ok"}}]}"#;
+            let body = r#"{"choices":[{"message":{"content":"{\"action\":\"ok\"}"}}]}"#;
             let _ =
                 write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         });

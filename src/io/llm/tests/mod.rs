@@ -1,5 +1,7 @@
 //! The whole way from a request to a reply, against servers on this machine.
 
+mod dialects;
+mod fallback;
 mod live;
 mod settings;
 mod tape;
@@ -27,7 +29,12 @@ fn request(asked_by: &str, user: &str) -> ModelRequest {
     }
 }
 
-fn says(text: &str) -> ResponseTemplate {
+/// A reply of the schema, with this action.
+fn says(action: &str) -> ResponseTemplate {
+    writes(&json!({ "action": action }).to_string())
+}
+
+fn writes(text: &str) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "id": "x",
         "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": "stop" }],
@@ -63,7 +70,12 @@ async fn ask(connected: &Connected, asked_by: &str, user: &str) -> Result<ModelR
     connected.model.as_ref().unwrap().complete(&request(asked_by, user)).await
 }
 
+fn action(reply: &ModelReply) -> String {
+    let read: serde_json::Value = serde_json::from_str(&reply.text).unwrap();
+    read["action"].as_str().unwrap().to_string()
+}
+
 fn text_and_attempts(got: Result<ModelReply, ModelError>) -> (String, u32) {
     let reply = got.unwrap();
-    (reply.text, reply.attempts)
+    (action(&reply), reply.attempts)
 }

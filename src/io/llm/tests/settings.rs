@@ -51,7 +51,7 @@ fn the_example_file_lists_every_variable() {
         .iter()
         .flat_map(|d| d.key_variables.iter().chain(d.base_url_variables).copied().chain(d.headers.iter().map(|h| h.1)))
         .chain(["LLM_PROVIDER", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_TIMEOUT", "LLM_DEADLINE"])
-        .chain(["LLM_CONCURRENCY", "LLM_LABEL"])
+        .chain(["LLM_CONCURRENCY", "LLM_LABEL", "LLM_FALLBACKS", "LLM_FALLBACKS_API_KEY"])
         .chain(["AGENT_STATE_DIR", "AGENT_KEEP_RUNS", "AGENT_JOURNAL"]) // the command line reads these
         .collect();
     read.sort_unstable();
@@ -72,7 +72,11 @@ fn the_example_file_lists_every_variable() {
         .filter(|l| !l.starts_with("# "))
         .map(|l| l.trim_start_matches('#'))
         .fold(String::new(), |text, line| text + line + "\n");
-    for pair in dotenvy::from_read_iter(plain.as_bytes()) {
-        pair.unwrap();
-    }
+    let pairs: Vec<(String, String)> = dotenvy::from_read_iter(plain.as_bytes()).map(Result::unwrap).collect();
+    let fallbacks = pairs.iter().find(|(name, _)| name == "LLM_FALLBACKS").map(|(_, value)| value.as_str());
+    assert_eq!(
+        fallbacks,
+        Some("mistral,ollama/llama3.2,https://host/v1#model"),
+        "the sign within a word begins no comment"
+    );
 }

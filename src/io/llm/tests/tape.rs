@@ -74,29 +74,35 @@ async fn a_replay_gives_what_was_recorded() {
     assert_eq!((identity.provider.as_str(), identity.model.as_str()), ("custom", "m"));
 }
 
+/// Also where tasks find out by themselves what the endpoint rejects, or ignores.
 #[tokio::test]
 async fn two_recordings_of_one_run_are_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let mut texts = Vec::new();
-    for at_once in [true, false] {
-        let server = MockServer::start().await;
-        Mock::given(any())
-            .respond_with(|request: &Request| {
+    for ignores in [false, true] {
+        let mut texts = Vec::new();
+        for at_once in [true, false] {
+            let server = MockServer::start().await;
+            let respond = move |request: &Request| {
                 let body: Value = request.body_json().unwrap();
                 match body["response_format"]["type"].as_str() {
+                    Some("json_schema") if ignores => writes("I would rather not."),
                     Some("json_schema") => rejects(400, json!({ "error": "response_format" })),
                     _ => says(body["messages"][1]["content"].as_str().unwrap()),
                 }
-            })
-            .mount(&server)
-            .await;
-        let path = folder.path().join(format!("{at_once}.json"));
-        let recording = connect(&environment(&url(&server), &[]), record_to(&path)).unwrap();
-        assert!(run(&recording, at_once).await.iter().all(Result::is_ok));
-        recording.finish().unwrap();
-        texts.push(std::fs::read_to_string(&path).unwrap());
+            };
+            Mock::given(any()).respond_with(respond).mount(&server).await;
+            let path = folder.path().join(format!("{ignores}-{at_once}.json"));
+            let recording = connect(&environment(&url(&server), &[]), record_to(&path)).unwrap();
+            let recorded = run(&recording, at_once).await;
+            assert!(recorded.iter().all(Result::is_ok));
+            recording.finish().unwrap();
+            let replay = replay_from(&path);
+            assert_eq!(run(&replay, !at_once).await, recorded);
+            assert_eq!(replay.finish().unwrap(), Vec::<String>::new());
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+        assert_eq!(texts[0], texts[1]);
     }
-    assert_eq!(texts[0], texts[1]);
 }
 
 #[tokio::test]
@@ -121,7 +127,7 @@ async fn equal_requests_of_one_task_are_replayed_in_order_and_errors_too() {
         recorded.push(ask(&recording, "w[0]", "facts").await);
     }
     recording.finish().unwrap();
-    let texts: Vec<&str> = recorded.iter().flatten().map(|r| r.text.as_str()).collect();
+    let texts: Vec<String> = recorded.iter().flatten().map(action).collect();
     assert_eq!(texts, ["first", "second", "third"]);
     let errors: Vec<String> = recorded.iter().filter_map(|r| r.as_ref().err()).map(|e| e.to_string()).collect();
     assert!(errors[0].ends_with("bad key ***; check the key"), "{errors:?}");

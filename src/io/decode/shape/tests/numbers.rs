@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::machine::{Machine, Portable};
 use super::super::number;
 use super::super::step::{self, Kind};
 use super::super::words::Words;
@@ -23,6 +24,30 @@ fn check(text: &str, value: f64, length: usize, bad: u64) -> Result<(), TestCase
     prop_assert_eq!(exact.ok().map(f64::to_bits), Some(value.to_bits()), "{} of {}", read, text);
     // It stopped at the end, or the text goes on with what no literal begins with.
     prop_assert!(length >= 8 || !text[length..].starts_with(|c: char| c.is_ascii_digit()));
+    Ok(())
+}
+
+/// Eight bytes: mostly a number and what may follow one.
+fn short_word() -> impl Strategy<Value = u64> {
+    let text =
+        prop_oneof!["[0-9]{0,8}[,}. é]{0,2}", "[0-9]{0,3}\\.?[0-9]{0,5}[,}.x]{0,2}", "0{0,2}\\.{0,2}0{0,4}[0-9]?"];
+    prop_oneof![3 => text.prop_map(|text| word(&text.chars().take(8).collect::<String>()) as u64), 1 => any::<u64>()]
+}
+
+/// The machine must have the instructions.
+fn at_once<M: Machine>(words: [u64; 4]) -> Result<(), TestCaseError> {
+    let (mut whole_bad, mut decimal_bad) = ([0; 4], [0; 4]);
+    // SAFETY: as the caller says.
+    let ((whole, whole_length), (decimal, decimal_length)) =
+        unsafe { (M::whole8(words, &mut whole_bad), M::decimal8(words, &mut decimal_bad)) };
+    for (lane, word) in words.into_iter().enumerate() {
+        let one = number::whole8(word);
+        prop_assert_eq!((one.bad >> 63, one.length), (whole_bad[lane] >> 63, whole_length[lane]));
+        prop_assert!(one.bad >> 63 != 0 || one.value == whole[lane], "{:x}", word);
+        let one = number::decimal8(word);
+        prop_assert_eq!((one.bad >> 63, one.length), (decimal_bad[lane] >> 63, decimal_length[lane]));
+        prop_assert!(one.bad >> 63 != 0 || one.value.to_bits() == decimal[lane], "{:x}", word);
+    }
     Ok(())
 }
 
@@ -53,6 +78,15 @@ proptest! {
             };
             prop_assert_eq!((value.to_bits(), length, bad >> 63), (text.parse::<f64>().unwrap().to_bits(), text.len(), 0));
         }
+    }
+
+    #[test]
+    fn numbers_read_at_once_are_those_read_one_by_one(words in prop::array::uniform4(short_word())) {
+        #[cfg(target_arch = "x86_64")]
+        if Isa::all().iter().any(|isa| isa.name == "avx512") {
+            at_once::<super::super::avx512::Avx512>(words)?;
+        }
+        at_once::<Portable>(words)?;
     }
 
     #[test]
