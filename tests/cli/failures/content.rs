@@ -424,29 +424,30 @@ fn others_words() -> Vec<Case> {
 
 /// What comes when a rejected draft is asked for again.
 fn again() -> Vec<Case> {
-    let wrong = |_: &Asked| ok(&says("no"));
+    let figure = || json!({ "action": "Give it 99 cores.", "benefit_estimate": "Yes." }).to_string();
+    let wrong = move |_: &Asked| ok(&says(&figure()));
     vec![
-        case("better-the-second-time", "writes no object, and a good draft when asked again", at_first(1, wrong)).model("the answer holds no JSON object"),
-        case("better-the-third-time", "writes no object twice, then a good draft", at_first(2, wrong)).model("the answer holds no JSON object"),
-        case("better-too-late", "writes no object three times", at_first(3, wrong)).template("the answer holds no JSON object"),
-        case("dies-when-asked-again", "writes no object, then says 500", made(move |asked| {
-            if asked.time == 1 { ok(&says("no")) } else { error("500 Internal Server Error", &[], "oops") }
+        case("better-the-second-time", "invents a figure, and writes a good draft when asked again", at_first(1, wrong)).model("the figure `99` is no fact"),
+        case("better-the-third-time", "invents a figure twice, then writes a good draft", at_first(2, wrong)).model("the figure `99` is no fact"),
+        case("better-too-late", "invents a figure three times", at_first(3, wrong)).template("the figure `99` is no fact"),
+        case("dies-when-asked-again", "invents a figure, then says 500", made(move |asked| {
+            if asked.time == 1 { wrong(asked) } else { error("500 Internal Server Error", &[], "oops") }
         }))
         .template("status 500: oops"),
-        case("refuses-when-asked-again", "writes no object, then says 401", made(move |asked| {
-            if asked.time == 1 { ok(&says("no")) } else { error("401 Unauthorized", &[], "expired") }
+        case("refuses-when-asked-again", "invents a figure, then says 401", made(move |asked| {
+            if asked.time == 1 { wrong(asked) } else { error("401 Unauthorized", &[], "expired") }
         }))
         .template("status 401: expired"),
-        case("closes-when-asked-again", "writes no object, then closes", made(move |asked| {
-            if asked.time == 1 { ok(&says("no")) } else { Vec::new() }
+        case("closes-when-asked-again", "invents a figure, then closes", made(move |asked| {
+            if asked.time == 1 { wrong(asked) } else { Vec::new() }
         }))
         .template("the connection broke"),
-        case("worse-each-time", "is wrong in another way each time", body(|asked| match asked.time {
-            1 => says("no"),
-            2 => says("{}"),
-            _ => says(&json!({ "action": "Give it 99 cores.", "benefit_estimate": "Yes." }).to_string()),
+        case("worse-each-time", "is wrong in another way each time", body(move |asked| match asked.time {
+            1 => says(&figure()),
+            2 => says(&json!({ "action": "Ask {nobody}.", "benefit_estimate": "This will help." }).to_string()),
+            _ => says("no"),
         }))
-        .template("the answer holds no JSON object"),
+        .template("no fact is named `nobody`"),
         case("quotes-the-complaint", "writes back why it was rejected", draft(|asked| {
             asked.body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_string()
         }))

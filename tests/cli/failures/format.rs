@@ -313,8 +313,10 @@ fn ends() -> Vec<Case> {
         end("finish-filter", "is stopped by a filter of content", json!("content_filter"))
             .template("the content filter stopped the reply"),
         end("finish-error", "breaks off with an error", json!("error")).template("the reply broke off with an error"),
-        end("finish-unknown", "ends for a reason that nobody knows", json!("insufficient_system_resource"))
-            .template("did not end by itself but with `insufficient_system_resource`"),
+        end("finish-unknown", "ends for a reason that nobody knows", json!("tired"))
+            .template("did not end by itself but with `tired`"),
+        end("finish-without-resources", "ends for want of resources", json!("insufficient_system_resource"))
+            .template("the reply broke off with an error"),
         end("finish-hostile", "ends for a reason of control characters", json!("\u{1b}[2J\u{202e}{target}"))
             .template("did not end by itself but with"),
         end("finish-null", "does not say why it ended", json!(null)).model(""),

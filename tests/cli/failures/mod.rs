@@ -112,7 +112,8 @@ impl Case {
 
 /// What came of it.
 struct Outcome {
-    exchanges: usize,
+    /// `None` where it depends on which task learnt first what the endpoint takes.
+    exchanges: Option<usize>,
     worded: Worded,
     /// The first that the run record has.
     reason: String,
@@ -163,7 +164,7 @@ fn whatever_an_endpoint_does_the_report_is_true() {
         match outcome {
             Err(why) => writeln!(wrong, "{}: {why}", case.name).unwrap(),
             Ok(o) if !only.is_empty() => println!(
-                "{}: {} exchanges, {:?}, {} KiB: {:?}: {}",
+                "{}: {:?} exchanges, {:?}, {} KiB: {:?}: {}",
                 case.name, o.exchanges, o.took, o.memory, o.worded, o.reason
             ),
             Ok(_) => {}
@@ -208,7 +209,7 @@ fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 /// One run, and everything it is held to.
 fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     let sandbox = Sandbox::new();
-    let Played { ran, exchanges, took, memory } = play(case, &sandbox)?;
+    let Played { ran, exchanges, taught, took, memory } = play(case, &sandbox)?;
     check(ran.code == Some(0), || format!("it exits with {:?}: {}", ran.code, ran.stderr))?;
     check(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), || "the key stands on a stream".to_string())?;
     let with_key = sandbox.files_with(KEY);
@@ -246,12 +247,14 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
         Some(_) => check(!as_expected, || "is mended: take `.open(…)` away".to_string())?,
     }
     let reason = if case.varies { case.reason } else { said.first().copied().unwrap_or_default() };
+    let exchanges = Some(exchanges).filter(|_| !case.varies && !taught);
     Ok(Outcome { exchanges, worded, reason: reason.to_string(), took, memory })
 }
 
 struct Played {
     ran: Ran,
     exchanges: usize,
+    taught: bool,
     took: Duration,
     memory: u64,
 }
@@ -286,9 +289,9 @@ fn play(case: &Case, sandbox: &Sandbox) -> Result<Played, String> {
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    let (took, exchanges) = (begun.elapsed(), server.exchanges());
+    let (took, exchanges, taught) = (begun.elapsed(), server.exchanges(), server.taught());
     let ran = Ran { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() };
-    Ok(Played { ran, exchanges, took, memory })
+    Ok(Played { ran, exchanges, taught, took, memory })
 }
 
 /// The text as JSON, if it fits the schema.
@@ -358,7 +361,8 @@ fn table(all: &[(&str, Vec<Case>)], outcomes: &mut dyn Iterator<Item = Outcome>)
          model was allowed to write, no figure is in it that is not in that one's, the key is in no file and on no stream, the run\n\
          ends within `LLM_DEADLINE` and {} seconds, and takes less than {} MiB of memory.\n\n\
          - *Exchanges*: connections that the run made, for two recommendations. A request is tried 3 times at most, and a\n  \
-           rejected draft is asked for twice more. `…` where the number depends on timing.\n\
+           rejected draft is asked for twice more. `…` where the number depends on timing, or\n  \
+           on which of them learns first what the endpoint takes.\n\
          - *Worded by*: who words the report in the end: the model, or the templates that word it without one.\n\
          - *Reason*: the first thing that the run record says of it; only the part that does not depend on the machine where it\n  \
            ends in `…`.\n",
@@ -373,7 +377,7 @@ fn table(all: &[(&str, Vec<Case>)], outcomes: &mut dyn Iterator<Item = Outcome>)
         .unwrap();
         for case in cases {
             let Outcome { exchanges, worded, reason, .. } = outcomes.next().expect("one for each case");
-            let exchanges = if case.varies { "…".to_string() } else { exchanges.to_string() };
+            let exchanges = exchanges.map_or("…".to_string(), |exchanges| exchanges.to_string());
             let worded = match worded {
                 Worded::ByModel => "model",
                 Worded::ByTemplate => "templates",

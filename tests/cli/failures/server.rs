@@ -1,6 +1,6 @@
 //! An endpoint that misbehaves, byte by byte: what it does to each connection is up to the case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,16 +37,28 @@ pub struct Asked {
     pub key: String,
 }
 
+/// What the endpoint has been asked so far.
+#[derive(Default)]
+struct Seen {
+    /// Requests about each recommendation.
+    times: BTreeMap<String, usize>,
+    /// Requests without their messages.
+    forms: BTreeSet<String>,
+}
+
 impl Asked {
-    fn of(head: &[String], body: &[u8], times: &Mutex<BTreeMap<String, usize>>) -> Asked {
+    fn of(head: &[String], body: &[u8], seen: &Mutex<Seen>) -> Asked {
         let body: Value = serde_json::from_slice(body).expect("every request is JSON");
         let user = body["messages"].as_array().and_then(|m| m.last()).and_then(|m| m["content"].as_str());
         let user = user.expect("every request has a message").to_string();
         let line = |label: &str| user.lines().find_map(|line| line.strip_prefix(label)).unwrap_or("").to_string();
         let recommendation = line("Recommendation ").split(", for").next().unwrap_or("").to_string();
         let time = {
-            let mut times = times.lock().unwrap();
-            let time = times.entry(recommendation.clone()).or_default();
+            let mut form = body.clone();
+            form["messages"].take();
+            let mut seen = seen.lock().unwrap();
+            seen.forms.insert(form.to_string());
+            let time = seen.times.entry(recommendation.clone()).or_default();
             *time += 1;
             *time
         };
@@ -75,6 +87,7 @@ impl Asked {
 pub struct Server {
     address: String,
     connections: Arc<AtomicUsize>,
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -83,20 +96,20 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let server = Server { address, connections: connections.clone(), stop: stop.clone() };
+        let server = Server { address, connections: connections.clone(), seen: seen.clone(), stop: stop.clone() };
         if matches!(*act, Act::Nobody) {
             return server; // the listener is dropped: its port is closed
         }
-        let times = Arc::new(Mutex::new(BTreeMap::new()));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
                 connections.fetch_add(1, Ordering::Relaxed);
-                let (act, times) = (act.clone(), times.clone());
-                std::thread::spawn(move || serve(&act, stream, &times));
+                let (act, seen) = (act.clone(), seen.clone());
+                std::thread::spawn(move || serve(&act, stream, &seen));
             }
         });
         server
@@ -110,6 +123,11 @@ impl Server {
     pub fn exchanges(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
+
+    /// Whether later requests were made otherwise than the first.
+    pub fn taught(&self) -> bool {
+        self.seen.lock().unwrap().forms.len() > 1
+    }
 }
 
 impl Drop for Server {
@@ -119,7 +137,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(act: &Act, stream: TcpStream, times: &Mutex<BTreeMap<String, usize>>) {
+fn serve(act: &Act, stream: TcpStream, seen: &Mutex<Seen>) {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.set_write_timeout(Some(LONG)).unwrap();
@@ -128,7 +146,7 @@ fn serve(act: &Act, stream: TcpStream, times: &Mutex<BTreeMap<String, usize>>) {
         Act::Unread(act) => act(&stream),
         Act::Answer(act) => {
             if let Some((head, body)) = request(&stream) {
-                act(&Asked::of(&head, &body, times), &stream);
+                act(&Asked::of(&head, &body, seen), &stream);
             }
         }
     }
