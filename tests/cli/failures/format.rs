@@ -71,7 +71,7 @@ fn encodings() -> Vec<Case> {
     let quoted = |raw: &'static [u8]| {
         changed(move |_, text| {
             let at = text.find("Soon, ").unwrap();
-            [text[..at].as_bytes(), raw, text[at..].as_bytes()].concat()
+            [&text.as_bytes()[..at], raw, &text.as_bytes()[at..]].concat()
         })
     };
     let nested =

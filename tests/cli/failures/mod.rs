@@ -40,10 +40,10 @@ const MOST_EXCHANGES: usize = 40;
 /// Who words the recommendations.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Worded {
-    ByModel,
-    ByTemplate,
+    Model,
+    Template,
     /// One by the model, one by the template.
-    ByBoth,
+    Both,
 }
 
 /// One failure.
@@ -67,21 +67,21 @@ pub struct Case {
 /// The endpoint answers in time, so nothing depends on how busy the machine is.
 pub fn case(name: &'static str, does: &'static str, act: Act) -> Case {
     let act = Arc::new(act);
-    let (worded, reason) = (Worded::ByTemplate, "");
+    let (worded, reason) = (Worded::Template, "");
     Case { name, does, act, worded, reason, scheme: "http", timeout: "10", deadline: "20", open: None, varies: false }
 }
 
 impl Case {
     pub fn template(self, reason: &'static str) -> Case {
-        Case { worded: Worded::ByTemplate, reason, ..self }
+        Case { worded: Worded::Template, reason, ..self }
     }
 
     pub fn model(self, reason: &'static str) -> Case {
-        Case { worded: Worded::ByModel, reason, ..self }
+        Case { worded: Worded::Model, reason, ..self }
     }
 
     pub fn both(self, reason: &'static str) -> Case {
-        Case { worded: Worded::ByBoth, reason, ..self }
+        Case { worded: Worded::Both, reason, ..self }
     }
 
     /// The run's time is what ends it.
@@ -228,11 +228,11 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     let mut wordings: Vec<&Value> = record["wordings"].as_array().unwrap().iter().collect();
     wordings.sort_by_key(|wording| wording["recommendation"].as_str()); // as tasks end, else
     let worded = match wordings.iter().filter(|wording| wording["source"] == "model").count() {
-        0 => Worded::ByTemplate,
-        n if n == wordings.len() => Worded::ByModel,
-        _ => Worded::ByBoth,
+        0 => Worded::Template,
+        n if n == wordings.len() => Worded::Model,
+        _ => Worded::Both,
     };
-    let by_templates = worded != Worded::ByTemplate || report == standard.offline;
+    let by_templates = worded != Worded::Template || report == standard.offline;
     check(by_templates, || format!("the templates' words are not those of the run without a model: {report}"))?;
     let lists = wordings.iter().flat_map(|wording| [&wording["rejected"], &wording["ledger"]]);
     let said: Vec<&str> = lists.flat_map(|list| list.as_array().unwrap()).map(|text| text.as_str().unwrap()).collect();
@@ -379,9 +379,9 @@ fn table(all: &[(&str, Vec<Case>)], outcomes: &mut dyn Iterator<Item = Outcome>)
             let Outcome { exchanges, worded, reason, .. } = outcomes.next().expect("one for each case");
             let exchanges = exchanges.map_or("…".to_string(), |exchanges| exchanges.to_string());
             let worded = match worded {
-                Worded::ByModel => "model",
-                Worded::ByTemplate => "templates",
-                Worded::ByBoth => "both",
+                Worded::Model => "model",
+                Worded::Template => "templates",
+                Worded::Both => "both",
             };
             let more = if case.varies && !reason.is_empty() { "…" } else { "" };
             let short: String = reason.chars().take(160).collect();

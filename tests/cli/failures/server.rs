@@ -14,6 +14,9 @@ use crate::endpoint::{SIGN, request};
 /// Longer than any case: a thread of the endpoint ends when the client hangs up, or then.
 pub const LONG: Duration = Duration::from_secs(30);
 
+/// Of a request that has been read.
+type Answer = Box<dyn Fn(&Asked, &TcpStream) + Send + Sync>;
+
 /// What is done to a connection.
 pub enum Act {
     /// There is no endpoint: its port is closed.
@@ -21,7 +24,7 @@ pub enum Act {
     /// Before a byte of the request is read.
     Unread(Box<dyn Fn(&TcpStream) + Send + Sync>),
     /// After the whole request has come.
-    Answer(Box<dyn Fn(&Asked, &TcpStream) + Send + Sync>),
+    Answer(Answer),
 }
 
 /// One request, as the endpoint reads it.
