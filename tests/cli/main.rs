@@ -9,6 +9,7 @@ mod compare;
 mod doctor;
 mod endpoint;
 mod exits;
+mod failures;
 mod fallbacks;
 mod journal;
 mod kills;
