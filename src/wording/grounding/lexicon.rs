@@ -67,7 +67,13 @@ const UNITS: &[&str] = &[
 
 pub(super) fn is_number(folded: &str) -> bool {
     let plain = !TERMS_WITH_NUMBERS.contains(&folded);
-    plain && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
+    let mut parts = folded.split('-');
+    // `zero-hurry` counts nothing.
+    let cardinal = parts.next().is_some_and(|part| ["zero", "one", "two", "three"].contains(&part));
+    let harmless = cardinal && parts.next().is_some_and(|noun| !is_counted(noun) && !NUMBERS.contains(&noun));
+    plain
+        && !(harmless && folded.split('-').count() == 2)
+        && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
 }
 
 /// `tenfold`, but not `manifold`.

@@ -55,7 +55,7 @@ const CLASSES: &[Class] = &[
     Class {
         direction: Direction::Neither,
         heads: [&["roll", "revert", "restor", "return", "downgrad"], &["reven", "retour", "restaur", "retabl"]],
-        others: [&["undeploy"], &["repass", "remett"]],
+        others: [&["undeploy", "undo", "reinstat", "back"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
     },
     Class {
         direction: Direction::Up,
@@ -78,7 +78,7 @@ const CLASSES: &[Class] = &[
         heads: [&["rais", "increas", "expand", "enlarg", "extend"],
             &["relever", "relevez", "augment", "agrandi", "elargi", "etend"]],
         others: [
-            &["add", "grow", "bump", "boost", "widen", "upsiz", "allocat", "provision"],
+            &["add", "grow", "bump", "boost", "widen", "upsiz", "allocat", "provision", "lift"],
             &["relevant", "accroi", "hauss", "port", "pass", "ajout", "allou"],
         ],
     },
@@ -147,6 +147,21 @@ const WEAK: &[&str] = &[
 
 pub(super) fn is_weak(word: &str) -> bool {
     WEAK.contains(&word)
+}
+
+/// Verbs that decide nothing. An action that begins with one must say the planned verb.
+#[rustfmt::skip]
+const IDLE: [&[&str]; 2] = [
+    &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
+        "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
+        "test", "measur", "verif", "nothing", "continu", "maintain", "preserv", "disregard", "forget"],
+    &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
+        "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
+        "continu", "maintenir", "maintenez", "conserv", "oubli"],
+];
+
+pub(super) fn is_idle(word: &str, language: Language) -> bool {
+    starts(of(IDLE, language), word)
 }
 
 const UP: [&[&str]; 2] = [

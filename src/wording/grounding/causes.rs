@@ -1,0 +1,78 @@
+//! Why something is so: a cause may be told only in words of the plan, of the facts and of every day, and what the plan
+//! only supposes to be a cause may only be supposed.
+
+use super::Reason;
+use super::style::fold_words;
+use super::tokens::{Kind, Token, sentences};
+use super::vocabulary::Words;
+
+/// What a cause follows, in both languages; also what comes before something else, which readers take for a cause.
+#[rustfmt::skip]
+const MARKERS: &[&str] = &[
+    "because", "since", "due to", "owing to", "caused by", "as a result of", "thanks to", "on account of", "triggered by",
+    "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by", "after",
+    "following", "as long as", "now that", "brought on by", "result of", "fault of", "stems from", "comes from",
+    "car", "parce que", "parce qu", "puisque", "puisqu", "a cause de", "a cause du", "a cause des", "a cause d",
+    "en raison de", "en raison du", "en raison des", "en raison d", "due a", "dus a", "dues a", "du a", "suite a", "suite au",
+    "suite aux", "a la suite", "par suite", "provoque par", "provoquee par", "cause par", "causee par", "imputable",
+    "grace a", "grace au", "faute de", "apres", "depuis", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
+    "liee a", "lies a",
+];
+
+/// Words that make what follows in their sentence a supposition.
+#[rustfmt::skip]
+const SUPPOSING: &[&str] = &[
+    "if", "whether", "should", "assuming", "assumes", "assumption", "assume", "assumed", "provided", "suppose", "supposing",
+    "supposed", "were", "given", "condition", "would", "could", "might", "may", "so", "long", "unknown", "known", "hypothesis", "case",
+    "si", "s", "suppose", "supposant", "supposer", "supposee", "condition", "hypothese", "pourvu", "cas", "pourrait", "serait", "ignore",
+    "sait", "connue", "inconnue", "pourraient", "seraient", "admet", "admettant", "admis", "venait", "soit", "autant", "lorsque",
+];
+
+/// Auxiliaries that a doer stands before.
+const AUXILIARIES: &[&str] = &["have", "has", "had", "ont", "avaient"];
+
+/// Checks what is told as a cause or as a doer.
+pub(super) fn grounded(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+    for at in 0..tokens.len() {
+        let Some(length) = marker(tokens, at) else { continue };
+        let clause = tokens.iter().skip(at + length);
+        let clause = clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
+        let unknown = clause.take(16).find(|token| token.word().is_some_and(|word| words.is_unknown(word)));
+        if let Some(token) = unknown {
+            reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
+        }
+    }
+    for pair in tokens.windows(2) {
+        let [Token { kind: Kind::Word(doer), span }, Token { kind: Kind::Word(verb), .. }] = pair else { continue };
+        if AUXILIARIES.contains(&verb.folded.as_str()) && words.is_unknown(doer) {
+            reasons.push(Reason::Foreign(text[span.clone()].to_string()));
+        }
+    }
+    for sentence in sentences(tokens) {
+        let has = |found: &dyn Fn(&str) -> bool| sentence.iter().filter_map(Token::word).any(|word| found(&word.folded));
+        let causes = sentence.iter().find(|token| token.word().is_some_and(|word| word.folded.starts_with("caus")));
+        if let Some(token) = causes.filter(|_| !has(&|word| SUPPOSING.contains(&word))) {
+            reasons.push(Reason::Cause(text[token.span.clone()].to_string()));
+        }
+    }
+}
+
+/// How many words from `at` on are a marker.
+fn marker(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let said = fold_words(tokens.get(at..tokens.len().min(at + 4)).unwrap_or_default());
+    let said = said.trim_start();
+    let marker = MARKERS.iter().find(|marker| said.strip_prefix(**marker).is_some_and(|rest| rest.starts_with(' ')));
+    marker.map(|marker| marker.split(' ').count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_as_words_are_looked_up() {
+        for marker in MARKERS.iter().chain(SUPPOSING).chain(AUXILIARIES) {
+            assert_eq!(*marker, super::super::lexicon::fold(&marker.to_lowercase()));
+        }
+    }
+}
