@@ -206,11 +206,11 @@ fn check_sentence(
     style::promises(text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, vocabulary, reasons);
     vocabulary::foreign(text, &tokens, vocabulary, reasons);
-    causes::grounded(text, &tokens, vocabulary, reasons);
+    causes::grounded(field, text, &tokens, vocabulary, reasons);
     others::named(text, &tokens, &known.others, known.language, reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     if field == Field::Action {
-        decision::kept(text, &tokens, planned, known, reasons);
+        decision::kept(text, &tokens, planned, (known, vocabulary), reasons);
     }
     claims::backed(field, text, &tokens, planned, (known, vocabulary), reasons);
     pairs::ordered(text, &tokens, reasons);

@@ -1,7 +1,7 @@
 //! Why something is so: a cause may be told only in words of the plan, of the facts and of every day, and what the plan
 //! only supposes to be a cause may only be supposed.
 
-use super::Reason;
+use super::{Field, Reason};
 use super::style::fold_words;
 use super::tokens::{Kind, Token, sentences};
 use super::vocabulary::Words;
@@ -32,7 +32,7 @@ const SUPPOSING: &[&str] = &[
 const AUXILIARIES: &[&str] = &["have", "has", "had", "ont", "avaient"];
 
 /// Checks what is told as a cause or as a doer.
-pub(super) fn grounded(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     for at in 0..tokens.len() {
         let Some(length) = marker(tokens, at) else { continue };
         let clause = tokens.iter().skip(at + length);
@@ -48,7 +48,9 @@ pub(super) fn grounded(text: &str, tokens: &[Token<'_>], words: &Words, reasons:
             reasons.push(Reason::Foreign(text[span.clone()].to_string()));
         }
     }
-    for sentence in sentences(tokens) {
+    // An action may be to look for one.
+    let sought = field == Field::Action && words.is_of_plan("cause");
+    for sentence in sentences(tokens).into_iter().filter(|_| !sought) {
         let has = |found: &dyn Fn(&str) -> bool| sentence.iter().filter_map(Token::word).any(|word| found(&word.folded));
         let causes = sentence.iter().find(|token| token.word().is_some_and(|word| word.folded.starts_with("caus")));
         if let Some(token) = causes.filter(|_| !has(&|word| SUPPOSING.contains(&word))) {

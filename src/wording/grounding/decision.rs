@@ -8,11 +8,17 @@ use super::facts::Known;
 use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
 use super::verbs::{self, Class, Direction};
-use super::vocabulary::is_same;
+use super::vocabulary::{Words, is_same};
 use super::{Reason, lexicon};
 
 /// Checks an action against the planned one.
-pub(super) fn kept(text: &str, tokens: &[Token<'_>], planned: &str, known: &Known<'_>, reasons: &mut Vec<Reason>) {
+pub(super) fn kept(
+    text: &str,
+    tokens: &[Token<'_>],
+    planned: &str,
+    (known, words): (&Known<'_>, &Words),
+    reasons: &mut Vec<Reason>,
+) {
     let language = known.language;
     let plan = tokenize(planned, known, &mut Vec::new());
     let Some(decision) = Decision::of(&plan, language) else { return };
@@ -25,12 +31,12 @@ pub(super) fn kept(text: &str, tokens: &[Token<'_>], planned: &str, known: &Know
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word().map(|word| word.folded.as_str()) else { continue };
         let said = || text[token.span.clone()].to_string();
-        if opposite(word) && !is_planned(tokens, at, &plan, opposite) && decision.is_governed(tokens, at, opposite, &plan) {
+        if opposite(word) && !is_planned(tokens, at, &plan, opposite) && decision.is_governed(tokens, at, opposite, &plan, words) {
             reasons.push(Reason::Opposite(said()));
         } else if undoing(word)
             && !is_planned(tokens, at, &plan, undoing)
-            && decision.is_governed(tokens, at, undoing, &plan)
-            || decision.is_negated(tokens, at) && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
+            && decision.is_governed(tokens, at, undoing, &plan, words)
+            || decision.is_negated(tokens, at, words) && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
         {
             reasons.push(Reason::Negation(said()));
         }
@@ -161,12 +167,13 @@ impl<'a> Decision<'a> {
         at: usize,
         kind: impl Fn(&str) -> bool,
         plan: &[Token<'_>],
+        words: &Words,
     ) -> bool {
         let after = tokens.iter().enumerate().skip(at + 1).take(6);
         let is_parameter = |token: &Token<'_>| matches!(&token.kind, Kind::Fact { fact, .. } if fact.name != "target");
         let before = tokens.iter().enumerate().take(at).rev().take(4).filter(|(_, token)| !is_parameter(token));
         let planned = || plan.iter().filter_map(Token::word).any(|word| kind(&word.folded));
-        self.is_about(tokens, after).or_else(|| self.is_about(tokens, before)).unwrap_or_else(|| !planned())
+        self.is_about(tokens, after, words).or_else(|| self.is_about(tokens, before, words)).unwrap_or_else(|| !planned())
     }
 
     /// Whether the first thing among these tokens is one of the decision.
@@ -174,7 +181,9 @@ impl<'a> Decision<'a> {
         &self,
         tokens: &[Token<'_>],
         among: impl Iterator<Item = (usize, &'t Token<'t>)>,
+        words: &Words,
     ) -> Option<bool> {
+        let mut noun = false;
         // `that is` tells more of something said before.
         let ahead = |at: usize| {
             let next = tokens.get(at + 1).and_then(Token::word).map_or("", |word| word.folded.as_str());
@@ -183,11 +192,14 @@ impl<'a> Decision<'a> {
         for (at, token) in among {
             match &token.kind {
                 Kind::Mark('-' | '\'' | '’' | '"' | '“' | '«') => {}
-                Kind::Mark(_) | Kind::Faulty => return None,
+                Kind::Mark(_) | Kind::Faulty => return noun.then_some(false),
                 Kind::Fact { fact, .. } => {
                     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
                     let amount = before.is_some_and(|word| ["by", "de", "d", "of"].contains(&word.folded.as_str()));
                     let decided = fact.name == "target" || fact.name.starts_with("parameter.");
+                    if noun {
+                        return Some(false);
+                    }
                     if !(amount && fact.name != "target") {
                         return decided.then_some(true);
                     }
@@ -199,18 +211,22 @@ impl<'a> Decision<'a> {
                         return Some(true);
                     }
                     let plain = word.len() < 4 || lexicon::is_function_word(word) || NO_OBJECTS.contains(&word);
-                    if !plain {
+                    if noun && plain {
                         return Some(false);
                     }
+                    if !plain && !words.is_given(word) && !words.is_ordinary(word) {
+                        return Some(true); // of nothing that is planned: another decision
+                    }
+                    noun = noun || !plain;
                 }
             }
         }
-        None
+        noun.then_some(false)
     }
 
     /// Whether the word denies the decision: `do not restart`, `never`, `must not`, `ne pas limiter`; or a slot right
     /// after it. `it was not online` and `data that aren't used` tell what is.
-    fn is_negated(&self, tokens: &[Token<'_>], at: usize) -> bool {
+    fn is_negated(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
         let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
         let (this, before) = (folded(Some(at)), folded(at.checked_sub(1)));
@@ -231,11 +247,12 @@ impl<'a> Decision<'a> {
         if stated == Some(true) {
             return true;
         }
-        let about = || self.is_about(tokens, tokens.iter().enumerate().skip(at + 1).take(6)) == Some(true);
+        let about = || self.is_about(tokens, tokens.iter().enumerate().skip(at + 1).take(6), words) == Some(true);
         match this {
             "don" | "dont" => commands(before),
             "not" if before == "do" => commands(earlier),
             "not" if MODALS.contains(&before) || next == "to" => true,
+            "not" if ["", "but", "and", "then"].contains(&before) => !next.is_empty() && !["at", "only", "yet", "in"].contains(&next),
             "not" | "doesn" => about() && !["is", "was", "are", "were", "isn", "wasn"].contains(&before),
             "pas" if before == "ne" || before == "n" => about(),
             "pas" => MODALS.contains(&before) || self.says(before) || before == "" && self.says(earlier),

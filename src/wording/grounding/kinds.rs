@@ -122,7 +122,9 @@ impl Said<'_, '_> {
         let Some(own) = metric(fact).map(|metric| names(metric, known)) else { return false };
         let others: Vec<BTreeSet<String>> = metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
         let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
-        let mut named = self.clause().take_while(|(at, _)| *at < self.at).filter_map(|(at, token)| Some((at, token.word()?)));
+        let ends = |token: &Token<'_>| matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'));
+        let mut named = (0..self.at).rev().map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
+        let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
         let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| starts(&own, &word.folded));
         !mine && named.any(|(at, word)| self.at - at <= 6 && others.iter().any(|other| starts(other, &word.folded)))
     }

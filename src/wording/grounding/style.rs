@@ -139,7 +139,7 @@ fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
 fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
     let before = tokens.get(..at).unwrap_or_default().iter().rev();
     let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
-    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming", "would", "could", "might", "should", "may"]
+    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming"]
         .contains(&word.folded.as_str());
     let estimate = tokens.get(at).and_then(Token::word).is_some_and(|word| word.folded.ends_with("rait") || word.folded.ends_with("raient"));
     let figures = tokens.iter().any(Token::is_number);

@@ -154,7 +154,7 @@ pub(super) fn is_weak(word: &str) -> bool {
 const IDLE: [&[&str]; 2] = [
     &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
         "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
-        "test", "measur", "verif", "nothing", "continu", "maintain", "preserv", "disregard", "forget"],
+        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget"],
     &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
         "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
         "continu", "maintenir", "maintenez", "conserv", "oubli"],
@@ -174,7 +174,7 @@ const DOWN: [&[&str]; 2] = [
     &["lower", "reduc", "decreas", "shrink", "shrank", "shrunk", "cut", "trim", "downsiz", "downscal", "downward",
         "diminish", "lessen", "shorten", "narrow", "drop", "slash", "minimi"],
     &["abaiss", "baiss", "redui", "reduc", "diminu", "retreci", "rogn", "amoindri", "raccourci", "restrei", "couper",
-        "coupez"],
+        "coupez", "ramener", "ramenez"],
 ];
 
 /// Whether the word says the opposite of a direction. `increased` tells what was; `be reduced` tells what to do.

@@ -16,8 +16,8 @@ use super::{Reason, lexicon};
 struct Vocabulary {
     general: HashSet<&'static str>,
     foreign: HashSet<&'static str>,
-    /// Each is of one meaning, or of things that go together.
-    alike: Vec<Vec<&'static str>>,
+    /// Words, and others that may be said where one of them is given: of one meaning, or of things that go together.
+    alike: Vec<(HashSet<&'static str>, Vec<&'static str>)>,
 }
 
 static ENGLISH: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::read(include_str!("vocabulary/en.txt")));
@@ -31,14 +31,19 @@ impl Vocabulary {
         }
     }
 
-    /// `[general]` and `[foreign]`: words in any order. `[alike]`: one group a line. `#` starts a comment.
+    /// `[general]` and `[foreign]`: words in any order. `[alike]`: lines of given words, a colon, and
+    /// others. `#` starts a comment.
     fn read(text: &'static str) -> Vocabulary {
         let mut vocabulary = Vocabulary { general: HashSet::new(), foreign: HashSet::new(), alike: Vec::new() };
         let mut section = "";
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match section {
                 _ if line.starts_with('[') => section = line,
-                "[alike]" => vocabulary.alike.push(line.split_whitespace().collect()),
+                "[alike]" => {
+                    let (given, others) = line.split_once(':').unwrap_or_default();
+                    let given = given.split_whitespace().collect();
+                    vocabulary.alike.push((given, others.split_whitespace().collect()));
+                }
                 "[foreign]" => vocabulary.foreign.extend(line.split_whitespace()),
                 _ => vocabulary.general.extend(line.split_whitespace()),
             }
@@ -81,11 +86,9 @@ impl Words {
             given.extend(letters.map(|part| lexicon::fold(&part.to_lowercase())));
         }
         let groups = Vocabulary::of(language).alike.iter();
-        let alike = groups.filter(|group| {
-            let group: HashSet<&str> = group.iter().copied().collect();
-            given.iter().any(|word| stem(word, &group, language).is_some())
-        });
-        Words { language, plan, alike: alike.flatten().copied().collect(), given }
+        let groups = groups.filter(|(of, _)| given.iter().any(|word| stem(word, of, language).is_some()));
+        let alike = groups.flat_map(|(_, others)| others).copied().collect();
+        Words { language, plan, alike, given }
     }
 
     /// Whether the plan or a fact has the word, or one that means the same.
@@ -127,13 +130,26 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
         let starts = at == 0 || matches!(tokens.get(at - 1).map(|t| &t.kind), Some(Kind::Mark(c)) if *c != ',');
-        let name = !starts && written.starts_with(char::is_uppercase) && words.is_unknown(word);
-        let shouted = written.chars().count() > 3 && !written.contains(char::is_lowercase) && words.is_unknown(word);
+        let idiom = IDIOMS.iter().any(|(before, idiom, after)| {
+            let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+            let fits = |wanted: &str, at: Option<usize>| wanted.is_empty() || folded(at) == wanted;
+            *idiom == word.folded && fits(before, at.checked_sub(1)) && fits(after, Some(at + 2))
+        });
+        if idiom {
+            continue;
+        }
+        let length = written.chars().count();
+        let name = !starts && (length > 3 || written.contains(char::is_lowercase)) && written.starts_with(char::is_uppercase) && words.is_unknown(word);
+        let shouted = length > 3 && !written.contains(char::is_lowercase) && words.is_unknown(word);
         if name || shouted || words.is_foreign(&word.folded) || parts(word).any(|part| words.is_foreign(part)) {
             reasons.push(Reason::Foreign(written.to_string()));
         }
     }
 }
+
+/// Words of a foreign kind in phrases that are not: the word before, the word, and the one after the next.
+const IDIOMS: &[(&str, &str, &str)] =
+    &[("", "heures", "pointe"), ("", "heures", "creuses"), ("peak", "hours", ""), ("off-peak", "hours", ""), ("busy", "hours", "")];
 
 /// `load-balanced` is two words.
 fn parts(word: &Word) -> impl Iterator<Item = &str> {
@@ -197,10 +213,11 @@ mod tests {
     fn every_entry_is_as_words_are_looked_up() {
         for language in Language::ALL {
             let vocabulary = Vocabulary::of(language);
-            for word in vocabulary.general.iter().chain(&vocabulary.foreign).chain(vocabulary.alike.iter().flatten()) {
+            let alike = vocabulary.alike.iter().flat_map(|(of, others)| of.iter().chain(others));
+            for word in vocabulary.general.iter().chain(&vocabulary.foreign).chain(alike) {
                 assert_eq!(*word, lexicon::fold(&word.to_lowercase()));
             }
-            assert!(vocabulary.alike.iter().all(|group| group.len() > 1));
+            assert!(vocabulary.alike.iter().all(|(of, others)| !of.is_empty() && !others.is_empty()));
         }
     }
 
@@ -213,7 +230,7 @@ mod tests {
         for (word, stem) in [("database", "data"), ("catalogue", "cat"), ("stopwatch", "stop")] {
             assert!(!is(word, stem, Language::En), "{word}");
         }
-        assert!(is("passerait", "pass", Language::Fr) && !is("passion", "pas", Language::Fr));
+        assert!(is("passerait", "pass", Language::Fr) && !is("paysage", "pas", Language::Fr));
         assert!(is_same("improve", "improving", Language::En) && !is_same("restart", "restaurant", Language::En));
     }
 }
