@@ -31,14 +31,23 @@ pub(super) fn kept(
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word().map(|word| word.folded.as_str()) else { continue };
         let said = || text[token.span.clone()].to_string();
-        if opposite(word) && !is_planned(tokens, at, &plan, opposite) && decision.is_governed(tokens, at, opposite, &plan, words) {
+        if opposite(word)
+            && !is_planned(tokens, at, &plan, opposite)
+            && decision.is_governed(tokens, at, opposite, &plan, words)
+        {
             reasons.push(Reason::Opposite(said()));
         } else if undoing(word)
             && !is_planned(tokens, at, &plan, undoing)
             && decision.is_governed(tokens, at, undoing, &plan, words)
-            || decision.is_negated(tokens, at, words) && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
+            || decision.is_negated(tokens, at, words)
+                && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
         {
             reasons.push(Reason::Negation(said()));
+        }
+    }
+    for at in 0..tokens.len() {
+        if decision.is_excepted(tokens, at, words) {
+            reasons.push(Reason::Negation(text[tokens[at].span.clone()].to_string())); // `at` is a place of them
         }
     }
     let (said, planned) = (fold_words(tokens), fold_words(&plan));
@@ -159,6 +168,18 @@ impl<'a> Decision<'a> {
         })
     }
 
+    /// Whether `unless` at a place excepts the decision itself, or what is not planned.
+    fn is_excepted(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
+        let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+        let excepts = ["unless", "except", "sauf", "excepte"].contains(&folded(at))
+            || (folded(at), folded(at + 1)) == ("a", "moins");
+        let clause = tokens.iter().skip(at + 1).take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
+        let mut said = clause.filter_map(Token::word).map(|word| word.folded.as_str());
+        excepts
+            && (said.clone().any(|word| self.says(word))
+                || !said.any(|word| words.is_of_plan(word) || words.is_given(word) && word.len() > 4))
+    }
+
     /// Whether a word of this kind is said of what the decision is about: the target, a parameter, what is planned for
     /// them, the decision itself, or something that a pronoun stands for. What comes after counts, else what is before.
     fn is_governed(
@@ -173,7 +194,9 @@ impl<'a> Decision<'a> {
         let is_parameter = |token: &Token<'_>| matches!(&token.kind, Kind::Fact { fact, .. } if fact.name != "target");
         let before = tokens.iter().enumerate().take(at).rev().take(4).filter(|(_, token)| !is_parameter(token));
         let planned = || plan.iter().filter_map(Token::word).any(|word| kind(&word.folded));
-        self.is_about(tokens, after, words).or_else(|| self.is_about(tokens, before, words)).unwrap_or_else(|| !planned())
+        self.is_about(tokens, after, words)
+            .or_else(|| self.is_about(tokens, before, words))
+            .unwrap_or_else(|| !planned())
     }
 
     /// Whether the first thing among these tokens is one of the decision.
@@ -183,7 +206,7 @@ impl<'a> Decision<'a> {
         among: impl Iterator<Item = (usize, &'t Token<'t>)>,
         words: &Words,
     ) -> Option<bool> {
-        let mut noun = false;
+        let (mut noun, mut elsewhere) = (false, false);
         // `that is` tells more of something said before.
         let ahead = |at: usize| {
             let next = tokens.get(at + 1).and_then(Token::word).map_or("", |word| word.folded.as_str());
@@ -207,7 +230,13 @@ impl<'a> Decision<'a> {
                 Kind::Name => return Some(true),
                 Kind::Word(word) => {
                     let word = word.folded.as_str();
-                    if PRONOUNS.contains(&word) && at + 1 < tokens.len() && !ahead(at) || self.is_object(word) || self.says(word) {
+                    if elsewhere && self.is_object(word) {
+                        return Some(false); // `drop idle connections` is about idle ones
+                    }
+                    if PRONOUNS.contains(&word) && at + 1 < tokens.len() && !ahead(at)
+                        || self.is_object(word)
+                        || self.says(word)
+                    {
                         return Some(true);
                     }
                     let plain = word.len() < 4 || lexicon::is_function_word(word) || NO_OBJECTS.contains(&word);
@@ -217,6 +246,7 @@ impl<'a> Decision<'a> {
                     if !plain && !words.is_given(word) && !words.is_ordinary(word) {
                         return Some(true); // of nothing that is planned: another decision
                     }
+                    elsewhere = elsewhere || !plain && words.is_of_plan(word);
                     noun = noun || !plain;
                 }
             }
@@ -235,7 +265,8 @@ impl<'a> Decision<'a> {
         if !lexicon::NEGATIONS.contains(&this) || this == "dont" && self.language == Language::Fr {
             return false;
         }
-        let commands = |before: &str| ["", "and", "but", "or", "then", "et", "mais", "ou", "puis", "please"].contains(&before);
+        let commands =
+            |before: &str| ["", "and", "but", "or", "then", "et", "mais", "ou", "puis", "please"].contains(&before);
         let mut following = tokens.iter().skip(at + 1).take(3);
         let stated = following.find_map(|token| match &token.kind {
             Kind::Fact { .. } => Some(true),
@@ -252,7 +283,9 @@ impl<'a> Decision<'a> {
             "don" | "dont" => commands(before),
             "not" if before == "do" => commands(earlier),
             "not" if MODALS.contains(&before) || next == "to" => true,
-            "not" if ["", "but", "and", "then"].contains(&before) => !next.is_empty() && !["at", "only", "yet", "in"].contains(&next),
+            "not" if ["", "but", "and", "then"].contains(&before) => {
+                !next.is_empty() && !["at", "only", "yet", "in"].contains(&next)
+            }
             "not" | "doesn" => about() && !["is", "was", "are", "were", "isn", "wasn"].contains(&before),
             "pas" if before == "ne" || before == "n" => about(),
             "pas" => MODALS.contains(&before) || self.says(before) || before == "" && self.says(earlier),
@@ -262,8 +295,23 @@ impl<'a> Decision<'a> {
 }
 
 const MODALS: &[&str] = &[
-    "should", "must", "shall", "can", "could", "need", "may", "might", "ought", "doit", "doivent", "devrait", "devraient",
-    "faut", "faudrait", "peut", "peuvent",
+    "should",
+    "must",
+    "shall",
+    "can",
+    "could",
+    "need",
+    "may",
+    "might",
+    "ought",
+    "doit",
+    "doivent",
+    "devrait",
+    "devraient",
+    "faut",
+    "faudrait",
+    "peut",
+    "peuvent",
 ];
 
 /// What ends the objects of a planned verb.

@@ -20,7 +20,8 @@ pub(super) fn fitting(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reaso
         } else if is_count_of_records(fact) {
             !said.of_records(fact)
         } else {
-            token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact)) || said.of_another_metric(fact, known)
+            token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact))
+                || said.of_another_metric(fact, known)
         };
         if wrong {
             let start = tokens.get(at.saturating_sub(2)).map_or(token.span.start, |token| token.span.start);
@@ -42,13 +43,36 @@ struct Said<'t, 'a> {
 }
 
 const RECORDS: &[&str] = &[
-    "record", "reading", "sample", "measur", "observ", "time", "datapoint", "point", "entr", "relev", "mesur", "echantillon",
-    "enregistr", "fois", "occurrence", "occasion", "case", "cas", "instant", "moment", "row", "ligne", "value", "valeur",
+    "record",
+    "reading",
+    "sample",
+    "measur",
+    "observ",
+    "time",
+    "datapoint",
+    "point",
+    "entr",
+    "relev",
+    "mesur",
+    "echantillon",
+    "enregistr",
+    "fois",
+    "occurrence",
+    "occasion",
+    "case",
+    "cas",
+    "instant",
+    "moment",
+    "row",
+    "ligne",
+    "value",
+    "valeur",
 ];
 
 /// Words that say which of a metric's figures is meant, and the ends of the names of facts that they may be said of.
 const FIGURES: &[(&[&str], &[&str])] = &[
     (&["mean", "average", "averag", "moyen"], &["mean", "projected_mean", "observed_mean", "mean_latency"]),
+    (&["peak", "culmin", "maxim", "pic"], &["value"]),
     (&["threshold", "seuil"], &["threshold", "lowest", "limit_margin", "abort_above"]),
 ];
 
@@ -71,10 +95,21 @@ impl Said<'_, '_> {
     fn as_time(&self, language: Language) -> bool {
         let before = self.before();
         match language {
-            Language::En => !["reached", "hit", "exceeded", "above", "below", "of", "than", "over", "under", "by", "was", "is"].contains(&before),
-            Language::Fr => !["a", "atteint", "de", "depasse", "dessus", "dessous", "sous", "etait", "est", "valait", "vaut"].contains(&before)
-                || before == "de" && self.folded(self.at + 1) == "a"
-                || before == "a" && self.tokens.get(self.at.saturating_sub(2)).is_some_and(|token| matches!(token.kind, Kind::Fact { .. })),
+            Language::En => {
+                !["reached", "hit", "exceeded", "above", "below", "of", "than", "over", "under", "by", "was", "is"]
+                    .contains(&before)
+                    || before == "of" && self.folded(self.at.saturating_sub(2)) == "as"
+            }
+            Language::Fr => {
+                !["a", "atteint", "de", "depasse", "dessus", "dessous", "sous", "etait", "est", "valait", "vaut"]
+                    .contains(&before)
+                    || before == "de" && self.folded(self.at + 1) == "a"
+                    || before == "a"
+                        && self
+                            .tokens
+                            .get(self.at.saturating_sub(2))
+                            .is_some_and(|token| matches!(token.kind, Kind::Fact { .. }))
+            }
         }
     }
 
@@ -96,7 +131,9 @@ impl Said<'_, '_> {
     /// Whether a count of records is said of records, or beside another such count: `{reached} of {records}`.
     fn of_records(&self, fact: &Fact) -> bool {
         self.clause().any(|(at, token)| match &token.kind {
-            Kind::Fact { fact: other, .. } => other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6,
+            Kind::Fact { fact: other, .. } => {
+                other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6
+            }
             Kind::Word(word) => RECORDS.iter().any(|stem| word.folded.starts_with(stem)),
             _ => false,
         })
@@ -109,21 +146,31 @@ impl Said<'_, '_> {
             return false;
         }
         let mut near = (self.at.saturating_sub(3)..self.at).rev();
-        let near = near.by_ref().take_while(|&at| self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. })));
+        let near = near.by_ref().take_while(|&at| {
+            self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
+        });
         let words: Vec<&str> = near.map(|at| self.folded(at)).collect();
-        let links = |word: &&&str| lexicon::is_function_word(word) || ["was", "etait", "est", "of", "were"].contains(word) || word.len() < 3;
+        let links = |word: &&&str| {
+            lexicon::is_function_word(word) || ["was", "etait", "est", "of", "were"].contains(word) || word.len() < 3
+        };
         let head = words.iter().find(|word| !links(word));
-        let suits = FIGURES.iter().find(|(stems, _)| head.is_some_and(|head| stems.iter().any(|stem| head.starts_with(stem))));
+        let suits =
+            FIGURES.iter().find(|(stems, _)| head.is_some_and(|head| stems.iter().any(|stem| head.starts_with(stem))));
         suits.is_some_and(|(_, tails)| !tails.contains(&tail))
     }
 
     /// Whether the nearest metric named before the slot in its clause is another one.
     fn of_another_metric(&self, fact: &Fact, known: &Known<'_>) -> bool {
         let Some(own) = metric(fact).map(|metric| names(metric, known)) else { return false };
-        let others: Vec<BTreeSet<String>> = metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
+        let others: Vec<BTreeSet<String>> =
+            metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
         let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
-        let ends = |token: &Token<'_>| matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'));
-        let mut named = (0..self.at).rev().map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
+        let ends = |token: &Token<'_>| {
+            matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'))
+        };
+        let mut named = (0..self.at)
+            .rev()
+            .map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
         let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
         let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| starts(&own, &word.folded));
         !mine && named.any(|(at, word)| self.at - at <= 6 && others.iter().any(|other| starts(other, &word.folded)))
@@ -147,7 +194,12 @@ fn names(of: &str, known: &Known<'_>) -> BTreeSet<String> {
         let texts = facts.flat_map(|fact| [fact.meaning.as_str(), metric(fact).unwrap_or_default()]);
         let words = texts.flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
         let folded = words.map(|word| lexicon::fold(&word.to_lowercase())).filter(|word| word.len() > 2);
-        folded.filter(|word| !lexicon::is_function_word(word) && !["count", "nombre", "usage", "rate"].contains(&word.as_str())).map(|word| word.trim_end_matches('s').to_string()).collect()
+        folded
+            .filter(|word| {
+                !lexicon::is_function_word(word) && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
+            })
+            .map(|word| word.trim_end_matches('s').to_string())
+            .collect()
     };
     words(true).difference(&words(false)).cloned().collect()
 }

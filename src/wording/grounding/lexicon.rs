@@ -78,7 +78,10 @@ pub(super) fn is_number(folded: &str) -> bool {
 
 /// `tenfold`, but not `manifold`.
 fn is_multiple(word: &str) -> bool {
-    word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
+    let multiplies = ["doubl", "tripl", "quadrupl", "quintupl", "sextupl", "septupl", "octupl", "decupl", "centupl"];
+    let multiplies = multiplies.iter().any(|stem| word.starts_with(stem)) && !word.starts_with("doublon");
+    multiplies
+        || word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
 }
 
 /// `ii`, `iv`: two letters or more. Words of a sentence are not made of these letters.

@@ -78,17 +78,28 @@ fn step<'f>(
     first: &'f Fact,
     second: &'f Fact,
 ) -> Option<(&'f Fact, &'f Fact)> {
-    let between = tokens.get(at + 1..next).filter(|between| between.len() <= 5)?;
+    let between = tokens.get(at + 1..next).filter(|between| between.len() <= 14)?;
     let words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_str()).collect();
     let said = format!(" {} ", words.join(" "));
-    let arrow = between.iter().any(|token| matches!(token.kind, Kind::Mark('→' | '>')));
+    let near = between.len() <= 5;
+    let arrow = near && between.iter().any(|token| matches!(token.kind, Kind::Mark('→' | '>')));
     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
     let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_str()));
     let leads = [" to ", " a ", " vers ", " into ", " jusqu a "].iter().any(|word| said.ends_with(word));
-    let replaces = [" instead of ", " rather than ", " au lieu de ", " plutot que ", " contre ", " against ", " et non ", " from ", " not "];
-    if arrow || from && leads {
+    let replaces = [
+        " instead of ",
+        " rather than ",
+        " au lieu de ",
+        " plutot que ",
+        " contre ",
+        " against ",
+        " et non ",
+        " from ",
+        " not ",
+    ];
+    if arrow || near && from && leads {
         Some((first, second))
-    } else if replaces.iter().any(|phrase| said.contains(phrase)) {
+    } else if replaces.iter().any(|phrase| said.ends_with(phrase)) {
         Some((second, first))
     } else {
         None
@@ -99,9 +110,14 @@ fn step<'f>(
 fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
     let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
     let clause = (0..at).rev().take_while(|&at| {
-        tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Fact { .. } | Kind::Mark(',' | ';' | ':' | '.' | '(' | ')')))
+        tokens.get(at).is_some_and(|token| {
+            !matches!(token.kind, Kind::Fact { .. } | Kind::Mark(',' | ';' | ':' | '.' | '(' | ')'))
+        })
     });
-    clause.filter_map(|at| level(at, folded)).map(|(level, _)| level).find(|l| matches!(l, Level::Rising | Level::Falling))
+    clause
+        .filter_map(|at| level(at, folded))
+        .map(|(level, _)| level)
+        .find(|l| matches!(l, Level::Rising | Level::Falling))
 }
 
 /// `higher than {a}` in a sentence about what is projected: by the figures.
@@ -112,15 +128,31 @@ fn compared(text: &str, sentence: &[Token<'_>], reasons: &mut Vec<Reason>) {
         let mut projected = projected.filter(|fact| side(fact) == Side::After && fact.unit == measured.unit);
         let Some((projected, measured)) = projected.next().and_then(figure).zip(figure(measured)) else { continue };
         let near = at.saturating_sub(4)..at;
-        let than = near.clone().find(|&at| ["than", "que", "superieur", "superieure", "inferieur", "inferieure"].contains(&folded(at)));
+        let than = near
+            .clone()
+            .find(|&at| ["than", "que", "superieur", "superieure", "inferieur", "inferieure"].contains(&folded(at)));
         let Some(than) = than else { continue };
         let words = [folded(than), folded(than.saturating_sub(1)), folded(than.saturating_sub(2))];
         let is = |listed: &[&str]| words.iter().any(|word| listed.contains(word));
-        let higher = is(&["higher", "more", "greater", "larger", "worse", "superieur", "superieure", "haut", "haute", "eleve", "elevee"]);
+        let higher = is(&[
+            "higher",
+            "more",
+            "greater",
+            "larger",
+            "worse",
+            "superieur",
+            "superieure",
+            "haut",
+            "haute",
+            "eleve",
+            "elevee",
+        ]);
         let lower = is(&["lower", "less", "fewer", "smaller", "inferieur", "inferieure", "bas", "basse", "faible"]);
         let denied = (than.saturating_sub(5)..than).any(|at| ["not", "no", "pas", "t", "moins"].contains(&folded(at)));
         let wrong = higher && projected < measured || lower && projected > measured;
-        if let (true, false, Some(first), Some(last)) = (wrong, denied, sentence.get(than.saturating_sub(1)), sentence.get(at)) {
+        if let (true, false, Some(first), Some(last)) =
+            (wrong, denied, sentence.get(than.saturating_sub(1)), sentence.get(at))
+        {
             reasons.push(Reason::Reversed(text[first.span.start..last.span.end].to_string()));
         }
     }

@@ -35,8 +35,25 @@ const WORDS: &[(&str, Status)] = &[
 
 /// What makes a status one of today.
 const NOW: &[&str] = &[
-    "is", "remains", "stays", "still", "now", "currently", "est", "reste", "demeure", "toujours", "encore", "actuellement",
-    "isn t", "is not", "n est pas", "n est plus", "remain", "stayed", "remained",
+    "is",
+    "remains",
+    "stays",
+    "still",
+    "now",
+    "currently",
+    "est",
+    "reste",
+    "demeure",
+    "toujours",
+    "encore",
+    "actuellement",
+    "isn t",
+    "is not",
+    "n est pas",
+    "n est plus",
+    "remain",
+    "stayed",
+    "remained",
 ];
 
 /// What makes it one of before.
@@ -45,8 +62,7 @@ const PAST: &[&str] = &["was", "were", "been", "etait", "ete", "fut", "went", "b
 /// What makes it a case and no statement, or says it of something else.
 #[rustfmt::skip]
 const CASES: &[&str] = &[
-    "if", "when", "whenever", "while", "where", "which", "that", "as", "until", "unless", "once", "standby", "record", "records",
-    "share", "time", "si", "lorsque", "lorsqu", "quand", "des", "ou", "secours", "releve", "releves", "part", "qui", "tant", "instance",
+    "if", "when", "whenever", "while", "where", "which", "that", "as", "until", "unless", "once", "standby", "si", "lorsque", "lorsqu", "quand", "des", "ou", "secours", "qui", "tant", "instance",
 ];
 
 /// Checks the words for a status against the facts.
@@ -58,7 +74,9 @@ pub(super) fn stated(tokens: &[Token<'_>], facts: &[Fact], reasons: &mut Vec<Rea
         })
     };
     let (Some(newest), Some(worst)) = (status(".newest"), status(".value")) else { return };
-    for sentence in sentences(tokens).into_iter().flat_map(|s| s.split(|t| matches!(t.kind, Kind::Mark(',' | '(' | ')')))) {
+    for sentence in
+        sentences(tokens).into_iter().flat_map(|s| s.split(|t| matches!(t.kind, Kind::Mark(',' | '(' | ')'))))
+    {
         let said = fold_words(sentence);
         if CASES.iter().any(|case| said.contains(&format!(" {case} "))) {
             continue;

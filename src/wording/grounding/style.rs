@@ -127,10 +127,14 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
 /// `never` and `always` of what is or may be: `requests that never reach it`, `toujours en ligne`, `is always`. They
 /// promise beside `again` and after a verb of what would be.
 fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
-    let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+    let folded =
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
     let before: Vec<&str> = (1..=3).map(|back| folded(at.checked_sub(back))).collect();
     let after: Vec<&str> = (1..=4).map(|on| folded(Some(at + on))).collect();
-    let ahead = ["will", "would", "should", "can", "could", "ll", "plus", "shall", "must", "again", "devrait", "pourrait", "doit"];
+    let ahead = [
+        "will", "would", "should", "can", "could", "ll", "plus", "shall", "must", "again", "devrait", "pourrait",
+        "doit",
+    ];
     let conditional = |word: &&str| ahead.contains(word) || word.ends_with("rait") || word.ends_with("raient");
     ["never", "jamais", "always", "toujours"].contains(&this) && !before.iter().chain(&after).any(conditional)
 }
@@ -139,9 +143,11 @@ fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
 fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
     let before = tokens.get(..at).unwrap_or_default().iter().rev();
     let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
-    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming"]
-        .contains(&word.folded.as_str());
-    let estimate = tokens.get(at).and_then(Token::word).is_some_and(|word| word.folded.ends_with("rait") || word.folded.ends_with("raient"));
+    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming"].contains(&word.folded.as_str());
+    let estimate = tokens
+        .get(at)
+        .and_then(Token::word)
+        .is_some_and(|word| word.folded.ends_with("rait") || word.folded.ends_with("raient"));
     let figures = tokens.iter().any(Token::is_number);
     clause.any(|token| token.word().is_some_and(supposes)) || estimate && figures
 }

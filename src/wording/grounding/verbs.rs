@@ -192,11 +192,11 @@ const UNDOING: [&[&str]; 2] = [
     &["keep", "kept", "cancel", "avoid", "skip", "ignor", "stop", "disabl", "abandon", "postpon", "defer", "delay",
         "refus", "reject", "forbid", "prohibit", "prevent", "halt", "abort", "suspend", "paus", "undo", "revers",
         "withdraw", "revok", "remov", "lift", "waiv", "relax", "loosen", "refrain", "forget", "discard", "dismiss",
-        "oppos", "declin", "forgo", "forward", "leav", "exclud", "except", "unless"],
+        "oppos", "declin", "forgo", "forward", "leav", "exclud"],
     &["garder", "gardez", "gardant", "conserv", "maintenir", "maintenez", "maintien", "annul", "evit", "ignor",
         "arret", "stopp", "suspend", "interromp", "abandonn", "reporter", "reportez", "differer", "differez", "refus",
         "interdi", "empech", "renonc", "cess", "desactiv", "omet", "laisser", "laissez", "retirer", "retirez", "enlev",
-        "lever", "levez", "assoupli", "desserr", "rejet", "sauf", "excepte", "retarder", "retardez", "ajourn"],
+        "lever", "levez", "assoupli", "desserr", "rejet", "retarder", "retardez", "ajourn"],
 ];
 
 pub(super) fn is_undoing(word: &str, language: Language) -> bool {
@@ -218,7 +218,6 @@ pub(super) const UNDOING_PHRASES: &[&str] = &[
     "a la derniere",
     "a la nouvelle",
     "a la version suivante",
-    "a moins",
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use crate::domain::{Language, Recommendation};
 
 use super::facts::Known;
+use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, Word, tokenize};
 use super::{Reason, lexicon};
 
@@ -74,7 +75,7 @@ impl Words {
         }
         let mut plan = HashSet::new();
         for text in [&about.slots.action, &about.slots.benefit_estimate] {
-            let telling = |part: &&str| part.len() > 3 && !lexicon::is_function_word(part);
+            let telling = |part: &&str| part.len() > 2 && !lexicon::is_function_word(part);
             for token in tokenize(text, known, &mut Vec::new()) {
                 plan.extend(token.word().into_iter().flat_map(parts).filter(telling).map(str::to_string));
             }
@@ -112,9 +113,7 @@ impl Words {
     fn is_foreign(&self, folded: &str) -> bool {
         let Vocabulary { general, foreign, .. } = Vocabulary::of(self.language);
         let foreign = stem(folded, foreign, self.language).map_or(0, str::len);
-        foreign > 0
-            && foreign >= stem(folded, general, self.language).map_or(0, str::len)
-            && !self.is_given(folded)
+        foreign > 0 && foreign >= stem(folded, general, self.language).map_or(0, str::len) && !self.is_given(folded)
     }
 
     /// Whether nothing is known of the word.
@@ -131,7 +130,9 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let written = &text[token.span.clone()]; // tokens are of this text
         let starts = at == 0 || matches!(tokens.get(at - 1).map(|t| &t.kind), Some(Kind::Mark(c)) if *c != ',');
         let idiom = IDIOMS.iter().any(|(before, idiom, after)| {
-            let folded = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+            let folded = |at: Option<usize>| {
+                at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str())
+            };
             let fits = |wanted: &str, at: Option<usize>| wanted.is_empty() || folded(at) == wanted;
             *idiom == word.folded && fits(before, at.checked_sub(1)) && fits(after, Some(at + 2))
         });
@@ -139,17 +140,33 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
             continue;
         }
         let length = written.chars().count();
-        let name = !starts && (length > 3 || written.contains(char::is_lowercase)) && written.starts_with(char::is_uppercase) && words.is_unknown(word);
+        let name = !starts
+            && (length > 3 || written.contains(char::is_lowercase))
+            && written.starts_with(char::is_uppercase)
+            && words.is_unknown(word);
         let shouted = length > 3 && !written.contains(char::is_lowercase) && words.is_unknown(word);
         if name || shouted || words.is_foreign(&word.folded) || parts(word).any(|part| words.is_foreign(part)) {
             reasons.push(Reason::Foreign(written.to_string()));
         }
     }
+    let said = fold_words(tokens);
+    if let Some(phrase) = FOREIGN_PHRASES.iter().find(|phrase| has_phrase(&said, phrase)) {
+        reasons.push(Reason::Foreign(phrase.to_string()));
+    }
 }
 
 /// Words of a foreign kind in phrases that are not: the word before, the word, and the one after the next.
-const IDIOMS: &[(&str, &str, &str)] =
-    &[("", "heures", "pointe"), ("", "heures", "creuses"), ("peak", "hours", ""), ("off-peak", "hours", ""), ("busy", "hours", "")];
+const IDIOMS: &[(&str, &str, &str)] = &[
+    ("", "heures", "pointe"),
+    ("", "heures", "creuses"),
+    ("peak", "hours", ""),
+    ("off-peak", "hours", ""),
+    ("busy", "hours", ""),
+];
+
+/// What no single word of it tells.
+const FOREIGN_PHRASES: &[&str] =
+    &["mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call"];
 
 /// `load-balanced` is two words.
 fn parts(word: &Word) -> impl Iterator<Item = &str> {
