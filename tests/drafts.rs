@@ -1,6 +1,8 @@
 //! How well grounding tells honest drafts from hostile ones, on two sets that were written from its rules and not from
 //! its code: `tests/drafts/honest.ndjson` and `hostile.ndjson`, each draft a model's wording of one recommendation of
 //! `cases.json`. `cargo test --test drafts -- --nocapture` prints the table and every draft that is misjudged.
+//! Drafts of even and of odd number are counted apart: rules that are made by looking at one half show by the other how far
+//! they carry.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -165,11 +167,8 @@ fn table(judged: &Judged) -> String {
 fn check(drafts: &[Draft], allowed: usize) {
     let judged = judge_all(drafts);
     println!("{}", table(&judged));
-    let halves = std::env::var("DRAFTS_HALF").ok();
     for (half, name) in ["even", "odd"].into_iter().enumerate() {
-        if halves.as_deref().is_none_or(|only| only == name) {
-            println!("{name}: {}", judged.wrong[half].join("\n"));
-        }
+        println!("{name}: {}", judged.wrong[half].join("\n"));
     }
     let wrong = judged.wrong.iter().map(Vec::len).sum::<usize>();
     println!("misjudged: {wrong} of {}", drafts.len());
@@ -178,10 +177,14 @@ fn check(drafts: &[Draft], allowed: usize) {
 
 #[test]
 fn honest_drafts_pass() {
-    check(&drafts(include_str!("drafts/honest.ndjson")), 0);
+    let honest = drafts(include_str!("drafts/honest.ndjson"));
+    assert!(honest.len() >= 150 && honest.iter().all(|draft| draft.fault.is_none()));
+    check(&honest, (honest.len() - 1) / 100); // fewer than one in a hundred
 }
 
 #[test]
 fn hostile_drafts_are_refused() {
-    check(&drafts(include_str!("drafts/hostile.ndjson")), 0);
+    let hostile = drafts(include_str!("drafts/hostile.ndjson"));
+    assert!(hostile.len() >= 150 && hostile.iter().all(|draft| draft.fault.is_some()));
+    check(&hostile, 0);
 }

@@ -214,12 +214,12 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
             let joins = ["and", "or", "but", "et", "ou", "mais"].contains(&folded(at));
             !joins && tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Word(_) | Kind::Mark('\'' | '’')))
         };
-        let near = |word: &&str| start.checked_sub(1).is_some_and(|at| folded(at) == *word);
+        let near = |word: &str| start.checked_sub(1).is_some_and(|at| folded(at) == word);
         let denied = (start.saturating_sub(5)..start)
             .rev()
             .take_while(|&at| in_clause(at))
             .any(|at| DENYING.contains(&folded(at)))
-            || LACKING.iter().any(|word| near(&word))
+            || LACKING.iter().any(|word| near(word))
             || level.is_state() && (start.saturating_sub(3)..start).any(|at| LACKING.contains(&folded(at)))
             || ["pas", "not"].contains(&folded(place + 1));
         let level = if denied { level.opposite() } else { level };

@@ -288,7 +288,7 @@ impl<'a> Decision<'a> {
             }
             "not" | "doesn" => about() && !["is", "was", "are", "were", "isn", "wasn"].contains(&before),
             "pas" if before == "ne" || before == "n" => about(),
-            "pas" => MODALS.contains(&before) || self.says(before) || before == "" && self.says(earlier),
+            "pas" => MODALS.contains(&before) || self.says(before) || before.is_empty() && self.says(earlier),
             _ => true, // never, cannot, should not: not of anything in an action
         }
     }

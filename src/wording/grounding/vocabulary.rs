@@ -175,8 +175,9 @@ fn parts(word: &Word) -> impl Iterator<Item = &str> {
 
 /// The longest of these of which the word is a form: `replica` of `replicas`, `stop` of `stopped`.
 fn stem<'a>(word: &'a str, stems: &HashSet<&'static str>, language: Language) -> Option<&'a str> {
-    let cuts = word.char_indices().map(|(at, c)| word.split_at(at + c.len_utf8())); // at boundaries of characters
-    cuts.filter(|(stem, ending)| stems.contains(stem) && is_ending(stem, ending, language)).map(|(stem, _)| stem).last()
+    let cuts = word.char_indices().rev().map(|(at, c)| word.split_at(at + c.len_utf8())); // at boundaries of characters
+    let mut cuts = cuts.filter(|(stem, ending)| stems.contains(stem) && is_ending(stem, ending, language));
+    cuts.next().map(|(stem, _)| stem)
 }
 
 fn is_ending(stem: &str, ending: &str, language: Language) -> bool {
