@@ -65,6 +65,10 @@ fn slotless(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reaso
     }
 }
 
+/// Beginnings of verbs of telling and knowing.
+const TELLING: &[&str] =
+    &["say", "tell", "know", "reveal", "show", "indic", "indiqu", "dit", "dire", "sait", "savoir", "montr", "permet"];
+
 /// `all`, `everything`, `most of`: no fact says so of anything.
 fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     let sweeps = |word: &str| lexicon::SWEEPING.contains(&word);
@@ -74,6 +78,13 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words,
         // `tout déploiement` is any, `all {records} records` are counted.
         let any = ["tout", "toute"].contains(&word.folded.as_str()) && next.is_some_and(|next| words.is_of_plan(next));
         let counted = tokens.get(at + 1).is_some_and(|token| token.is_number());
+        // `nobody can say by how much`
+        let after = tokens.iter().skip(at + 1).take(6).filter_map(Token::word);
+        let untold = ["nobody", "nothing", "none", "rien"].contains(&word.folded.as_str())
+            && after.into_iter().any(|word| TELLING.iter().any(|stem| word.folded.starts_with(stem)));
+        if untold {
+            continue;
+        }
         let while_doing = word.folded == "tout" && next == Some("en") || any || counted;
         let before = tokens.get(..at).unwrap_or_default().iter().rev();
         let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));

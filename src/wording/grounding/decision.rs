@@ -22,7 +22,7 @@ pub(super) fn kept(
     let language = known.language;
     let plan = tokenize(planned, known, &mut Vec::new());
     let Some(decision) = Decision::of(&plan, language) else { return };
-    if !decision.is_said(tokens) {
+    if !decision.is_said(tokens, words) {
         reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
     let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
@@ -147,13 +147,15 @@ impl<'a> Decision<'a> {
 
     /// Whether a sentence about the target or a parameter has the verb, or speaks of what it is done to and begins with
     /// no verb that does nothing. `the raised limit` says what is, `be raised` what to do.
-    fn is_said(&self, tokens: &[Token<'_>]) -> bool {
+    fn is_said(&self, tokens: &[Token<'_>], words: &Words) -> bool {
         let decides = |token: &Token<'_>| match &token.kind {
             Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
             Kind::Name => true,
             _ => false,
         };
         let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_str());
+        // A new release of what a roll-back is of would be another decision.
+        let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
         let acts = !verbs::is_idle(first, self.language);
         sentences(tokens).into_iter().filter(|sentence| sentence.iter().any(decides)).any(|sentence| {
             (0..sentence.len()).any(|at| {
@@ -163,7 +165,8 @@ impl<'a> Decision<'a> {
                 let this = folded(Some(at));
                 let to_do = !this.ends_with("ed") || before == "be" || self.language == Language::Fr;
                 let verb = self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before);
-                verb || acts && self.is_object(this)
+                let goes = || self.objects.iter().any(|object| words.goes_with(object, this));
+                verb || acts && (self.is_object(this) || grows && this.len() > 3 && goes())
             })
         })
     }

@@ -69,9 +69,12 @@ const RECORDS: &[&str] = &[
     "valeur",
 ];
 
+/// Words for a mean, and the facts that are one.
+const MEANS: (&[&str], &[&str]) =
+    (&["mean", "averag", "moyen"], &["mean", "projected_mean", "observed_mean", "mean_latency"]);
+
 /// Words that say which of a metric's figures is meant, and the ends of the names of facts that they may be said of.
 const FIGURES: &[(&[&str], &[&str])] = &[
-    (&["mean", "average", "averag", "moyen"], &["mean", "projected_mean", "observed_mean", "mean_latency"]),
     (&["peak", "culmin", "maxim", "pic"], &["value"]),
     (&["threshold", "seuil"], &["threshold", "lowest", "limit_margin", "abort_above"]),
 ];
@@ -145,7 +148,7 @@ impl Said<'_, '_> {
         if !["value", "newest", "mean", "threshold", "lowest", "records", "reached"].contains(&tail) {
             return false;
         }
-        let mut near = (self.at.saturating_sub(3)..self.at).rev();
+        let mut near = (self.at.saturating_sub(4)..self.at).rev();
         let near = near.by_ref().take_while(|&at| {
             self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
         });
@@ -156,7 +159,10 @@ impl Said<'_, '_> {
         let head = words.iter().find(|word| !links(word));
         let suits =
             FIGURES.iter().find(|(stems, _)| head.is_some_and(|head| stems.iter().any(|stem| head.starts_with(stem))));
-        suits.is_some_and(|(_, tails)| !tails.contains(&tail))
+        // `the mean error rate was {…}`
+        let (means, of_means) = MEANS;
+        let mean = words.iter().any(|word| means.iter().any(|stem| word.starts_with(stem)));
+        suits.is_some_and(|(_, tails)| !tails.contains(&tail)) || mean && !of_means.contains(&tail)
     }
 
     /// Whether the nearest metric named before the slot in its clause is another one.

@@ -181,7 +181,7 @@ pub(super) const NEGATIONS: &[&str] =
 #[rustfmt::skip]
 pub(super) const SWEEPING: &[&str] = &[
     "all", "everything", "everyone", "everybody", "everywhere", "every", "nothing", "nobody", "none", "entire", "whole",
-    "majority", "tout", "tous", "toute", "toutes", "rien", "majorite", "entier", "entiere", "entiers", "entieres",
+    "majority", "tout", "tous", "toute", "toutes", "rien", "partout", "majorite", "entier", "entiere", "entiers", "entieres",
 ];
 
 pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];

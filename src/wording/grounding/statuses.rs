@@ -78,6 +78,11 @@ pub(super) fn stated(tokens: &[Token<'_>], facts: &[Fact], reasons: &mut Vec<Rea
         sentences(tokens).into_iter().flat_map(|s| s.split(|t| matches!(t.kind, Kind::Mark(',' | '(' | ')'))))
     {
         let said = fold_words(sentence);
+        // `, which is offline,` states.
+        let said = [" qui ", " which "]
+            .iter()
+            .find_map(|which| said.strip_prefix(which))
+            .map_or(said.clone(), |rest| format!(" {rest}"));
         if CASES.iter().any(|case| said.contains(&format!(" {case} "))) {
             continue;
         }

@@ -107,7 +107,10 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
         let this = word.folded.as_str();
         let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
         let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
-        let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this);
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
+        let hedged =
+            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_str()));
+        let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this) && !hedged;
         let listed = listed || starts(lexicon::PROMISE_STEMS) && !supposed(tokens, at);
         // Without its accent it is the French `on`.
         let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_str());

@@ -103,6 +103,14 @@ impl Words {
         self.plan.iter().any(|planned| is_same(planned, folded, self.language))
     }
 
+    /// Whether the second word may be said where the first is given.
+    pub fn goes_with(&self, given: &str, word: &str) -> bool {
+        Vocabulary::of(self.language).alike.iter().any(|(of, others)| {
+            let mut others = others.iter().copied();
+            stem(given, of, self.language).is_some() && others.any(|other| is_same(other, word, self.language))
+        })
+    }
+
     /// Whether it is a word that a sentence about anything may use.
     pub fn is_ordinary(&self, folded: &str) -> bool {
         folded.len() < 2 || stem(folded, &Vocabulary::of(self.language).general, self.language).is_some()
