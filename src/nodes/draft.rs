@@ -1,5 +1,6 @@
 //! The kind `draft`: asks the model for the two sentences of one recommendation.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -10,7 +11,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{FactValue, Recommendation, Usage};
 use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 use crate::port::ModelReply;
-use crate::wording::{BadPrompt, Prompt, PromptTemplate, legible};
+use crate::wording::{BadPrompt, Irreplaceable, Prompt, PromptTemplate, Pseudonyms, legible};
 
 /// Asks the model to word one recommendation. What it answers is not looked at here; `validate` does that.
 ///
@@ -38,6 +39,10 @@ pub struct Config {
     /// Longest answer, in tokens.
     #[serde(default = "max_tokens")]
     pub max_tokens: NonZeroU32,
+    /// Whether hosts, services and addresses are sent under made-up names (`entity-a`), which are put back into the
+    /// answer. A recommendation keeps its template where one of its names is a part of a slot's name.
+    #[serde(default)]
+    pub pseudonymize: bool,
 }
 
 fn max_tokens() -> NonZeroU32 {
@@ -69,19 +74,42 @@ pub struct Draft {
     /// What it took to ask.
     #[serde(default, skip_serializing_if = "Usage::is_none")]
     pub usage: Usage,
+    /// Whether it was asked under made-up names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pseudonymized: bool,
 }
 
 impl Draft {
     /// What the template words, unless the rest is filled in.
     pub(super) fn of(recommendation: Recommendation) -> Draft {
-        let usage = Usage::default();
-        Draft { recommendation, prompt: None, reply: None, failure: None, remembered: None, usage }
+        Draft {
+            recommendation,
+            prompt: None,
+            reply: None,
+            failure: None,
+            remembered: None,
+            usage: Usage::default(),
+            pseudonymized: false,
+        }
+    }
+
+    /// The recommendation as requests carry it.
+    ///
+    /// # Errors
+    /// It cannot be sent under made-up names, as it should.
+    pub(super) fn sent(&self) -> Result<Cow<'_, Recommendation>, Irreplaceable> {
+        if !self.pseudonymized {
+            return Ok(Cow::Borrowed(&self.recommendation));
+        }
+        let pseudonyms = Pseudonyms::of(&self.recommendation)?;
+        Ok(Cow::Owned(pseudonyms.mask(&self.recommendation)))
     }
 }
 
 pub struct Drafting {
     template: PromptTemplate,
     max_tokens: u32,
+    pseudonymize: bool,
 }
 
 impl Task for Drafting {
@@ -96,12 +124,13 @@ impl Task for Drafting {
     fn new(config: Config, assets: &Assets<'_>) -> Result<Drafting, Vec<Diagnostic>> {
         let file = assets.read(&config.prompt).map_err(|fault| vec![fault])?;
         let template = PromptTemplate::parse(&file.text).map_err(|bad| vec![diagnose(&bad, &file)])?;
-        Ok(Drafting { template, max_tokens: config.max_tokens.get() })
+        Ok(Drafting { template, max_tokens: config.max_tokens.get(), pseudonymize: config.pseudonymize })
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<Draft, TaskError> {
         let mut draft = Draft::of(input.recommendation);
         draft.remembered = Kept::recall(&draft.recommendation, cx);
+        draft.pseudonymized = self.pseudonymize;
         if draft.remembered.is_some() {
             return Ok(draft);
         }
@@ -110,7 +139,14 @@ impl Task for Drafting {
             draft.failure = Some(format!("the name `{}` is not fit to be sent to a model", legible(name, 80)));
             return Ok(draft);
         }
-        match self.template.render(&draft.recommendation, cx.language, self.max_tokens) {
+        let masked = match draft.sent() {
+            Ok(masked) => masked,
+            Err(why) => {
+                draft.failure = Some(why.to_string());
+                return Ok(draft);
+            }
+        };
+        match self.template.render(&masked, cx.language, self.max_tokens) {
             Err(bad) => draft.failure = Some(format!("the prompt cannot be filled in, at line {}: {bad}", bad.line)),
             Ok(prompt) => {
                 match ask(cx, model.as_ref(), &prompt, &mut draft.usage).await? {
@@ -125,7 +161,7 @@ impl Task for Drafting {
 
     fn fallback(&self, input: Input) -> Option<Draft> {
         let failure = Some("the task that asks the model failed".to_string()); // the run record has why
-        Some(Draft { failure, ..Draft::of(input.recommendation) })
+        Some(Draft { failure, pseudonymized: self.pseudonymize, ..Draft::of(input.recommendation) })
     }
 }
 
@@ -178,7 +214,11 @@ mod tests {
         let source = SourceFile::new("g.toml", "prompt = 'p.md'");
         let files = Prompts(prompt);
         let assets = Assets::new(Language::En, &source, &files);
-        let config = Config { prompt: AssetPath { path: "p.md".into(), span: 9..15 }, max_tokens: max_tokens() };
+        let config = Config {
+            prompt: AssetPath { path: "p.md".into(), span: 9..15 },
+            max_tokens: max_tokens(),
+            pseudonymize: false,
+        };
         Drafting::new(config, &assets)
     }
 

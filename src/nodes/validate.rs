@@ -6,11 +6,11 @@ use serde::Deserialize;
 use super::asking::{Kept, ask};
 use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Note, Recommendation, WordingRecord, WordingSource};
+use crate::domain::{Language, Note, Recommendation, WordingRecord, WordingSource};
 use crate::node::{Assets, Cx, Task, TaskError};
 use crate::port::{ModelError, ModelReply};
 use crate::wording::grounding::ground;
-use crate::wording::{Grounded, Rejection, Wording, judge, legible};
+use crate::wording::{Grounded, Pseudonyms, Rejection, Wording, judge, legible};
 
 /// Holds a draft to the facts of its recommendation. The sentences of the model are published only if
 ///
@@ -54,7 +54,7 @@ pub struct Validating {
 
 impl Task for Validating {
     const KIND: &'static str = "validate";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const USES_MODEL: bool = true;
     const HAS_FALLBACK: bool = true;
     type Config = Config;
@@ -107,7 +107,10 @@ impl Validating {
         let mut latest: Option<ModelReply> = draft.reply.clone();
         while let Some(reply) = latest.take() {
             let about = &draft.recommendation;
-            let reasons = match judge(&reply.text, reply.finish_reason.as_deref(), about, cx.language) {
+            // Reasons quote what was sent, so an answer is judged under the names that it was asked by.
+            let Ok(sent) = draft.sent() else { break };
+            let verdict = judge(&reply.text, reply.finish_reason.as_deref(), &sent, cx.language);
+            let reasons = match verdict.and_then(|grounded| named(draft, grounded, cx.language)) {
                 Ok(grounded) => {
                     judged(draft, Some(&reply), cx);
                     Kept { slots: Some(grounded.slots.clone()) }.note(about, cx);
@@ -139,6 +142,16 @@ fn judged(draft: &Draft, accepted: Option<&ModelReply>, cx: &Cx) {
     if let (Some(ticket), Some(model)) = (ticket, cx.model()) {
         model.judged(ticket, accepted);
     }
+}
+
+/// An accepted answer under the real names.
+fn named(draft: &Draft, grounded: Grounded, language: Language) -> Result<Grounded, Vec<Rejection>> {
+    if !draft.pseudonymized {
+        return Ok(grounded);
+    }
+    let about = &draft.recommendation;
+    let pseudonyms = Pseudonyms::of(about).ok();
+    pseudonyms.and_then(|names| names.unmask(&grounded, about, language)).ok_or_else(|| vec![Rejection::Unnamed])
 }
 
 /// The sentences that an earlier window accepted, with the facts of this one, if they still hold.
@@ -186,9 +199,7 @@ mod tests {
     use super::super::draft::{self, Drafting};
     use super::*;
     use crate::diagnostic::{SourceFile, decode, parse_toml};
-    use crate::domain::{
-        ClosedBy, Episode, FactValue, Figure, Language, ModelCall, Timestamp, WindowRecord, WindowSpan, Words,
-    };
+    use crate::domain::{ClosedBy, Episode, FactValue, Figure, ModelCall, Timestamp, WindowRecord, WindowSpan, Words};
     use crate::port::{Files, Memory, Model};
     use crate::wording::Prompt;
 
@@ -300,6 +311,19 @@ mod tests {
         check(alone.clone(), None, (Template, 0, &[])).await;
         let failed = Draft { failure: Some("no answer in time: 30 s".into()), ..alone };
         check(failed, Some(vec![]), (Template, 0, &["no answer in time: 30 s"])).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_under_made_up_names_is_published_under_the_real_ones() {
+        let masked = |text: &str| Draft { pseudonymized: true, ..draft(Some(reply(text))) };
+        let good = GOOD.replace("{target}", "Entity-a");
+        let outcome = run(masked(&good.replace("Bring Entity-a", "Bring entity-a")), None, 0).await;
+        assert_eq!(outcome.result.unwrap().words.action, "Bring api_gateway to 2 replicas.");
+        // A name that stands for nothing is no name of the facts either; asked again it is told so.
+        let bad = GOOD.replace("{target}", "{target} beside entity-q");
+        let outcome = run(masked(&bad), Some(Scripted::new([Ok(reply(GOOD))])), 1).await;
+        assert_eq!(outcome.result.unwrap().wording, WordingSource::Model);
+        assert_eq!(outcome.wordings[0].repairs, 1);
     }
 
     #[test]

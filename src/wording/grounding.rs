@@ -6,17 +6,22 @@
 //! one pass, since the planned words are there instead. That a sentence keeps to the point is asked of it through
 //! the verb and the slots that it may not leave out.
 
+mod causes;
 mod claims;
 mod decision;
 mod facts;
 mod figures;
+mod kinds;
 mod levels;
 mod lexicon;
 mod others;
+mod pairs;
 mod sense;
+mod statuses;
 mod style;
 mod tokens;
 mod verbs;
+mod vocabulary;
 
 use std::fmt;
 
@@ -116,8 +121,18 @@ pub enum Reason {
     Lead(String),
     #[error("`{word}` beside {{{slot}}} contradicts the planned sentence; say of the slot what is planned")]
     Beside { word: String, slot: String },
+    #[error("`{0}` leads from what is planned to what was, or says a rise where the figures fall; turn it around")]
+    Reversed(String),
+    #[error("`{what}` says it of the wrong thing: it is {meaning}")]
+    Misplaced { what: String, meaning: String },
+    #[error("`{0}` is not the status that the facts have")]
+    Status(String),
     #[error("`{0}` has no slot, so no fact backs it; leave it out")]
     Slotless(String),
+    #[error("`{0}` is nothing that the plan or a fact speaks of; leave it out")]
+    Foreign(String),
+    #[error("`{0}` tells a cause for certain, and no fact does; leave it out or say that it is supposed")]
+    Cause(String),
     #[error("`{0}` speaks of all or none of something, and no fact does; leave it out")]
     Sweeping(String),
     #[error("`{0}` goes beyond the planned action")]
@@ -138,11 +153,12 @@ pub enum Reason {
 /// Everything that is wrong with the two sentences.
 pub fn ground(written: &Wording, about: &Recommendation, language: Language) -> Result<Grounded, Vec<Fault>> {
     let known = Known::of(about, language);
+    let vocabulary = vocabulary::Words::of(about, &known);
     let mut faults = Vec::new();
     let mut ledger = Vec::new();
     let mut sentence = |field, text: &str| {
         let mut reasons = Vec::new();
-        let bound = check_sentence(field, text.trim(), about, &known, &mut reasons, &mut ledger);
+        let bound = check_sentence(field, text.trim(), about, (&known, &vocabulary), &mut reasons, &mut ledger);
         faults.extend(reasons.into_iter().map(|reason| Fault { field, reason }));
         bound
     };
@@ -171,7 +187,7 @@ fn check_sentence(
     field: Field,
     text: &str,
     about: &Recommendation,
-    known: &Known<'_>,
+    (known, vocabulary): (&Known<'_>, &vocabulary::Words),
     reasons: &mut Vec<Reason>,
     ledger: &mut Vec<String>,
 ) -> String {
@@ -188,13 +204,18 @@ fn check_sentence(
     style::language(&tokens, known.language, reasons);
     style::authors(text, &tokens, reasons);
     style::promises(text, &tokens, known.language, reasons);
-    style::drastic(text, &tokens, &about.slots, reasons);
+    style::drastic(text, &tokens, &about.slots, vocabulary, reasons);
+    vocabulary::foreign(text, &tokens, vocabulary, reasons);
+    causes::grounded(field, text, &tokens, vocabulary, reasons);
     others::named(text, &tokens, &known.others, known.language, reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     if field == Field::Action {
-        decision::kept(text, &tokens, planned, known, reasons);
+        decision::kept(text, &tokens, planned, (known, vocabulary), reasons);
     }
-    claims::backed(field, text, &tokens, planned, known, reasons);
+    claims::backed(field, text, &tokens, planned, (known, vocabulary), reasons);
+    pairs::ordered(text, &tokens, reasons);
+    kinds::fitting(text, &tokens, known, reasons);
+    statuses::stated(&tokens, known.facts, reasons);
     figures::counting(text, &tokens, reasons);
     let doubled = figures::units(text, &tokens, reasons);
     bind(field, text, &tokens, &doubled, ledger)

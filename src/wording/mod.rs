@@ -6,6 +6,7 @@
 mod describe;
 pub mod grounding;
 mod prompt;
+mod pseudonyms;
 pub mod repair;
 mod reply;
 mod schema;
@@ -15,6 +16,7 @@ mod slots;
 pub use describe::{aspect_of, describe, severity_word, status_word};
 pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
+pub use pseudonyms::{Irreplaceable, Pseudonyms};
 pub use reply::{Rejection, judge, legible};
 pub use schema::{Wording, misfits, portable, wording_schema};
 pub use shortfall::{Recovery, Shortfall};

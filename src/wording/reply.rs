@@ -30,6 +30,8 @@ pub enum Rejection {
     Schema(String),
     #[error("{0}")]
     Grounding(Fault),
+    #[error("a name in it stands for nothing; use slots instead of names")]
+    Unnamed,
 }
 
 /// Reads a reply and holds it to the facts. The ledger starts with the edits of syntax.

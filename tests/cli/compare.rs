@@ -260,7 +260,7 @@ fn models_are_compared_by_figures() {
     );
     for (score, calls) in [(&good, count + 2), (&bad, 3 * count)] {
         assert_eq!((figure(score, "calls"), figure(score, "failed_calls")), (calls, 0));
-        assert_eq!([figure(score, "prompt_tokens"), figure(score, "completion_tokens")], [11 * calls, 7 * calls]);
+        assert_eq!([figure(score, "prompt_tokens"), figure(score, "completion_tokens")], [700 * calls, 100 * calls]);
         assert!(figure(score, "median_ms") >= 3 && figure(score, "p95_ms") >= figure(score, "median_ms"));
         assert!(score["cost"].is_null());
     }

@@ -15,6 +15,7 @@ mod journal;
 mod kills;
 mod manuals;
 mod outputs;
+mod privacy;
 mod refusals;
 mod sandbox;
 mod schemas;

@@ -3,9 +3,10 @@
 
 use super::decision::is_planned;
 use super::facts::Known;
-use super::levels::{DENYING, Level, level};
+use super::levels::{DENYING, LACKING, Level, level};
 use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
+use super::vocabulary::Words;
 use super::{Field, Reason, lexicon};
 
 /// Checks a sentence against the planned one.
@@ -14,56 +15,84 @@ pub(super) fn backed(
     text: &str,
     tokens: &[Token<'_>],
     planned: &str,
-    known: &Known<'_>,
+    (known, words): (&Known<'_>, &Words),
     reasons: &mut Vec<Reason>,
 ) {
     let plan = tokenize(planned, known, &mut Vec::new());
-    slotless(field, text, tokens, &plan, known, reasons);
-    sweeping(text, tokens, &plan, reasons);
+    slotless(field, text, tokens, words, reasons);
+    sweeping(text, tokens, &plan, words, reasons);
+    if field == Field::Action {
+        unreached(text, tokens, reasons);
+    }
     for side in [Side::Before, Side::After] {
         contradicting(field, side, text, tokens, &plan, reasons);
     }
 }
 
-/// A sentence without any fact may only use words of the plan and of the facts' names, in any form; a benefit may add that
-/// it is an estimate.
-fn slotless(
-    field: Field,
-    text: &str,
-    tokens: &[Token<'_>],
-    plan: &[Token<'_>],
-    known: &Known<'_>,
-    reasons: &mut Vec<Reason>,
-) {
-    let of_plan = plan.iter().filter_map(Token::word).map(|word| word.folded.as_str());
-    let of_names = known.facts.iter().flat_map(|fact| fact.name.split(['.', '_']));
-    let given: Vec<&str> = of_plan.chain(of_names).collect();
-    let same = |word: &str, given: &str| {
-        let (short, long) = if word.len() < given.len() { (word, given) } else { (given, word) };
-        short == long || short.len() > 3 && long.starts_with(short)
-    };
-    let backed = |word: &str| {
-        let disclaims = field == Field::Benefit && lexicon::DISCLAIMERS.contains(&word);
-        disclaims || lexicon::is_function_word(word) || given.iter().any(|given| same(word, given))
-    };
+/// What makes a statement of the word before it.
+const STATES: &[&str] = &["is", "are", "was", "were", "est", "sont", "etait", "etaient", "has", "have", "a", "ont"];
+
+/// A sentence without any fact must use words of the plan or the facts, and beside them ordinary ones; a benefit may add
+/// that it is an estimate.
+fn slotless(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     for sentence in sentences(tokens) {
         let stated = sentence.iter().any(|token| matches!(token.kind, Kind::Fact { .. } | Kind::Name | Kind::Faulty));
-        let foreign = sentence.iter().filter_map(Token::word).any(|word| !backed(&word.folded));
-        if let (false, true, Some(first), Some(last)) = (stated, foreign, sentence.first(), sentence.last()) {
+        let said = || sentence.iter().filter_map(Token::word);
+        let disclaims = |word: &&str| field == Field::Benefit && lexicon::DISCLAIMERS.contains(word);
+        let telling = |word: &str| word.len() > 3 && !words.is_ordinary(word) && words.is_given(word);
+        let states = |pair: &[Token<'_>]| {
+            let [Some(of), Some(verb)] = [pair.first(), pair.last()].map(|token| token.and_then(Token::word)) else {
+                return false;
+            };
+            words.is_unknown(of) && STATES.contains(&verb.folded.as_str())
+        };
+        let backed = said().filter(|word| words.is_unknown(word)).count() < 2
+            && !sentence.windows(2).any(states)
+            && said().map(|word| word.folded.as_str()).any(|word| telling(word) || words.is_of_plan(word));
+        // `Estimated peak: …` is a heading.
+        let end = sentence.last().map_or(0, |token| token.span.end);
+        let follows = tokens.iter().find(|token| token.span.start >= end);
+        let heading = follows.is_some_and(|token| matches!(token.kind, Kind::Mark(':'))) && said().count() < 5;
+        let backed = backed || heading && said().all(|word| !words.is_unknown(word));
+        let disclaimer =
+            said().map(|word| word.folded.as_str()).all(|word| disclaims(&word) || lexicon::is_function_word(word));
+        if let (false, false, Some(first), Some(last)) =
+            (stated, backed || disclaimer, sentence.first(), sentence.last())
+        {
             let said: String = text[first.span.start..last.span.end].chars().take(80).collect();
             reasons.push(Reason::Slotless(said));
         }
     }
 }
 
+/// Beginnings of verbs of telling and knowing.
+const TELLING: &[&str] =
+    &["say", "tell", "know", "reveal", "show", "indic", "indiqu", "dit", "dire", "sait", "savoir", "montr", "permet"];
+
 /// `all`, `everything`, `most of`: no fact says so of anything.
-fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], reasons: &mut Vec<Reason>) {
+fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     let sweeps = |word: &str| lexicon::SWEEPING.contains(&word);
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_str());
-        let while_doing = word.folded == "tout" && next == Some("en");
-        if sweeps(&word.folded) && !while_doing && !is_planned(tokens, at, plan, sweeps) {
+        // `tout déploiement` is any, `all {records} records` are counted.
+        let any = ["tout", "toute"].contains(&word.folded.as_str()) && next.is_some_and(|next| words.is_of_plan(next));
+        let counted = tokens.get(at + 1).is_some_and(|token| token.is_number());
+        // `nobody can say by how much`
+        let after = tokens.iter().skip(at + 1).take(6).filter_map(Token::word);
+        let untold = ["nobody", "nothing", "none", "rien"].contains(&word.folded.as_str())
+            && after.into_iter().any(|word| TELLING.iter().any(|stem| word.folded.starts_with(stem)));
+        if untold {
+            continue;
+        }
+        let while_doing = word.folded == "tout" && next == Some("en") || any || counted;
+        let before = tokens.get(..at).unwrap_or_default().iter().rev();
+        let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
+        let supposed = clause.any(|token| {
+            token.word().is_some_and(|word| ["if", "si", "s", "assuming", "provided"].contains(&word.folded.as_str()))
+        });
+        let supposed = supposed && plan.iter().filter_map(Token::word).any(|word| sweeps(&word.folded));
+        if sweeps(&word.folded) && !while_doing && !supposed && !is_planned(tokens, at, plan, sweeps) {
             reasons.push(Reason::Sweeping(text[token.span.clone()].to_string()));
         }
     }
@@ -87,6 +116,31 @@ struct Beside {
     words: std::ops::RangeInclusive<usize>,
 }
 
+/// `did not reach the threshold of {cpu_usage.lowest}`: it was reached, or there would be no alert.
+fn unreached(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
+    for (at, token) in tokens.iter().enumerate() {
+        let Kind::Fact { fact, .. } = &token.kind else { continue };
+        if !fact.name.ends_with(".threshold") && !fact.name.ends_with(".lowest") {
+            continue;
+        }
+        let clause = (0..at).rev().map_while(|at| tokens.get(at)).take(9);
+        let clause = clause.take_while(|token| matches!(token.kind, Kind::Word(_) | Kind::Mark('\'' | '’')));
+        let words: Vec<&str> = clause.filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+        let reaches = words.iter().position(|word| {
+            ["reach", "attein", "hit", "touch", "cross", "franchi"].iter().any(|stem| word.starts_with(stem))
+        });
+        let denied = |place: usize| {
+            words.iter().skip(place).take(4).any(|word| DENYING.contains(word) || *word == "hasn" || *word == "jamais")
+        };
+        if let (Some(true), Some(start)) = (reaches.map(denied), tokens.get(at.saturating_sub(words.len()))) {
+            reasons.push(Reason::Beside {
+                word: text[start.span.start..token.span.start].trim().to_string(),
+                slot: fact.name.clone(),
+            });
+        }
+    }
+}
+
 fn contradicting(
     field: Field,
     side: Side,
@@ -98,6 +152,10 @@ fn contradicting(
     for (at, token) in tokens.iter().enumerate() {
         let Kind::Fact { fact, .. } = &token.kind else { continue };
         let Some(Beside { level, words }) = beside(tokens, at, side) else { continue };
+        // `at most` of the worst value is so.
+        if words.clone().count() > 1 && fact.name.ends_with(".value") && level == Level::Below {
+            continue;
+        }
         let planned = planned_levels((field, side), plan, (&fact.name, neighbours(tokens, at)[1]), level);
         if planned.contains(&level.opposite())
             && !planned.contains(&level)
@@ -163,7 +221,18 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
         if far || !same_clause && (side == Side::After || !level.is_state()) {
             continue;
         }
-        let denied = (start.saturating_sub(3)..start).any(|at| DENYING.contains(&folded(at)));
+        let in_clause = |at: usize| {
+            let joins = ["and", "or", "but", "et", "ou", "mais"].contains(&folded(at));
+            !joins && tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Word(_) | Kind::Mark('\'' | '’')))
+        };
+        let near = |word: &str| start.checked_sub(1).is_some_and(|at| folded(at) == word);
+        let denied = (start.saturating_sub(5)..start)
+            .rev()
+            .take_while(|&at| in_clause(at))
+            .any(|at| DENYING.contains(&folded(at)))
+            || LACKING.iter().any(|word| near(word))
+            || level.is_state() && (start.saturating_sub(3)..start).any(|at| LACKING.contains(&folded(at)))
+            || ["pas", "not"].contains(&folded(place + 1));
         let level = if denied { level.opposite() } else { level };
         return Some(Beside { level, words: start..=place });
     }

@@ -1,5 +1,6 @@
-//! The decision: the action must say the planned verb of the target, and nothing that turns it around. Words that would
-//! are allowed where the plan itself has such a word beside the same slot. Slices are by spans of tokens.
+//! The decision: the action must say what is planned of the target, and nothing that turns it around. What a verb
+//! governs decides: `lower the peak` may be what raising a limit is for, `lower the limit` is not. Slices are by spans of
+//! tokens.
 
 use crate::domain::Language;
 
@@ -7,30 +8,46 @@ use super::facts::Known;
 use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
 use super::verbs::{self, Class, Direction};
+use super::vocabulary::{Words, is_same};
 use super::{Reason, lexicon};
 
 /// Checks an action against the planned one.
-pub(super) fn kept(text: &str, tokens: &[Token<'_>], planned: &str, known: &Known<'_>, reasons: &mut Vec<Reason>) {
+pub(super) fn kept(
+    text: &str,
+    tokens: &[Token<'_>],
+    planned: &str,
+    (known, words): (&Known<'_>, &Words),
+    reasons: &mut Vec<Reason>,
+) {
     let language = known.language;
     let plan = tokenize(planned, known, &mut Vec::new());
-    let lead = Lead::of(&plan, language);
-    if let Some(lead) = lead.as_ref().filter(|lead| !lead.is_said(tokens, language)) {
-        reasons.push(Reason::Lead(planned[lead.span.clone()].to_string())); // `plan` is of `planned`
+    let Some(decision) = Decision::of(&plan, language) else { return };
+    if !decision.is_said(tokens, words) {
+        reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
-    let direction = lead.and_then(|lead| lead.class).map_or(Direction::Neither, |class| class.direction);
+    let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
     let opposite = |word: &str| verbs::is_opposite(word, direction, language);
-    let undoing = |word: &str| verbs::is_undoing(word, language);
-    // In French `dont` is `whose`.
-    let negating = |word: &str| lexicon::NEGATIONS.contains(&word) && (word != "dont" || language == Language::En);
+    let undoing = |word: &str| verbs::is_undoing(word, language) && !decision.says(word);
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word().map(|word| word.folded.as_str()) else { continue };
         let said = || text[token.span.clone()].to_string();
-        if opposite(word) && !is_planned(tokens, at, &plan, opposite) {
+        if opposite(word)
+            && !is_planned(tokens, at, &plan, opposite)
+            && decision.is_governed(tokens, at, opposite, &plan, words)
+        {
             reasons.push(Reason::Opposite(said()));
-        } else if undoing(word) && !is_planned(tokens, at, &plan, undoing)
-            || negating(word) && !is_planned(tokens, at, &plan, negating)
+        } else if undoing(word)
+            && !is_planned(tokens, at, &plan, undoing)
+            && decision.is_governed(tokens, at, undoing, &plan, words)
+            || decision.is_negated(tokens, at, words)
+                && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
         {
             reasons.push(Reason::Negation(said()));
+        }
+    }
+    for at in 0..tokens.len() {
+        if decision.is_excepted(tokens, at, words) {
+            reasons.push(Reason::Negation(text[tokens[at].span.clone()].to_string())); // `at` is a place of them
         }
     }
     let (said, planned) = (fold_words(tokens), fold_words(&plan));
@@ -81,20 +98,32 @@ fn scales_in(tokens: &[Token<'_>]) -> bool {
     })
 }
 
-/// The verb of a planned action.
-struct Lead<'a> {
+/// What a planned action decides: a verb, and what it is done to.
+struct Decision<'a> {
     folded: &'a str,
     class: Option<&'static Class>,
     span: std::ops::Range<usize>,
+    /// The words between the verb and the first mark or conjunction.
+    objects: Vec<&'a str>,
+    language: Language,
 }
 
-impl<'a> Lead<'a> {
+impl<'a> Decision<'a> {
     /// The first word; after a weak verb the first one that tells more.
-    fn of(plan: &'a [Token<'_>], language: Language) -> Option<Lead<'a>> {
+    fn of(plan: &'a [Token<'_>], language: Language) -> Option<Decision<'a>> {
+        let objects: Vec<&str> = plan
+            .iter()
+            .skip(1)
+            .take(14)
+            .take_while(|token| !matches!(token.kind, Kind::Mark(':' | '(' | ',' | '.' | ';')))
+            .map(|token| token.word().map_or("", |word| word.folded.as_str()))
+            .take_while(|word| !ENDS_OBJECTS.contains(word))
+            .filter(|word| word.len() > 2 && !lexicon::is_function_word(word) && !NO_OBJECTS.contains(word))
+            .collect();
         let lead = |token: &'a Token<'_>| {
             let folded = token.word()?.folded.as_str();
             let class = folded.split('-').find_map(|part| Class::of_head(part, language));
-            Some(Lead { folded, class, span: token.span.clone() })
+            Some(Decision { folded, class, span: token.span.clone(), objects: objects.clone(), language })
         };
         let first = lead(plan.first()?)?;
         if !verbs::is_weak(first.folded) {
@@ -103,29 +132,200 @@ impl<'a> Lead<'a> {
         Some(plan.iter().take(6).filter_map(lead).find(|lead| lead.class.is_some()).unwrap_or(first))
     }
 
-    /// Whether a sentence about the target or a parameter has the verb or one that says the same. `the raised limit`
-    /// says what is, `be raised` what to do.
-    fn is_said(&self, tokens: &[Token<'_>], language: Language) -> bool {
+    /// Whether the word is the planned verb or one that says the same.
+    fn says(&self, word: &str) -> bool {
         let stem = ["er", "ir", "re", "ez", "e"].iter().find_map(|end| self.folded.strip_suffix(end));
-        let stem = stem.unwrap_or(self.folded);
-        let says = |word: &str| match self.class {
-            Some(class) => class.has(word, language),
-            None => word.starts_with(stem),
-        };
+        match self.class {
+            Some(class) => class.has(word, self.language),
+            None => word.starts_with(stem.unwrap_or(self.folded)),
+        }
+    }
+
+    fn is_object(&self, word: &str) -> bool {
+        self.objects.iter().any(|object| is_same(object, word, self.language))
+    }
+
+    /// Whether a sentence about the target or a parameter has the verb, or speaks of what it is done to and begins with
+    /// no verb that does nothing. `the raised limit` says what is, `be raised` what to do.
+    fn is_said(&self, tokens: &[Token<'_>], words: &Words) -> bool {
         let decides = |token: &Token<'_>| match &token.kind {
             Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
             Kind::Name => true,
             _ => false,
         };
+        let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_str());
+        // A new release of what a roll-back is of would be another decision.
+        let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
+        let acts = !verbs::is_idle(first, self.language);
         sentences(tokens).into_iter().filter(|sentence| sentence.iter().any(decides)).any(|sentence| {
             (0..sentence.len()).any(|at| {
                 let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
                 let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
                 let before = folded(at.checked_sub(1));
                 let this = folded(Some(at));
-                let to_do = !this.ends_with("ed") || before == "be" || language == Language::Fr;
-                says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before)
+                let to_do = !this.ends_with("ed") || before == "be" || self.language == Language::Fr;
+                let verb = self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before);
+                let goes = || self.objects.iter().any(|object| words.goes_with(object, this));
+                verb || acts && (self.is_object(this) || grows && this.len() > 3 && goes())
             })
         })
     }
+
+    /// Whether `unless` at a place excepts the decision itself, or what is not planned.
+    fn is_excepted(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
+        let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+        let excepts = ["unless", "except", "sauf", "excepte"].contains(&folded(at))
+            || (folded(at), folded(at + 1)) == ("a", "moins");
+        let clause = tokens.iter().skip(at + 1).take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
+        let mut said = clause.filter_map(Token::word).map(|word| word.folded.as_str());
+        excepts
+            && (said.clone().any(|word| self.says(word))
+                || !said.any(|word| words.is_of_plan(word) || words.is_given(word) && word.len() > 4))
+    }
+
+    /// Whether a word of this kind is said of what the decision is about: the target, a parameter, what is planned for
+    /// them, the decision itself, or something that a pronoun stands for. What comes after counts, else what is before.
+    fn is_governed(
+        &self,
+        tokens: &[Token<'_>],
+        at: usize,
+        kind: impl Fn(&str) -> bool,
+        plan: &[Token<'_>],
+        words: &Words,
+    ) -> bool {
+        let after = tokens.iter().enumerate().skip(at + 1).take(6);
+        let is_parameter = |token: &Token<'_>| matches!(&token.kind, Kind::Fact { fact, .. } if fact.name != "target");
+        let before = tokens.iter().enumerate().take(at).rev().take(4).filter(|(_, token)| !is_parameter(token));
+        let planned = || plan.iter().filter_map(Token::word).any(|word| kind(&word.folded));
+        self.is_about(tokens, after, words)
+            .or_else(|| self.is_about(tokens, before, words))
+            .unwrap_or_else(|| !planned())
+    }
+
+    /// Whether the first thing among these tokens is one of the decision.
+    fn is_about<'t>(
+        &self,
+        tokens: &[Token<'_>],
+        among: impl Iterator<Item = (usize, &'t Token<'t>)>,
+        words: &Words,
+    ) -> Option<bool> {
+        let (mut noun, mut elsewhere) = (false, false);
+        // `that is` tells more of something said before.
+        let ahead = |at: usize| {
+            let next = tokens.get(at + 1).and_then(Token::word).map_or("", |word| word.folded.as_str());
+            ["is", "was", "are", "were"].contains(&next)
+        };
+        for (at, token) in among {
+            match &token.kind {
+                Kind::Mark('-' | '\'' | '’' | '"' | '“' | '«') => {}
+                Kind::Mark(_) | Kind::Faulty => return noun.then_some(false),
+                Kind::Fact { fact, .. } => {
+                    let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
+                    let amount = before.is_some_and(|word| ["by", "de", "d", "of"].contains(&word.folded.as_str()));
+                    let decided = fact.name == "target" || fact.name.starts_with("parameter.");
+                    if noun {
+                        return Some(false);
+                    }
+                    if !(amount && fact.name != "target") {
+                        return decided.then_some(true);
+                    }
+                }
+                Kind::Name => return Some(true),
+                Kind::Word(word) => {
+                    let word = word.folded.as_str();
+                    if elsewhere && self.is_object(word) {
+                        return Some(false); // `drop idle connections` is about idle ones
+                    }
+                    if PRONOUNS.contains(&word) && at + 1 < tokens.len() && !ahead(at)
+                        || self.is_object(word)
+                        || self.says(word)
+                    {
+                        return Some(true);
+                    }
+                    let plain = word.len() < 4 || lexicon::is_function_word(word) || NO_OBJECTS.contains(&word);
+                    if noun && plain {
+                        return Some(false);
+                    }
+                    if !plain && !words.is_given(word) && !words.is_ordinary(word) {
+                        return Some(true); // of nothing that is planned: another decision
+                    }
+                    elsewhere = elsewhere || !plain && words.is_of_plan(word);
+                    noun = noun || !plain;
+                }
+            }
+        }
+        noun.then_some(false)
+    }
+
+    /// Whether the word denies the decision: `do not restart`, `never`, `must not`, `ne pas limiter`; or a slot right
+    /// after it. `it was not online` and `data that aren't used` tell what is.
+    fn is_negated(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
+        let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
+        let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
+        let (this, before) = (folded(Some(at)), folded(at.checked_sub(1)));
+        let (earlier, next) = (folded(at.checked_sub(2)), folded(Some(at + 1)));
+        // In French `dont` is `whose`.
+        if !lexicon::NEGATIONS.contains(&this) || this == "dont" && self.language == Language::Fr {
+            return false;
+        }
+        let commands =
+            |before: &str| ["", "and", "but", "or", "then", "et", "mais", "ou", "puis", "please"].contains(&before);
+        let mut following = tokens.iter().skip(at + 1).take(3);
+        let stated = following.find_map(|token| match &token.kind {
+            Kind::Fact { .. } => Some(true),
+            Kind::Mark('\'' | '’' | '“' | '"') => None,
+            Kind::Mark(_) => Some(false),
+            Kind::Word(word) if super::levels::is_state(&word.folded) => Some(false),
+            _ => None,
+        });
+        if stated == Some(true) {
+            return true;
+        }
+        let about = || self.is_about(tokens, tokens.iter().enumerate().skip(at + 1).take(6), words) == Some(true);
+        match this {
+            "don" | "dont" => commands(before),
+            "not" if before == "do" => commands(earlier),
+            "not" if MODALS.contains(&before) || next == "to" => true,
+            "not" if ["", "but", "and", "then"].contains(&before) => {
+                !next.is_empty() && !["at", "only", "yet", "in"].contains(&next)
+            }
+            "not" | "doesn" => about() && !["is", "was", "are", "were", "isn", "wasn"].contains(&before),
+            "pas" if before == "ne" || before == "n" => about(),
+            "pas" => MODALS.contains(&before) || self.says(before) || before.is_empty() && self.says(earlier),
+            _ => true, // never, cannot, should not: not of anything in an action
+        }
+    }
 }
+
+const MODALS: &[&str] = &[
+    "should",
+    "must",
+    "shall",
+    "can",
+    "could",
+    "need",
+    "may",
+    "might",
+    "ought",
+    "doit",
+    "doivent",
+    "devrait",
+    "devraient",
+    "faut",
+    "faudrait",
+    "peut",
+    "peuvent",
+];
+
+/// What ends the objects of a planned verb.
+const ENDS_OBJECTS: &[&str] = &["and", "or", "et", "ou", "behind", "derriere", "pour", "so", "afin"];
+
+/// Between a verb and its object.
+#[rustfmt::skip]
+const NO_OBJECTS: &[&str] = &[
+    "out", "back", "down", "into", "onto", "over", "under", "front", "devant", "chez", "vers", "sur", "en", "place", "newest", "new",
+    "plus", "more", "automatic", "automatique", "their", "whose", "dont", "leur", "leurs", "celui", "celle", "most", "derriere",
+    "version", "precedente", "place", "planned", "current", "present", "prevu", "prevue", "actuel", "actuelle", "service",
+];
+
+const PRONOUNS: &[&str] = &["it", "them", "everything", "this", "that", "ceci", "cela", "tout"];

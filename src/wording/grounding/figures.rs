@@ -39,20 +39,28 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let (next, after) = (folded(1), folded(2));
     match this.as_str() {
         // `les deux` is `both`, unless it counts something.
+        "deux" if next.ends_with("iemes") || ["tiers", "quarts"].contains(&next) => Some(2),
         "deux" if ["les", "ces", "des", "aux", "ses"].contains(&before(1)) && !lexicon::is_counted(next) => None,
         "deux" => Some(if next.is_empty() { 1 } else { 2 }),
         "neuf" if lexicon::is_counted(next) => Some(2), // else `new`
-        "tiers" if ["un", "le", "d", "du"].contains(&before(1)) => Some(1), // else a third party
+        "tiers" if ["un", "le", "d", "du", "deux"].contains(&before(1)) => Some(1), // else a third party
         "couple" | "pair" | "paire" if ["of", "de", "d"].contains(&next) => Some(2),
         "magnitude" => Some(1),
         "grandeur" if before(1) == "de" && before(2) == "ordre" => Some(1),
         // `one instance at a time` is a manner.
+        "one" if (1..6).any(|on| ["another", "by", "others"].contains(&folded(on))) => None,
         "one" if (folded(2), folded(3), folded(4)) == ("at", "a", "time") => None,
+        "one" if next == "time" => None,
         "one" => one(&[next, after]),
         "single" | "seul" | "seule" if lexicon::is_counted(next) => Some(2),
-        "second" | "seconde" if ["a", "an", "the", "every", "each", "un", "une", "la", "le"].contains(&before(1)) => {
-            Some(1)
+        // `a second instance` is another one.
+        "second" | "seconde" if !next.is_empty() && !lexicon::is_function_word(next) => None,
+        "un" | "une"
+            if ["second", "seconde"].contains(&next) && !after.is_empty() && !lexicon::is_function_word(after) =>
+        {
+            None
         }
+        "a" if next == "second" && !after.is_empty() && !lexicon::is_function_word(after) => None,
         "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
         "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
         "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(next, after, folded(3)),

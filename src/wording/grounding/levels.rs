@@ -30,7 +30,7 @@ impl Level {
 
 #[rustfmt::skip]
 const LEVELS: &[(Level, &[&str])] = &[
-    (Level::Above, &["above", "exceed", "beyond", "higher", "highest", "peak", "topped", "surpass", "au-dessus",
+    (Level::Above, &["above", "exceed", "beyond", "higher", "highest", "peaked", "topped", "surpass", "au-dessus",
         "au-dela", "superieur", "culmin", "depass", "exced"]),
     (Level::Below, &["below", "under", "beneath", "lower", "lowest", "within", "bottom", "dipp", "fell", "sank", "sunk",
         "declined", "dropped", "sous", "inferieur", "en-dessous", "en-deca"]),
@@ -62,6 +62,12 @@ pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(L
     (!NO_LEVELS.contains(&this)).then_some((*level, at))
 }
 
+/// Whether the word tells that something is online or not.
+pub(super) fn is_state(word: &str) -> bool {
+    let states = LEVELS.iter().filter(|(level, _)| level.is_state());
+    word == "ligne" || states.flat_map(|(_, stems)| *stems).any(|stem| word.starts_with(stem))
+}
+
 /// Words that begin like one.
 const NO_LEVELS: &[&str] =
     &["underlying", "understand", "peaks", "bottleneck", "bottlenecks", "riser", "risk", "risks", "risque", "risques"];
@@ -69,8 +75,11 @@ const NO_LEVELS: &[&str] =
 /// What turns a level around when it stands before it.
 #[rustfmt::skip]
 pub(super) const DENYING: &[&str] = &[
-    "not", "no", "never", "isn", "wasn", "weren", "aren", "without", "pas", "plus", "jamais", "sans",
+    "not", "never", "isn", "wasn", "weren", "aren", "doesn", "didn", "wouldn", "pas", "jamais",
 ];
+
+/// The same right before it.
+pub(super) const LACKING: &[&str] = &["no", "without", "plus", "sans"];
 
 #[cfg(test)]
 mod tests {

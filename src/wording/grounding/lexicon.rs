@@ -67,12 +67,21 @@ const UNITS: &[&str] = &[
 
 pub(super) fn is_number(folded: &str) -> bool {
     let plain = !TERMS_WITH_NUMBERS.contains(&folded);
-    plain && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
+    let mut parts = folded.split('-');
+    // `zero-hurry` counts nothing.
+    let cardinal = parts.next().is_some_and(|part| ["zero", "one", "two", "three"].contains(&part));
+    let harmless = cardinal && parts.next().is_some_and(|noun| !is_counted(noun) && !NUMBERS.contains(&noun));
+    plain
+        && !(harmless && folded.split('-').count() == 2)
+        && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
 }
 
 /// `tenfold`, but not `manifold`.
 fn is_multiple(word: &str) -> bool {
-    word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
+    let multiplies = ["doubl", "tripl", "quadrupl", "quintupl", "sextupl", "septupl", "octupl", "decupl", "centupl"];
+    let multiplies = multiplies.iter().any(|stem| word.starts_with(stem)) && !word.starts_with("doublon");
+    multiplies
+        || word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
 }
 
 /// `ii`, `iv`: two letters or more. Words of a sentence are not made of these letters.
@@ -172,7 +181,7 @@ pub(super) const NEGATIONS: &[&str] =
 #[rustfmt::skip]
 pub(super) const SWEEPING: &[&str] = &[
     "all", "everything", "everyone", "everybody", "everywhere", "every", "nothing", "nobody", "none", "entire", "whole",
-    "majority", "tout", "tous", "toute", "toutes", "rien", "majorite", "entier", "entiere", "entiers", "entieres",
+    "majority", "tout", "tous", "toute", "toutes", "rien", "partout", "majorite", "entier", "entiere", "entiers", "entieres",
 ];
 
 pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];

@@ -28,8 +28,11 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         let earlier = before.and_then(|at| at.checked_sub(1));
         let changing = lexicon::CHANGE_STEMS.iter().any(|stem| folded(earlier).starts_with(stem));
         // `baisser de 93 % à 46 %` names both levels.
-        let by =
-            folded(before) == "by" || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
+        // `carried by {replicas}` says by whom.
+        let changed = |word: &str| lexicon::CHANGE_STEMS.iter().chain(RISING).any(|stem| word.starts_with(stem));
+        let doer = folded(earlier).ends_with("ed") && !changed(folded(earlier));
+        let by = folded(before) == "by" && !doer
+            || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
         let more = lexicon::MORE.contains(&folded(Some(at + 1)));
         let slot = format!("{{{}}}", fact.name);
         if by && !planned_with(planned, &slot, |around| around.0.ends_with(folded(before))) {
@@ -42,6 +45,10 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         }
     }
 }
+
+/// Beginnings of English words that change a level.
+const RISING: &[&str] =
+    &["increas", "rais", "lower", "reduc", "decreas", "expand", "extend", "grow", "scal", "cut", "dropp", "enlarg"];
 
 /// Whether the plan's words use the slot with this before or after it.
 fn planned_with(planned: &Words, slot: &str, fits: impl Fn((&str, &str)) -> bool) -> bool {

@@ -7,6 +7,7 @@
 use crate::domain::{Language, Words};
 
 use super::tokens::{Kind, Token, Word, excerpt};
+use super::vocabulary::Words as Vocabulary;
 use super::{Reason, lexicon};
 
 /// Characters that sentences of both languages need. Everything else is out: other scripts hide figures and imitate
@@ -106,7 +107,11 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
         let this = word.folded.as_str();
         let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
         let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
-        let listed = lexicon::PROMISES.contains(&this) || starts(lexicon::PROMISE_STEMS);
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
+        let hedged =
+            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_str()));
+        let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this) && !hedged;
+        let listed = listed || starts(lexicon::PROMISE_STEMS) && !supposed(tokens, at);
         // Without its accent it is the French `on`.
         let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_str());
         // `certain requests` are some.
@@ -120,6 +125,34 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
     if let Some(phrase) = lexicon::PROMISE_PHRASES.iter().find(|phrase| has_phrase(&folded, phrase)) {
         reasons.push(Reason::Promise(phrase.to_string()));
     }
+}
+
+/// `never` and `always` of what is or may be: `requests that never reach it`, `toujours en ligne`, `is always`. They
+/// promise beside `again` and after a verb of what would be.
+fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
+    let folded =
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+    let before: Vec<&str> = (1..=3).map(|back| folded(at.checked_sub(back))).collect();
+    let after: Vec<&str> = (1..=4).map(|on| folded(Some(at + on))).collect();
+    let ahead = [
+        "will", "would", "should", "can", "could", "ll", "plus", "shall", "must", "again", "devrait", "pourrait",
+        "doit",
+    ];
+    let conditional = |word: &&str| ahead.contains(word) || word.ends_with("rait") || word.ends_with("raient");
+    ["never", "jamais", "always", "toujours"].contains(&this) && !before.iter().chain(&after).any(conditional)
+}
+
+/// After `if` in the same clause, or where an estimate says of how much.
+fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
+    let before = tokens.get(..at).unwrap_or_default().iter().rev();
+    let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
+    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming"].contains(&word.folded.as_str());
+    let estimate = tokens
+        .get(at)
+        .and_then(Token::word)
+        .is_some_and(|word| word.folded.ends_with("rait") || word.folded.ends_with("raient"));
+    let figures = tokens.iter().any(Token::is_number);
+    clause.any(|token| token.word().is_some_and(supposes)) || estimate && figures
 }
 
 /// `not a guarantee`, `n'est pas garanti`.
@@ -141,10 +174,20 @@ fn is_future(word: &Word, next: Option<&Word>) -> bool {
 }
 
 /// An action that destroys or switches off must be the planned one.
-pub(super) fn drastic(text: &str, tokens: &[Token<'_>], planned: &Words, reasons: &mut Vec<Reason>) {
+/// Where it clears what the plan clears, another verb may say so; an estimate may remove a share of something.
+pub(super) fn drastic(
+    text: &str,
+    tokens: &[Token<'_>],
+    planned: &Words,
+    vocabulary: &Vocabulary,
+    reasons: &mut Vec<Reason>,
+) {
     let plan = lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase());
-    for token in tokens {
+    for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
+        if vocabulary.is_given(&word.folded) || tokens.iter().skip(at + 1).take(3).any(Token::is_number) {
+            continue;
+        }
         let stem = lexicon::DRASTIC_STEMS.iter().find(|stem| word.folded.starts_with(**stem));
         if stem.is_some_and(|stem| !plan.contains(&format!(" {stem}"))) {
             reasons.push(Reason::Drastic(text[token.span.clone()].to_string()));

@@ -55,7 +55,7 @@ const CLASSES: &[Class] = &[
     Class {
         direction: Direction::Neither,
         heads: [&["roll", "revert", "restor", "return", "downgrad"], &["reven", "retour", "restaur", "retabl"]],
-        others: [&["undeploy"], &["repass", "remett"]],
+        others: [&["undeploy", "undo", "reinstat", "back"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
     },
     Class {
         direction: Direction::Up,
@@ -78,7 +78,7 @@ const CLASSES: &[Class] = &[
         heads: [&["rais", "increas", "expand", "enlarg", "extend"],
             &["relever", "relevez", "augment", "agrandi", "elargi", "etend"]],
         others: [
-            &["add", "grow", "bump", "boost", "widen", "upsiz", "allocat", "provision"],
+            &["add", "grow", "bump", "boost", "widen", "upsiz", "allocat", "provision", "lift"],
             &["relevant", "accroi", "hauss", "port", "pass", "ajout", "allou"],
         ],
     },
@@ -149,6 +149,21 @@ pub(super) fn is_weak(word: &str) -> bool {
     WEAK.contains(&word)
 }
 
+/// Verbs that decide nothing. An action that begins with one must say the planned verb.
+#[rustfmt::skip]
+const IDLE: [&[&str]; 2] = [
+    &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
+        "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
+        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget"],
+    &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
+        "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
+        "continu", "maintenir", "maintenez", "conserv", "oubli"],
+];
+
+pub(super) fn is_idle(word: &str, language: Language) -> bool {
+    starts(of(IDLE, language), word)
+}
+
 const UP: [&[&str]; 2] = [
     &["rais", "increas", "extend", "enlarg", "expand", "grow", "bump", "boost", "widen", "upsiz", "upscal"],
     &["augment", "accroi", "relever", "relevez", "hauss", "agrandi", "elargi", "etendre", "etendez", "boost", "gonfl"],
@@ -159,7 +174,7 @@ const DOWN: [&[&str]; 2] = [
     &["lower", "reduc", "decreas", "shrink", "shrank", "shrunk", "cut", "trim", "downsiz", "downscal", "downward",
         "diminish", "lessen", "shorten", "narrow", "drop", "slash", "minimi"],
     &["abaiss", "baiss", "redui", "reduc", "diminu", "retreci", "rogn", "amoindri", "raccourci", "restrei", "couper",
-        "coupez"],
+        "coupez", "ramener", "ramenez"],
 ];
 
 /// Whether the word says the opposite of a direction. `increased` tells what was; `be reduced` tells what to do.
@@ -177,11 +192,11 @@ const UNDOING: [&[&str]; 2] = [
     &["keep", "kept", "cancel", "avoid", "skip", "ignor", "stop", "disabl", "abandon", "postpon", "defer", "delay",
         "refus", "reject", "forbid", "prohibit", "prevent", "halt", "abort", "suspend", "paus", "undo", "revers",
         "withdraw", "revok", "remov", "lift", "waiv", "relax", "loosen", "refrain", "forget", "discard", "dismiss",
-        "oppos", "declin", "forgo", "forward", "leav", "exclud", "except", "unless"],
+        "oppos", "declin", "forgo", "forward", "leav", "exclud"],
     &["garder", "gardez", "gardant", "conserv", "maintenir", "maintenez", "maintien", "annul", "evit", "ignor",
         "arret", "stopp", "suspend", "interromp", "abandonn", "reporter", "reportez", "differer", "differez", "refus",
         "interdi", "empech", "renonc", "cess", "desactiv", "omet", "laisser", "laissez", "retirer", "retirez", "enlev",
-        "lever", "levez", "assoupli", "desserr", "rejet", "sauf", "excepte", "retarder", "retardez", "ajourn"],
+        "lever", "levez", "assoupli", "desserr", "rejet", "retarder", "retardez", "ajourn"],
 ];
 
 pub(super) fn is_undoing(word: &str, language: Language) -> bool {
@@ -203,7 +218,6 @@ pub(super) const UNDOING_PHRASES: &[&str] = &[
     "a la derniere",
     "a la nouvelle",
     "a la version suivante",
-    "a moins",
 ];
 
 #[cfg(test)]

@@ -1,0 +1,211 @@
+//! What a slot is said of: a time as a time, a count of records as one, a figure of one metric not of another, a mean not
+//! as a peak. By the names and meanings of the facts and the few words before the slot. Slices are by spans of tokens.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{Fact, FactValue, Language};
+
+use super::facts::Known;
+use super::tokens::{Kind, Token};
+use super::{Reason, lexicon};
+
+/// Checks every slot of a sentence.
+pub(super) fn fitting(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reasons: &mut Vec<Reason>) {
+    for (at, token) in tokens.iter().enumerate() {
+        let Kind::Fact { fact, .. } = &token.kind else { continue };
+        let said = Said { tokens, at };
+        let is_time = matches!(fact.value, FactValue::Time(_));
+        let wrong = if is_time {
+            !said.as_time(known.language)
+        } else if is_count_of_records(fact) {
+            !said.of_records(fact)
+        } else {
+            token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact))
+                || said.of_another_metric(fact, known)
+        };
+        if wrong {
+            let start = tokens.get(at.saturating_sub(2)).map_or(token.span.start, |token| token.span.start);
+            let what = text[start..token.span.end].to_string(); // spans rise
+            reasons.push(Reason::Misplaced { what, meaning: fact.meaning.clone() });
+        }
+    }
+}
+
+fn is_count_of_records(fact: &Fact) -> bool {
+    let tail = fact.name.rsplit('.').next().unwrap_or_default();
+    fact.unit.is_none() && (["records", "reached"].contains(&tail) || tail.ends_with("_records"))
+}
+
+/// A slot among its tokens.
+struct Said<'t, 'a> {
+    tokens: &'t [Token<'a>],
+    at: usize,
+}
+
+const RECORDS: &[&str] = &[
+    "record",
+    "reading",
+    "sample",
+    "measur",
+    "observ",
+    "time",
+    "datapoint",
+    "point",
+    "entr",
+    "relev",
+    "mesur",
+    "echantillon",
+    "enregistr",
+    "fois",
+    "occurrence",
+    "occasion",
+    "case",
+    "cas",
+    "instant",
+    "moment",
+    "row",
+    "ligne",
+    "value",
+    "valeur",
+];
+
+/// Words for a mean, and the facts that are one.
+const MEANS: (&[&str], &[&str]) =
+    (&["mean", "averag", "moyen"], &["mean", "projected_mean", "observed_mean", "mean_latency"]);
+
+/// Words that say which of a metric's figures is meant, and the ends of the names of facts that they may be said of.
+const FIGURES: &[(&[&str], &[&str])] = &[
+    (&["peak", "culmin", "maxim", "pic"], &["value"]),
+    (&["threshold", "seuil"], &["threshold", "lowest", "limit_margin", "abort_above"]),
+];
+
+impl Said<'_, '_> {
+    fn folded(&self, at: usize) -> &str {
+        self.tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str())
+    }
+
+    /// The word right before, over an apostrophe and words for `about`.
+    fn before(&self) -> &str {
+        let mut places = (0..self.at).rev();
+        let place = places.find(|&at| {
+            let apostrophe = self.tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Mark('\'' | '’')));
+            !apostrophe && !lexicon::APPROXIMATELY.contains(&self.folded(at))
+        });
+        place.map_or("", |at| self.folded(at))
+    }
+
+    /// Whether a time stands where times stand: not after `reached`, and in French not after `à`.
+    fn as_time(&self, language: Language) -> bool {
+        let before = self.before();
+        match language {
+            Language::En => {
+                !["reached", "hit", "exceeded", "above", "below", "of", "than", "over", "under", "by", "was", "is"]
+                    .contains(&before)
+                    || before == "of" && self.folded(self.at.saturating_sub(2)) == "as"
+            }
+            Language::Fr => {
+                !["a", "atteint", "de", "depasse", "dessus", "dessous", "sous", "etait", "est", "valait", "vaut"]
+                    .contains(&before)
+                    || before == "de" && self.folded(self.at + 1) == "a"
+                    || before == "a"
+                        && self
+                            .tokens
+                            .get(self.at.saturating_sub(2))
+                            .is_some_and(|token| matches!(token.kind, Kind::Fact { .. }))
+            }
+        }
+    }
+
+    /// Whether a number stands where only a time can: `le {replicas}`, `{replicas} o'clock`.
+    fn as_moment(&self, language: Language) -> bool {
+        let next = self.folded(self.at + 1);
+        let clock = next == "o" || ["utc", "gmt", "heures", "oclock"].contains(&next);
+        // `le {share} restant` has a noun after it.
+        let bare = next.is_empty() || lexicon::is_function_word(next);
+        clock || language == Language::Fr && self.before() == "le" && bare
+    }
+
+    fn clause(&self) -> impl Iterator<Item = (usize, &Token<'_>)> {
+        let ends = |token: &&Token<'_>| matches!(token.kind, Kind::Mark('.' | ';' | ':' | '!' | '?'));
+        let start = self.tokens.iter().take(self.at).rposition(|token| ends(&token)).map_or(0, |at| at + 1);
+        self.tokens.iter().enumerate().skip(start).take_while(move |(at, token)| *at <= self.at || !ends(token))
+    }
+
+    /// Whether a count of records is said of records, or beside another such count: `{reached} of {records}`.
+    fn of_records(&self, fact: &Fact) -> bool {
+        self.clause().any(|(at, token)| match &token.kind {
+            Kind::Fact { fact: other, .. } => {
+                other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6
+            }
+            Kind::Word(word) => RECORDS.iter().any(|stem| word.folded.starts_with(stem)),
+            _ => false,
+        })
+    }
+
+    /// `the mean of {latency_ms.value}`: another of the metric's figures.
+    fn of_another_kind(&self, fact: &Fact) -> bool {
+        let tail = fact.name.rsplit('.').next().unwrap_or_default();
+        if !["value", "newest", "mean", "threshold", "lowest", "records", "reached"].contains(&tail) {
+            return false;
+        }
+        let mut near = (self.at.saturating_sub(4)..self.at).rev();
+        let near = near.by_ref().take_while(|&at| {
+            self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
+        });
+        let words: Vec<&str> = near.map(|at| self.folded(at)).collect();
+        let links = |word: &&&str| {
+            lexicon::is_function_word(word) || ["was", "etait", "est", "of", "were"].contains(word) || word.len() < 3
+        };
+        let head = words.iter().find(|word| !links(word));
+        let suits =
+            FIGURES.iter().find(|(stems, _)| head.is_some_and(|head| stems.iter().any(|stem| head.starts_with(stem))));
+        // `the mean error rate was {…}`
+        let (means, of_means) = MEANS;
+        let mean = words.iter().any(|word| means.iter().any(|stem| word.starts_with(stem)));
+        suits.is_some_and(|(_, tails)| !tails.contains(&tail)) || mean && !of_means.contains(&tail)
+    }
+
+    /// Whether the nearest metric named before the slot in its clause is another one.
+    fn of_another_metric(&self, fact: &Fact, known: &Known<'_>) -> bool {
+        let Some(own) = metric(fact).map(|metric| names(metric, known)) else { return false };
+        let others: Vec<BTreeSet<String>> =
+            metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
+        let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
+        let ends = |token: &Token<'_>| {
+            matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'))
+        };
+        let mut named = (0..self.at)
+            .rev()
+            .map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
+        let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
+        let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| starts(&own, &word.folded));
+        !mine && named.any(|(at, word)| self.at - at <= 6 && others.iter().any(|other| starts(other, &word.folded)))
+    }
+}
+
+/// The metric that a fact is of: the first part of its name, where it has the figures of one.
+fn metric(fact: &Fact) -> Option<&str> {
+    let (head, _) = fact.name.split_once('.')?;
+    (!["parameter", "assumed", "projected"].contains(&head)).then_some(head)
+}
+
+fn metrics<'a>(known: &Known<'a>) -> BTreeSet<&'a str> {
+    known.facts.iter().filter_map(metric).collect()
+}
+
+/// Words that only this metric's facts are described by, without their ending.
+fn names(of: &str, known: &Known<'_>) -> BTreeSet<String> {
+    let words = |wanted: bool| -> BTreeSet<String> {
+        let facts = known.facts.iter().filter(|fact| metric(fact).is_some_and(|metric| (metric == of) == wanted));
+        let texts = facts.flat_map(|fact| [fact.meaning.as_str(), metric(fact).unwrap_or_default()]);
+        let words = texts.flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+        let folded = words.map(|word| lexicon::fold(&word.to_lowercase())).filter(|word| word.len() > 2);
+        folded
+            .filter(|word| {
+                !lexicon::is_function_word(word) && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
+            })
+            .map(|word| word.trim_end_matches('s').to_string())
+            .collect()
+    };
+    words(true).difference(&words(false)).cloned().collect()
+}
