@@ -45,8 +45,7 @@ impl Model for Parrot {
                 completion_tokens: 1,
                 attempts: 1,
                 elapsed_ms: 0,
-                stand_in: None,
-                cached: false,
+                ..ModelReply::default()
             })
         })
     }
