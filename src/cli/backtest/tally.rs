@@ -106,7 +106,7 @@ impl Tally {
             if series.episodes.last().is_none_or(|spell| spell.id != found.id) {
                 series.episodes.push(Spell {
                     id: found.id.clone(),
-                    since: begin(&anomaly).unwrap_or(found.since.micros()),
+                    since: found.since.micros(),
                     until: None,
                     told: 0,
                     severity: anomaly.severity,
@@ -196,13 +196,6 @@ impl Spell {
             records: self.records,
         }
     }
-}
-
-/// Since when silence has lasted too long; `None` where something else is judged: that begins with a record.
-fn begin(anomaly: &Anomaly) -> Option<i64> {
-    let (_, band) = anomaly.bands.lowest().filter(|_| anomaly.aspect == Aspect::Stale)?;
-    let beyond = (anomaly.first.value.get() - band.get()) * 1e6; // microseconds
-    Some(anomaly.first.time.micros().saturating_sub(beyond as i64)) // saturates
 }
 
 /// Whether a rule judges services, of which nothing is noted.
