@@ -2,6 +2,7 @@
 //! core reaches files, clocks, models and chance through nothing else.
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::pin::Pin;
 
 use schemars::JsonSchema;
@@ -12,6 +13,9 @@ use crate::domain::{Figure, ModelIdentity, Timestamp};
 
 /// A future behind a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Writes something, piece by piece, to where it is told to.
+pub type Writing<'a> = dyn FnMut(&mut dyn Write) -> io::Result<()> + 'a;
 
 /// The text files that a graph names: rules, playbooks, prompts. Paths are as written, relative to the graph file.
 pub trait Files: Send + Sync {

@@ -3,16 +3,15 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent::domain::Timestamp;
-use agent::engine::{
-    Begun, Cancel, Checkpoint, Closed, Entry, Event, Outcome, Run, Shelf, Surroundings, live, read_checkpoint, rehearse,
-};
+use agent::engine::{Begun, Cancel, Closed, Entry, Event, Kept, Outcome, Run, Shelf, Surroundings, live, rehearse};
 use agent::graph::{Compiled, Plan};
-use agent::port::{Clock, Model};
+use agent::port::{Clock, Model, Writing};
 use proptest::prelude::*;
 use support::{Memory, Nobody, compiled, header};
 
@@ -72,9 +71,11 @@ impl Shelf for Desk {
         journals.push((run.clone(), journal.clone()));
         Begun { run, journal: Some(Box::new(journal)) }
     }
-    fn save(&self, checkpoint: &[u8]) -> Result<(), String> {
+    fn save(&self, writing: &mut Writing<'_>) -> Result<(), String> {
         self.picture();
-        *self.checkpoint.lock().unwrap() = Some(checkpoint.to_vec());
+        let mut checkpoint = Vec::new();
+        writing(&mut checkpoint).unwrap();
+        *self.checkpoint.lock().unwrap() = Some(checkpoint);
         self.picture();
         Ok(())
     }
@@ -99,9 +100,10 @@ impl Shelf for Desk {
 }
 
 /// The runs of a disk that a new process goes on with, and the others that count.
-fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, Memory)>) {
-    let mut checkpoint =
-        disk.checkpoint.as_ref().map_or(Checkpoint::default(), |bytes| read_checkpoint(bytes).unwrap());
+fn taken_up(disk: &Disk, plan: &Plan) -> (Kept, Vec<Closed>, Vec<(String, Memory)>) {
+    let read = |bytes: &Vec<u8>| Kept::read(Cursor::new(bytes.clone())).unwrap();
+    let mut kept = disk.checkpoint.as_ref().map_or(Kept::default(), read);
+    let checkpoint = &mut kept.checkpoint;
     let (mut earlier, mut journals) = (Vec::new(), Vec::new());
     for (run, lines) in &disk.runs {
         let mut state = Run::default();
@@ -122,7 +124,7 @@ fn taken_up(disk: &Disk, plan: &Plan) -> (Checkpoint, Vec<Closed>, Vec<(String, 
             earlier.push(Closed::new(state, Some(Box::new(journal)), true));
         } // else its records are read again
     }
-    (checkpoint, earlier, journals)
+    (kept, earlier, journals)
 }
 
 async fn run(graph: &str, disk: &Disk, drain_after: Option<usize>) -> Arc<Desk> {
@@ -134,7 +136,7 @@ async fn run(graph: &str, disk: &Disk, drain_after: Option<usize>) -> Arc<Desk> 
 async fn run_by(times: i64, graph: &str, disk: &Disk, drain_after: Option<usize>, lingers: Duration) -> Arc<Desk> {
     let Compiled { plan, stream } = compiled(graph);
     let plan = Arc::new(plan);
-    let (checkpoint, earlier, journals) = taken_up(disk, &plan);
+    let (kept, earlier, journals) = taken_up(disk, &plan);
     let drain = Cancel::default();
     let clock = Arc::new(Fast { begun: Instant::now(), start: disk.now - 1_000_000, times });
     let desk = Desk {
@@ -147,7 +149,7 @@ async fn run_by(times: i64, graph: &str, disk: &Disk, drain_after: Option<usize>
     };
     let desk = Arc::new(desk);
     let around = Surroundings { clock, watcher: Arc::new(Nobody), shelf: desk.clone(), drain: drain.clone() };
-    live(plan.clone(), stream, header(&plan), around, checkpoint, earlier).await.unwrap();
+    live(plan.clone(), stream, header(&plan), around, kept, earlier).await.unwrap();
     desk
 }
 

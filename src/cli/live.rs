@@ -17,8 +17,7 @@ use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
-    Begun, Cancel, Checkpoint, Closed, Event, Invocation, Outcome, Run, Shelf, Surroundings, live as drive,
-    read_checkpoint, run_record, usage,
+    Begun, Cancel, Closed, Event, Invocation, Kept, Outcome, Run, Shelf, Surroundings, live as drive, run_record, usage,
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::files::WallClock;
@@ -27,7 +26,7 @@ use crate::io::llm::{Connected, Environment};
 use crate::io::output::file::Written;
 use crate::io::state::{LiveDir, RunDir, RunLock, StateDir, run_id};
 use crate::node::AnyTask;
-use crate::port::{Clock, Journal, Model};
+use crate::port::{Clock, Journal, Model, Writing};
 
 /// Said at the first signal.
 const STOPPING: &str = "stopping: open windows are reported; another Ctrl-C ends at once, and the next run goes on\n";
@@ -68,7 +67,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     }
     let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?);
     header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
-    let (checkpoint, earlier) = desk.take_up(fresh)?;
+    let (kept, earlier) = desk.take_up(fresh)?;
     let on_terminal = std::io::stderr().is_terminal();
     let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;
     let progress = Arc::new(Progress::new(draws));
@@ -95,7 +94,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
         tokio::spawn(Signals::heed(signals, drain, notice));
-        tokio::spawn(drive(plan, stream, header, around, checkpoint, earlier)).await
+        tokio::spawn(drive(plan, stream, header, around, kept, earlier)).await
     });
     runtime.shutdown_background();
     progress.finish();
@@ -164,20 +163,21 @@ impl Desk {
     }
 
     /// What an earlier process left: its checkpoint, and the runs that it did not finish.
-    fn take_up(&self, fresh: bool) -> Result<(Checkpoint, Vec<Closed>), Failure> {
+    fn take_up(&self, fresh: bool) -> Result<(Kept, Vec<Closed>), Failure> {
         let Some((folder, (state, _))) = self.folder.as_ref().zip(self.state.as_ref()) else {
             return Ok(Default::default());
         };
         if fresh {
             folder.forget().map_err(Failure::run)?;
         }
-        let mut checkpoint = match folder.checkpoint().map_err(Failure::run)? {
-            None => Checkpoint::default(),
-            Some(bytes) => read_checkpoint(&bytes).map_err(|why| {
+        let mut kept = match folder.checkpoint().map_err(Failure::run)? {
+            None => Kept::default(),
+            Some(file) => Kept::read(file).map_err(|why| {
                 let message = format!("the checkpoint of this live graph cannot be read: {why}");
                 Failure::run(Diagnostic::new(codes::run::CHECKPOINT, message).help(codes::run::CHECKPOINT.remedy))
             })?,
         };
+        let checkpoint = &mut kept.checkpoint;
         let mut earlier = Vec::new();
         let mut runs = state.list().map_err(Failure::run)?;
         runs.reverse(); // oldest first
@@ -202,7 +202,7 @@ impl Desk {
                 None => {}
             }
         }
-        Ok((checkpoint, earlier))
+        Ok((kept, earlier))
     }
 
     /// A run of a window of this graph that has not ended.
@@ -327,8 +327,8 @@ impl Shelf for Desk {
         }
     }
 
-    fn save(&self, checkpoint: &[u8]) -> Result<(), String> {
-        self.folder.as_ref().map_or(Ok(()), |folder| folder.save(checkpoint).map_err(|error| error.to_string()))
+    fn save(&self, writing: &mut Writing<'_>) -> Result<(), String> {
+        self.folder.as_ref().map_or(Ok(()), |folder| folder.save(writing).map_err(|error| error.to_string()))
     }
 
     fn folder(&self, node: &str) -> Option<PathBuf> {

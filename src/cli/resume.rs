@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::load;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::RunStatus;
-use crate::engine::{Entry, Event, Header, Invocation, JOURNAL_VERSION, Run, read_checkpoint};
+use crate::engine::{Entry, Event, Header, Invocation, JOURNAL_VERSION, Kept, Run};
 use crate::graph::{Compiled, Override, Plan};
 use crate::io::llm::Environment;
 use crate::io::state::{RunDir, StateDir};
@@ -77,9 +77,9 @@ pub fn recompiled(header: &Header, environment: &Environment) -> Result<(Compile
 /// since is not told again. It is only read: the windows after this one know better.
 fn memory_of(state: &StateDir, plan: &Plan, run: &Run) -> Option<Arc<dyn Memory>> {
     let header = run.header.as_ref().filter(|header| header.window.is_some())?;
-    let bytes = state.checkpoint_of(&plan.name, &header.invocation.path)?;
-    let checkpoint = read_checkpoint(&bytes).ok()?; // of another version: what is told is told again
-    Some(Arc::new(checkpoint))
+    let file = state.checkpoint_of(&plan.name, &header.invocation.path)?;
+    let kept = Kept::read(file).ok()?; // of another version: what is told is told again
+    Some(Arc::new(kept.checkpoint))
 }
 
 /// Where the journal of a run lies.

@@ -13,7 +13,7 @@ use crate::domain::{Batch, Note, Position};
 use crate::port::Memory;
 
 /// Version of the format. Another one is refused, never guessed at.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// What runs keep for later ones is forgotten beyond this many, the oldest first.
 const REMEMBERED: usize = 4096;
 /// Lanes of a source that are counted in any case.
@@ -21,7 +21,6 @@ const LANES: usize = 64;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    pub version: u32,
     /// When it was written, by the clock; microseconds.
     pub written: i64,
     /// Everything before is closed; microseconds.
@@ -34,8 +33,6 @@ pub struct Checkpoint {
     pub late: BTreeMap<i64, u64>,
     /// By the name of the node.
     pub sources: BTreeMap<String, SourceMark>,
-    /// By the name of the node: its fingerprint, and the state of the fold.
-    pub folds: BTreeMap<String, (String, Vec<u8>)>,
     /// Runs whose cut is journaled and which have not ended, oldest first.
     pub pending: Vec<String>,
     /// What runs kept for later ones.

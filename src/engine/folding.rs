@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use super::checkpoint::{Checkpoint, SourceMark, VERSION};
+use super::checkpoint::{Checkpoint, SourceMark};
 use super::drive::Log;
 use super::event::{Event, Header};
 use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
-use super::live::{Begun, Closed, Shared, Surroundings, save};
+use super::kept::{self, FoldState, Kept};
+use super::live::{Begun, Closed, Shared, Surroundings};
 use super::mailbox::{Mailbox, Message, pump};
 use super::open::{Open, Values, values};
 use super::state::Run;
@@ -64,7 +65,7 @@ pub struct Folding {
 }
 
 impl Folding {
-    /// Opens the sources where `checkpoint` says, and loads the folds' states as far as their nodes are the same.
+    /// Opens the sources where the kept checkpoint says, and loads the folds' states as far as their nodes are the same.
     ///
     /// # Errors
     /// A source that cannot be opened.
@@ -74,7 +75,7 @@ impl Folding {
         header: Header,
         around: Surroundings,
         shared: Shared,
-        checkpoint: &Checkpoint,
+        kept: &mut Kept,
     ) -> Faulty<Folding> {
         let Stream { sources, mut folds } = stream;
         let Some(windowing) = plan.window.clone() else {
@@ -82,8 +83,12 @@ impl Folding {
             return Err(Box::new(Diagnostic::new(codes::run::TASK_FAILED, message)));
         };
         for fold in &mut folds {
-            load(&plan, fold, checkpoint);
+            let (name, fingerprint) = (name_of(&plan, fold.node), fingerprint_of(&plan, fold.node));
+            if let Err(why) = kept.load(&name, &fingerprint, fold.fold.as_mut()) {
+                tracing::warn!("what node `{name}` remembered is left behind, it starts anew: {why}");
+            }
         }
+        let checkpoint = &kept.checkpoint;
         let mut inputs = Vec::new();
         let mut readers = Vec::new();
         let mut clocks = Vec::new();
@@ -130,22 +135,22 @@ impl Folding {
         })
     }
 
-    /// Until all sources have ended or a drain is asked for. Gives the last checkpoint.
+    /// Until all sources have ended or a drain is asked for.
     ///
     /// # Errors
     /// A source that has become unusable, or a fold whose value cannot be written.
-    pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<Checkpoint> {
+    pub fn run(&mut self, closed: &Sender<Closed>) -> Faulty<()> {
         self.read_apart();
         if self.is_first {
             // So that what is there now is found again, should it be moved before the first window closes.
-            save(&self.checkpoint(), &self.around);
+            self.save();
         }
         let ending = self.take_all(closed);
         self.mailbox.close();
         while let Some(window) = self.windows.drained() {
             self.close(window, closed)?;
         }
-        ending.map(|()| self.checkpoint())
+        ending
     }
 
     /// Starts a thread for each source.
@@ -307,8 +312,7 @@ impl Folding {
         self.reported = Some(window.end);
         self.windows.close(window.end, window.by);
         self.sources.iter_mut().for_each(|source| source.account.close(window.end));
-        let checkpoint = self.checkpoint();
-        save(&checkpoint, &self.around);
+        let checkpoint = self.save();
         for (at, source) in self.sources.iter().enumerate() {
             if let Some(position) = checkpoint.sources.get(&source.name).and_then(|mark| mark.position.clone()) {
                 self.mailbox.release(at, position);
@@ -336,6 +340,22 @@ impl Folding {
         self.sources.iter_mut().zip(tallies).map(|(source, tally)| source.tell(tally)).collect()
     }
 
+    /// Keeps what a later process needs, as it is now; that it cannot be kept is told and borne.
+    pub fn save(&self) -> Checkpoint {
+        let checkpoint = self.checkpoint();
+        let folds = || {
+            self.folds.iter().map(|fold| FoldState {
+                name: name_of(&self.plan, fold.node),
+                fingerprint: fingerprint_of(&self.plan, fold.node),
+                fold: fold.fold.as_ref(),
+            })
+        };
+        if let Err(why) = self.around.shelf.save(&mut |to| kept::write(&checkpoint, folds(), to)) {
+            self.around.watcher.on_journal_lost(&why);
+        }
+        checkpoint
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         let mark = |(at, source): (usize, &Intake)| {
             let fingerprint = fingerprint_of(&self.plan, source.node);
@@ -343,19 +363,13 @@ impl Folding {
             let mark = SourceMark { fingerprint, newest, lag, held, ended: source.ended, ..source.account.mark() };
             (source.name.clone(), mark)
         };
-        let fold = |fold: &StreamFold| {
-            let state = fold.fold.save().unwrap_or_default(); // our own types always serialise; empty loads as an error
-            (name_of(&self.plan, fold.node), (fingerprint_of(&self.plan, fold.node), state))
-        };
         let mut checkpoint = Checkpoint {
-            version: VERSION,
             written: self.around.clock.now().micros(),
             boundary: self.windows.boundary(),
             passed: self.windows.passed(),
             reported: self.reported,
             late: self.late.clone(),
             sources: self.sources.iter().enumerate().map(mark).collect(),
-            folds: self.folds.iter().map(fold).collect(),
             ..Checkpoint::default()
         };
         self.shared.write(&mut checkpoint);
@@ -365,15 +379,4 @@ impl Folding {
 
 fn micros(span: Duration) -> i64 {
     span.as_micros().min(1 << 60) as i64
-}
-
-/// Gives a fold the state it had, if its node is the same as then.
-fn load(plan: &Plan, fold: &mut StreamFold, checkpoint: &Checkpoint) {
-    let name = name_of(plan, fold.node);
-    let Some((fingerprint, state)) = checkpoint.folds.get(&name) else { return };
-    if *fingerprint != fingerprint_of(plan, fold.node) {
-        tracing::warn!("node `{name}` has changed since the graph last ran; what it remembered is left behind");
-    } else if let Err(error) = fold.fold.load(state) {
-        tracing::warn!("what node `{name}` remembered cannot be read ({error}); it starts anew");
-    }
 }

@@ -10,17 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use indexmap::IndexMap;
 use tokio::sync::mpsc::Sender;
 
-use super::checkpoint::{Checkpoint, VERSION, learn};
+use super::checkpoint::{Checkpoint, learn};
 use super::drive::{Outcome, World, drive};
 use super::event::{Event, Header};
 use super::folding::{Folding, SetClock};
 use super::intake::Faulty;
+use super::kept::Kept;
 use super::state::Run;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{RunStatus, Timestamp};
 use crate::graph::{Plan, Stream};
-use crate::port::{Clock, Journal, Memory, Model};
+use crate::port::{Clock, Journal, Memory, Model, Writing};
 
 /// Windows that may be closed and not yet begun. When their runs are slower than the stream, the stream waits.
 const WAITING: usize = 4;
@@ -29,11 +30,11 @@ const WAITING: usize = 4;
 pub trait Shelf: Send + Sync {
     /// A place for another run.
     fn begin(&self) -> Begun;
-    /// Puts a checkpoint in the place of the former, whole or not at all.
+    /// Puts the checkpoint that `writing` writes in the place of the former, whole or not at all.
     ///
     /// # Errors
     /// Why it cannot be kept, as a lower-case fragment.
-    fn save(&self, checkpoint: &[u8]) -> Result<(), String>;
+    fn save(&self, writing: &mut Writing<'_>) -> Result<(), String>;
     /// A folder of the source's own; `None` where no state is kept.
     fn folder(&self, node: &str) -> Option<PathBuf>;
     /// A model for this run, which an earlier process may have begun; `None`: templates word it.
@@ -125,21 +126,8 @@ impl Memory for Shared {
     }
 }
 
-/// Reads a checkpoint.
-///
-/// # Errors
-/// It is of another version, or none at all.
-pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
-    // The version comes first, and its encoding is that of every version.
-    match postcard::take_from_bytes::<u32>(bytes) {
-        Ok((VERSION, _)) => postcard::from_bytes(bytes).map_err(|error| error.to_string()),
-        Ok((other, _)) => Err(format!("it has version {other}, this program reads version {VERSION}")),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// Runs a stream in windows until its sources end or a drain is asked for. `header` is that of each run but for its id
-/// and window. `earlier` are the runs that `checkpoint` calls pending, oldest first; they are finished first.
+/// and window. `earlier` are the runs that the kept checkpoint calls pending, oldest first; they are finished first.
 ///
 /// # Errors
 /// A source that cannot be used at all, or a fault of the stream part. A run that fails does not end the stream.
@@ -148,10 +136,10 @@ pub async fn live(
     stream: Stream,
     header: Header,
     around: Surroundings,
-    checkpoint: Checkpoint,
+    kept: Kept,
     earlier: Vec<Closed>,
 ) -> Result<(), Box<Diagnostic>> {
-    in_windows(plan, stream, header, around, checkpoint, earlier, |folding, closed| folding.run(closed)).await
+    in_windows(plan, stream, header, around, kept, earlier, |folding, closed| folding.run(closed)).await
 }
 
 /// The same of a stream that is there already, in step and by a clock that goes with the records, from the beginning: the
@@ -170,7 +158,7 @@ pub async fn rehearse(
 ) -> Result<(), Box<Diagnostic>> {
     let clock = Arc::new(SetClock::default());
     let around = Surroundings { clock: clock.clone(), watcher, shelf, drain: Cancel::default() };
-    in_windows(plan, stream, header, around, Checkpoint::default(), Vec::new(), move |folding, closed| {
+    in_windows(plan, stream, header, around, Kept::default(), Vec::new(), move |folding, closed| {
         folding.rehearse(closed, &clock, until)
     })
     .await
@@ -181,20 +169,21 @@ async fn in_windows(
     stream: Stream,
     header: Header,
     around: Surroundings,
-    checkpoint: Checkpoint,
+    mut kept: Kept,
     earlier: Vec<Closed>,
-    how: impl FnOnce(&mut Folding, &Sender<Closed>) -> Faulty<Checkpoint> + Send + 'static,
+    how: impl FnOnce(&mut Folding, &Sender<Closed>) -> Faulty<()> + Send + 'static,
 ) -> Result<(), Box<Diagnostic>> {
     let shared = Shared::default();
-    shared.lock().memory.clone_from(&checkpoint.memory);
-    let folding = Folding::new(plan.clone(), stream, header, around.clone(), shared.clone(), &checkpoint);
+    shared.lock().memory.clone_from(&kept.checkpoint.memory);
+    let folding = Folding::new(plan.clone(), stream, header, around.clone(), shared.clone(), &mut kept);
     // Opened before anything is run: a source that cannot be is told at once.
     let mut folding = folding?;
+    drop(kept);
     let (closed, mut runs) = tokio::sync::mpsc::channel::<Closed>(WAITING);
     for run in &earlier {
         shared.begin(run.run.header.as_ref().map_or("", |header| header.run.as_str()));
     }
-    let fold = tokio::task::spawn_blocking(move || how(&mut folding, &closed));
+    let fold = tokio::task::spawn_blocking(move || how(&mut folding, &closed).map(|()| folding));
     for run in earlier {
         finish(&plan, run, &around, &shared).await;
     }
@@ -205,18 +194,9 @@ async fn in_windows(
         let message = format!("the stream part panicked, a bug: {panic}");
         Err(Box::new(Diagnostic::new(codes::run::TASK_FAILED, message)))
     });
-    folded.map(|mut checkpoint| {
-        shared.write(&mut checkpoint);
-        save(&checkpoint, &around);
+    folded.map(|folding| {
+        folding.save(); // once more, since the runs have ended meanwhile
     })
-}
-
-/// Writes a checkpoint; a failure is told and borne.
-pub fn save(checkpoint: &Checkpoint, around: &Surroundings) {
-    let saved = postcard::to_allocvec(checkpoint).map_err(|error| error.to_string());
-    if let Err(why) = saved.and_then(|bytes| around.shelf.save(&bytes)) {
-        around.watcher.on_journal_lost(&why);
-    }
 }
 
 /// Drives the run of one window to its end.

@@ -10,6 +10,7 @@ mod folding;
 mod history;
 mod inputs;
 mod intake;
+mod kept;
 mod live;
 mod mailbox;
 mod open;
@@ -26,7 +27,8 @@ pub use event::{
 };
 pub use folding::SetClock;
 pub use history::{Given, History, Seen, history, survey};
-pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint, rehearse};
+pub use kept::Kept;
+pub use live::{Begun, Closed, Shelf, Surroundings, live, rehearse};
 pub use record::{run_record, usage};
 pub use state::{Action, Diverged, Run};
 pub use watch::{Cancel, Watcher};

@@ -1,8 +1,10 @@
 //! Files that are whole or not there: written beside their place, then renamed into it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::port::Writing;
 
 /// Puts `bytes` at `path`. A reader sees the old content or the new one, never a part; when it fails, the old content
 /// stays and nothing is left beside it.
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// What the system says: no such folder, no permission, no space. A file without write permission is not replaced.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, bytes, false)
+    replace(path, false, &mut |to| to.write_all(bytes))
 }
 
 /// [`write_atomic`] that survives a power cut as well: the content is on the disk before the name is, and both are when
@@ -25,7 +27,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The same.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, bytes, true)
+    replace(path, true, &mut |to| to.write_all(bytes))
+}
+
+/// [`write_atomic`], or [`write_synced`] where `synced`, of what `write` writes piece by piece.
+///
+/// # Errors
+/// The same, and those of `write`.
+pub fn write_whole(path: &Path, synced: bool, write: &mut Writing<'_>) -> io::Result<()> {
+    replace(path, synced, write)
 }
 
 /// Forces the names in a folder to the disk. Where folders cannot be opened as files, the system has to see to it.
@@ -36,10 +46,10 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn replace(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+fn replace(path: &Path, synced: bool, write: &mut Writing<'_>) -> io::Result<()> {
     let existing = match fs::metadata(path) {
         Ok(existing) if existing.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(existing) if !existing.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Ok(existing) if !existing.is_file() => return write(&mut OpenOptions::new().write(true).open(path)?),
         Ok(existing) => Some(existing),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -56,7 +66,7 @@ fn replace(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
     // The error of a temporary file names a path that nobody knows.
     let temporary = builder().prefix(".").suffix(".tmp").tempfile_in(folder);
     let mut temporary = temporary.map_err(|error| io::Error::from(error.kind()))?;
-    temporary.write_all(bytes)?;
+    write(&mut temporary)?;
     if let Some(existing) = existing {
         adopt(temporary.as_file(), &existing)?;
     }

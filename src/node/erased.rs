@@ -2,6 +2,7 @@
 //! text. This is the one place where values lose their types; text, not a tree, so that bytes survive the journal.
 
 use std::any::{Any, TypeId};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -195,11 +196,13 @@ pub trait AnyFold: Send {
     /// What must survive the process. Meant for [`AnyFold::load`] of the same kind and version only.
     ///
     /// # Errors
-    /// It cannot be serialised; a bug of the kind.
-    fn save(&self) -> Result<Vec<u8>, postcard::Error>;
+    /// What `to` says.
+    fn save(&self, to: &mut dyn Write) -> io::Result<()>;
+    /// Takes the state that was saved in this many bytes.
+    ///
     /// # Errors
-    /// The bytes are no state of this kind.
-    fn load(&mut self, saved: &[u8]) -> Result<(), postcard::Error>;
+    /// The bytes are no state of this kind, or what `from` says; then the state stays as it is.
+    fn load(&mut self, from: &mut dyn Read, length: u64) -> io::Result<()>;
 }
 
 struct Stateful<F: Fold> {
@@ -229,12 +232,38 @@ impl<F: Fold> AnyFold for Stateful<F> {
     fn expects_records(&self) -> bool {
         self.fold.expects_records()
     }
-    fn save(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_allocvec(&self.state)
+    fn save(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut to = Telling { to: BufWriter::with_capacity(1 << 16, to), fault: None };
+        match postcard::to_io(&self.state, &mut to) {
+            Ok(_) => to.to.flush(),
+            Err(error) => Err(to.fault.unwrap_or_else(|| io::Error::other(error))),
+        }
     }
-    fn load(&mut self, saved: &[u8]) -> Result<(), postcard::Error> {
-        self.state = postcard::from_bytes(saved)?;
+    fn load(&mut self, from: &mut dyn Read, length: u64) -> io::Result<()> {
+        // Room for texts while they are read. No text is longer than the whole, and pages that nobody uses take no memory.
+        let mut room = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let read = postcard::from_io((BufReader::with_capacity(1 << 16, from), &mut room));
+        (self.state, _) = read.map_err(io::Error::other)?;
         Ok(())
+    }
+}
+
+/// Keeps the fault of a writer, which `postcard` does not tell.
+struct Telling<W> {
+    to: W,
+    fault: Option<io::Error>,
+}
+
+impl<W: Write> Write for Telling<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes).map_err(|error| {
+            let told = io::Error::from(error.kind());
+            self.fault = Some(error);
+            told
+        })
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

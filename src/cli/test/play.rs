@@ -17,7 +17,7 @@ use crate::engine::{
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::llm::{Connected, Environment, Mode, connect};
-use crate::port::Model;
+use crate::port::{Model, Writing};
 
 /// What came of the runs of a graph, in the order of its windows.
 pub struct Played {
@@ -132,7 +132,7 @@ impl Shelf for Desk {
     fn begin(&self) -> Begun {
         Begun { run: format!("test-{}", self.begun.fetch_add(1, Ordering::Relaxed)), journal: None }
     }
-    fn save(&self, _: &[u8]) -> Result<(), String> {
+    fn save(&self, _: &mut Writing<'_>) -> Result<(), String> {
         Ok(())
     }
     fn folder(&self, _: &str) -> Option<PathBuf> {

@@ -8,7 +8,6 @@ use tokio::sync::mpsc::Sender;
 
 use super::Folding;
 use crate::domain::Timestamp;
-use crate::engine::checkpoint::Checkpoint;
 use crate::engine::intake::Faulty;
 use crate::engine::live::Closed;
 use crate::engine::mailbox::Message;
@@ -40,12 +39,7 @@ impl Folding {
     ///
     /// # Errors
     /// A source that has become unusable, or a fold whose value cannot be written.
-    pub fn rehearse(
-        &mut self,
-        closed: &Sender<Closed>,
-        clock: &SetClock,
-        until: Option<Timestamp>,
-    ) -> Faulty<Checkpoint> {
+    pub fn rehearse(&mut self, closed: &Sender<Closed>, clock: &SetClock, until: Option<Timestamp>) -> Faulty<()> {
         let mut readers: BTreeMap<usize, Box<dyn Reader>> = std::mem::take(&mut self.readers).into_iter().collect();
         let mut ahead: BTreeMap<usize, Message> = BTreeMap::new();
         let mut first = None;
@@ -76,7 +70,7 @@ impl Folding {
         while let Some(window) = self.windows.drained() {
             self.close(window, closed)?;
         }
-        Ok(self.checkpoint())
+        Ok(())
     }
 
     /// The source to hear next. Records of live sources come in the order of their times; where all are finite, it is the

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use super::{StateDir, private, unusable};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::io::atomic::{write_atomic, write_synced};
+use crate::io::atomic::write_whole;
+use crate::port::Writing;
 
 /// What a live graph keeps between processes: `<state>/live/<name>-<hash of the graph's path>/`.
 ///
@@ -43,8 +44,8 @@ impl StateDir {
     }
 
     /// The last checkpoint of the live graph whose file lies at this absolute path, whoever runs it.
-    pub fn checkpoint_of(&self, name: &str, graph: &str) -> Option<Vec<u8>> {
-        fs::read(self.live_path(name, graph).join("checkpoint")).ok()
+    pub fn checkpoint_of(&self, name: &str, graph: &str) -> Option<File> {
+        File::open(self.live_path(name, graph).join("checkpoint")).ok()
     }
 
     fn live_path(&self, name: &str, graph: &str) -> PathBuf {
@@ -59,22 +60,21 @@ impl LiveDir {
     ///
     /// # Errors
     /// AG0304.
-    pub fn checkpoint(&self) -> Result<Option<Vec<u8>>, Diagnostic> {
+    pub fn checkpoint(&self) -> Result<Option<File>, Diagnostic> {
         let path = self.path.join("checkpoint");
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
+        match File::open(&path) {
+            Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unusable(&path, &error)),
         }
     }
 
-    /// Puts a checkpoint in the place of the former, whole or not at all.
+    /// Puts the checkpoint that is written in the place of the former, whole or not at all.
     ///
     /// # Errors
     /// What the system says.
-    pub fn save(&self, checkpoint: &[u8]) -> std::io::Result<()> {
-        let path = self.path.join("checkpoint");
-        if self.synced { write_synced(&path, checkpoint) } else { write_atomic(&path, checkpoint) }
+    pub fn save(&self, write: &mut Writing<'_>) -> std::io::Result<()> {
+        write_whole(&self.path.join("checkpoint"), self.synced, write)
     }
 
     /// Forgets everything: the graph starts anew.
