@@ -4,6 +4,7 @@ mod aspects;
 mod combined;
 mod condition;
 mod hours;
+mod sense;
 mod units;
 mod written;
 
@@ -287,6 +288,10 @@ impl WrittenStatus {
 /// A pattern of entities' names.
 fn pattern(text: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Option<Pattern> {
     let found = Pattern::new(text.get_ref());
+    if text.get_ref().is_empty() {
+        let help = "write a name or a pattern: `*` stands for any characters";
+        faults.push(sense::senseless(source, text.span(), "the pattern is empty: it names no entity", help));
+    }
     if let Err(error) = &found {
         let message = format!("`{}` is no pattern: {}", text.get_ref(), error.msg);
         let help = "`*` stands for any characters, `?` for one, `[ab]` for one of those";

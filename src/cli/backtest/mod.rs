@@ -6,14 +6,13 @@ mod scores;
 mod tally;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::exit::{Exit, Failure};
 use super::render::{backtest as render, summary};
 use super::{load, terminal};
 use crate::detect::Rules;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Anomaly, Completeness, Figure, Timestamp, Wait};
+use crate::domain::{Anomaly, Completeness, Figure, Span, Timestamp};
 use crate::graph::Plan;
 use crate::node::Role;
 use outcome::{Backtest, Comparison, WindowChoice};
@@ -44,8 +43,8 @@ pub struct BacktestArguments {
     #[arg(long, value_name = "NODE.KEY=VALUE")]
     set: Vec<String>,
     /// Length of a window, as in `--every 5m`.
-    #[arg(long, value_name = "SPAN", value_parser = length)]
-    every: Option<Duration>,
+    #[arg(long, value_name = "SPAN")]
+    every: Option<Span>,
     /// A table to read, or JSON with every episode for programs.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -66,11 +65,6 @@ pub struct BacktestArguments {
 enum Format {
     Table,
     Json,
-}
-
-fn length(text: &str) -> Result<Duration, String> {
-    let parsed = Wait::parse(text).map(|wait| wait.0).filter(|wait| !wait.is_zero());
-    parsed.ok_or_else(|| "it is not a length of time such as 30s or 1h 30m".to_string())
 }
 
 pub fn backtest(arguments: &BacktestArguments) -> Result<Exit, Failure> {

@@ -99,7 +99,7 @@ impl Graph {
     pub fn windowing(&self, arguments: &BacktestArguments) -> Result<(Windowing, ChosenBy), Failure> {
         let Compiled { plan, stream } = &self.compiled;
         let by_flag = |windowing: Windowing| match arguments.every {
-            Some(every) => (Windowing { every: Span(every), ..windowing }, ChosenBy::Flag),
+            Some(every) => (Windowing { every, ..windowing }, ChosenBy::Flag),
             None => (windowing, ChosenBy::Graph),
         };
         if let Some(windowing) = plan.window.clone() {

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use super::follow::{Follower, Pace};
 use super::pipe::Pipe;
@@ -188,7 +189,7 @@ impl<'de> Deserialize<'de> for Ratio {
         if (0.0..=1.0).contains(&value) {
             Ok(Ratio(value))
         } else {
-            Err(D::Error::custom(format!("{value} is no share: expected a number from 0 to 1")))
+            Err(D::Error::invalid_value(Unexpected::Float(value), &"a share: a number from 0 to 1"))
         }
     }
 }
@@ -377,7 +378,7 @@ pub(super) mod tests {
             .unwrap_err(),
             [
                 "g.toml:2:10: AG0005: `xml` is not known here",
-                "g.toml:3:17: AG0005: 10 is no share: expected a number from 0 to 1",
+                "g.toml:3:17: AG0005: `max_bad_ratio` cannot be the number `10`",
                 "g.toml:4:46: AG0005: `on` is not known here",
                 "g.toml:4:12: AG0003: unknown key `time`",
             ]
