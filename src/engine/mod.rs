@@ -16,6 +16,7 @@ mod open;
 mod pass;
 mod record;
 mod state;
+mod steps;
 mod watch;
 mod windows;
 
@@ -29,4 +30,5 @@ pub use history::{Given, History, Seen, history, survey};
 pub use live::{Begun, Closed, Shelf, Surroundings, live, read_checkpoint, rehearse};
 pub use record::{run_record, usage};
 pub use state::{Action, Diverged, Run};
+pub use steps::Steps;
 pub use watch::{Cancel, Watcher};

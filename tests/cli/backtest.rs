@@ -481,7 +481,11 @@ fn what_cannot_be_done_is_refused_before_anything_is_read() {
     check(&[GRAPH, "--input", ""], 2, "--input needs a path");
     check(&[GRAPH, "--input", "nowhere.json"], 1, "nowhere.json");
     check(&[GRAPH, "--every", "soon"], 2, "not a length of time");
-    check(&[GRAPH, "--compare", "nowhere.toml"], 78, "AG0002");
+    check(
+        &[GRAPH, "--compare", "nowhere.toml"],
+        78,
+        "cannot read `nowhere.toml`, the rules of --compare: there is no such file",
+    );
     check(&["nowhere.toml"], 78, "AG0002");
     sandbox.write("none.toml", "[nodes.telemetry]\nkind = 'ingest.file'\npath = 'fixtures/fleet.csv'\n");
     check(&["none.toml"], 2, "no node that finds anomalies");

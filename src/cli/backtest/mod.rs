@@ -1,4 +1,5 @@
 mod compare;
+mod enabled;
 pub mod outcome;
 mod panels;
 mod replay;
@@ -25,11 +26,12 @@ use replay::Graph;
 /// as in a graph that runs live.
 ///
 /// Episodes go from window to window. The windows are those of the graph's [window]; a graph without one gets windows of
-/// --every, or as long as records are apart, and then no record is too late for its window. Within a window a series
+/// --every, or as long as records usually are apart, and then no record is too late for its window. Within a window a series
 /// either fires or does not: longer ones make fewer and longer episodes.
 ///
 /// A rule that had nothing to judge in all of the history is listed as such: that it never fired says nothing. Silence is
-/// counted from the moment when it has lasted too long to the next reading.
+/// counted from the moment when it has lasted too long to the next reading. How long a rule fired, and what share of the time
+/// that is, counts the time only in which it judges: within its hours, and outside maintenance.
 ///
 /// A graph that listens, polls or follows can be tried too: with --input its one source is a file for once.
 #[derive(Debug, clap::Args)]
@@ -56,7 +58,8 @@ pub struct BacktestArguments {
     #[arg(long, value_name = "FILE.svg")]
     chart: Option<PathBuf>,
     /// Write `timestamp,value,anomaly_score` for every record in the order of the input: how unusual each value is, by the
-    /// graph's `unusual` rule and the records before it; with a column `entity` where records name one.
+    /// graph's `unusual` rule and the records before it; with a column `entity` where records name one. A record that cannot be
+    /// used has a line with its text in the place of the time, and no value and no score.
     #[arg(long, value_name = "FILE.csv")]
     scores: Option<PathBuf>,
 }

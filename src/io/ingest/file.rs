@@ -16,7 +16,7 @@ use super::unpack::{Garbage, MAGIC, Unpacked, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
 use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
+use crate::node::{Assets, Next, Pass, Reader, Rejected, Source, Wanted};
 
 /// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
 /// memory, once or for as long as it grows.
@@ -233,7 +233,7 @@ impl Source for IngestFile {
         if let Some(files) = matching(path)? {
             return Ok(Box::new(Several::open(files, config, pass)?));
         }
-        let text = Text::open(path, config, pass.wanted, config.max_bad_ratio())?;
+        let text = Text::open(path, config, (pass.wanted, pass.rejected), config.max_bad_ratio())?;
         Ok(Box::new(FileReader { text, node: pass.node.to_string(), path: path.to_string() }))
     }
 
@@ -262,8 +262,10 @@ pub(super) struct Text {
 impl Text {
     /// # Errors
     /// See [`Stream::open`].
-    pub fn open(path: &str, config: &Config, wanted: &Wanted, max_bad_ratio: f64) -> Result<Text, Diagnostic> {
-        let options = Options { max_bad_ratio, ..config.options(wanted) };
+    pub fn open(path: &str, config: &Config, asked: (&Wanted, bool), max_bad_ratio: f64) -> Result<Text, Diagnostic> {
+        let (wanted, rejected) = asked;
+        let options = config.options(wanted);
+        let options = Options { max_bad_ratio, limits: Limits { rejected, ..options.limits }, ..options };
         let (input, name) = match path {
             "-" => (
                 Opened::Stream(unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?),
@@ -336,6 +338,10 @@ struct FileReader {
 impl Reader for FileReader {
     fn next(&mut self) -> Result<Next, Diagnostic> {
         Ok(self.text.stream.next_batch()?.map_or(Next::End, Next::Batch))
+    }
+
+    fn rejected(&mut self, before: u64) -> Vec<Rejected> {
+        self.text.stream.rejected(before)
     }
 
     fn record(&self) -> InputRecord {
