@@ -68,12 +68,14 @@ pub struct Pass<'a> {
     /// A folder of the source's own that outlives the process, for what it must keep; it exists. `None` where the run
     /// keeps no state.
     pub folder: Option<&'a Path>,
+    /// Whether [`Reader::rejected`] is asked for. Of sources that read a file to its end.
+    pub rejected: bool,
 }
 
 impl<'a> Pass<'a> {
     /// From the beginning, with nothing kept.
     pub fn anew(node: &'a str, wanted: &'a Wanted) -> Pass<'a> {
-        Pass { node, wanted, from: None, seen: None, folder: None }
+        Pass { node, wanted, from: None, seen: None, folder: None, rejected: false }
     }
 }
 
@@ -117,11 +119,31 @@ pub trait Reader: Send {
         false
     }
 
+    /// Records before this row of the file that is being read that could not be used, in their order, each once; and all of the
+    /// files before it. Kept only where the [pass](Pass::rejected) asks for them.
+    fn rejected(&mut self, _before: u64) -> Vec<Rejected> {
+        Vec::new()
+    }
+
     /// What was read so far.
     fn record(&self) -> InputRecord;
 
     /// Bytes read, and bytes there are where that is known.
     fn progress(&self) -> (u64, Option<u64>);
+}
+
+/// A record that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// As in [`Batch::rows`]; 0 of a file that was read before.
+    pub row: u64,
+    /// How it is written, as far as [`Rejected::LONGEST`].
+    pub text: String,
+}
+
+impl Rejected {
+    /// Bytes of a text that are kept.
+    pub const LONGEST: usize = 1000;
 }
 
 /// Metrics that folds read. A source may leave others out, and notes a field of another type than a number only for these.

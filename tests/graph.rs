@@ -113,12 +113,14 @@ fn every_fault_has_a_code_a_place_and_a_remedy() {
     check(
         "kind = 'test.sum'",
         "kind = 'test.sum'\nretry = -1",
-        &["t.toml:7:9: AG0005: invalid value: integer `-1`, expected a whole number from 0 on"],
+        &["t.toml:7:9: AG0005: `retry` cannot be the number `-1` [write a whole number from 0 on]"],
     );
     check(
         "each = 'item'",
         "each = 'item'\ntimeout = 'soon'",
-        &["t.toml:11:11: AG0005: `soon` is not a length of time such as \"30s\" or \"1m 30s\""],
+        &[
+            "t.toml:11:11: AG0005: `timeout` cannot be the text \"soon\" [write a length of time above zero, such as \"30s\", \"1m 30s\" or \"1d\"]",
+        ],
     );
     for (key, value) in [("retry", "0"), ("timeout", "'1s'"), ("on_error", "'skip'")] {
         let fault = |line: u32, column: usize, kind: &str| {
@@ -199,8 +201,8 @@ fn a_fault_of_form_hides_no_other_and_blames_no_other_node() {
         ],
         &[
             "t.toml:1:1: AG0003: unknown key `nam`",
-            "t.toml:4:10: AG0005: invalid type: string \"high\", expected a list",
-            "t.toml:7:20: AG0005: invalid type: integer `3`, expected a string or a list of strings",
+            "t.toml:4:10: AG0005: `values` cannot be the text \"high\"",
+            "t.toml:7:20: AG0005: `telemetry` cannot be the number `3`",
             "t.toml:9:8: AG0005: `s q` cannot name a node",
             "t.toml:14:8: AG0006: no node kind is named `test.colect`",
         ],
@@ -209,15 +211,12 @@ fn a_fault_of_form_hides_no_other_and_blames_no_other_node() {
     check(
         &[("each = 'item'", "each = 3\nrefuses = 'two'")],
         &[
-            "t.toml:10:8: AG0005: invalid type: integer `3`, expected a string or a list of strings",
-            "t.toml:11:11: AG0005: invalid type: string \"two\", expected a number",
+            "t.toml:10:8: AG0005: `each` cannot be the number `3`",
+            "t.toml:11:11: AG0005: `refuses` cannot be the text \"two\"",
         ],
     );
     check(&[("kind = 'test.square'\n", "")], &["t.toml:8:8: AG0004: the key `kind` is missing"]);
-    check(
-        &[("kind = 'test.square'", "kind = 3")],
-        &["t.toml:9:8: AG0005: invalid type: integer `3`, expected a string"],
-    );
+    check(&[("kind = 'test.square'", "kind = 3")], &["t.toml:9:8: AG0005: `kind` cannot be the number `3`"]);
     check(&[("[nodes.sq]", "[nodes.'s.q']"), ("'sq'", "'s.q'")], &["t.toml:8:8: AG0005: `s.q` cannot name a node"]);
     check(
         &[("name = 'g'", "nodes.sq = 3"), ("[nodes.sq]", "[other]")],
@@ -258,7 +257,7 @@ fn overrides_replace_what_the_file_says() {
     assert_eq!(faults(GOOD, &["n.values=[1, 2]", "sq.retry=3"]), Vec::<String>::new());
     assert_eq!(
         faults(GOOD, &["n.values=high"]),
-        ["t.toml:2:8: AG0005: invalid type: string \"high\", expected a list"]
+        ["t.toml:2:8: AG0005: `values` cannot be the text \"high\" [write a list: `[…, …]`]"]
     );
     assert_eq!(
         faults(GOOD, &["m.values=[1]"]),

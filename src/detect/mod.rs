@@ -28,7 +28,7 @@ pub use incidents::{Origin, incidents};
 pub use judge::{Judge, Measure, SERVICE_STATUS, Standing};
 pub use order::{one_per_series, report_order};
 pub use past::Pasts;
-pub use rules::{Label, Rule, Rules};
+pub use rules::{Hours, Label, Maintenance, Rule, Rules};
 pub use series::{Levels, Reached, Reading, Series};
 pub use sustained::Sustained;
 pub use total::Total;

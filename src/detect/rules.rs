@@ -4,6 +4,7 @@ mod aspects;
 mod combined;
 mod condition;
 mod hours;
+mod sense;
 mod units;
 mod written;
 
@@ -287,6 +288,10 @@ impl WrittenStatus {
 /// A pattern of entities' names.
 fn pattern(text: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Option<Pattern> {
     let found = Pattern::new(text.get_ref());
+    if text.get_ref().is_empty() {
+        let help = "write a name or a pattern: `*` stands for any characters";
+        faults.push(sense::senseless(source, text.span(), "the pattern is empty: it names no entity", help));
+    }
     if let Err(error) = &found {
         let message = format!("`{}` is no pattern: {}", text.get_ref(), error.msg);
         let help = "`*` stands for any characters, `?` for one, `[ab]` for one of those";
@@ -337,7 +342,8 @@ mod tests {
         check(
             "[metrics.cpu]\nunit = '%'\n[metrics.mem]\nlow = 70\nmedium = 70\n[status]\ndegraded = 'high'\noffline = 'low'",
             &[
-                "r.toml:1:10: AG0014: the rule of `cpu` has no band [add at least one of `low`, `medium` and `high`]",
+                "r.toml:1:10: AG0014: the rule of `cpu` judges nothing \
+                 [add `low`, `medium` or `high`, or `below`, `rate`, `counter`, `stale` or `unusual = true`]",
                 "r.toml:3:10: AG0014: the bands of `mem` do not rise: low is 70, medium is 70 \
                  [make `medium` greater than `low`; a value that equals a band has reached it]",
                 "r.toml:8:11: AG0014: `offline` is milder than `degraded` \
@@ -377,10 +383,9 @@ mod tests {
         check(
             "[metrics.cpu]\nlow = 1\nfor = 120\n[metrics.mem]\nlow = 1\nfor = '0s'\nclears = 1",
             &[
-                "r.toml:3:7: AG0005: invalid type: integer `120`, expected a length of time such as \"30s\" or \"1m 30s\" \
-                 [say of which unit, in quotes: write `\"120s\"` or `\"120m\"`]",
+                "r.toml:3:7: AG0005: `for` cannot be the number `120` [say of which unit, in quotes: write `\"120s\"` or `\"120m\"`]",
                 "r.toml:7:1: AG0003: unknown key `clears` [did you mean `clear`?]",
-                "r.toml:6:7: AG0005: `0s` is not a length of time such as \"30s\" or \"1m 30s\" []",
+                "r.toml:6:7: AG0005: `for` cannot be the text \"0s\" [write a length of time above zero, such as \"30s\", \"1m 30s\" or \"1d\"]",
             ],
         );
         for empty in ["", "[metrics]", "[status]\n"] {
@@ -391,8 +396,8 @@ mod tests {
             &[
                 "r.toml:8:2: AG0003: unknown key `metric` [did you mean `metrics`?]",
                 "r.toml:3:1: AG0003: unknown key `hihg` [did you mean `high`?]",
-                "r.toml:2:7: AG0005: `x` is neither a number nor one with a unit such as \"250 ms\" []",
-                "r.toml:5:7: AG0005: a figure must be a finite number []",
+                "r.toml:2:7: AG0005: `low` cannot be the text \"x\" [write a number such as 90, or in quotes one with a unit such as \"250 ms\"]",
+                "r.toml:5:7: AG0005: `low` cannot be the number `nan` [write a number such as 90, or in quotes one with a unit such as \"250 ms\"]",
                 "r.toml:7:11: AG0005: `awful` is not known here [it is one of: low, medium, high]",
             ],
         );
@@ -463,7 +468,7 @@ mod tests {
         );
         check(
             "[metrics.m]\nhigh = 9\n[[metrics.m.override]]\nentity = 'db-*'\n[[metrics.m.override]]\nentity = 'a[b'\noff = true\n\
-             [[metrics.m.override]]\nentity = '*'\nlow = 3\nhigh = 2\n[[metrics.m.override]]\nentity = 'x'\nbelow = { low = 2 }\n\
+             [[metrics.m.override]]\nentity = 'z'\nlow = 3\nhigh = 2\n[[metrics.m.override]]\nentity = 'x'\nbelow = { low = 2 }\n\
              [[metrics.m.override]]\nentity = 'y'\noff = true\nlow = 2",
             &[
                 "r.toml:4:10: AG0014: the override says nothing [give it bands, or `off = true` where nothing is judged]",
@@ -490,9 +495,10 @@ mod tests {
              unusual = { severety = 'low', sensitivity = 'very', direction = 'left', season = 'month' }",
             &[
                 "r.toml:6:13: AG0003: unknown key `severety` [did you mean `severity`?]",
-                "r.toml:2:11: AG0005: `unusual` is judged only where it is written: leave it out []",
-                "r.toml:4:11: AG0005: invalid type: integer `3`, expected `true`, or a table of `severity`, `sensitivity`, \
-                 `direction` and `season` []",
+                "r.toml:2:11: AG0005: `unusual` cannot be `false` [write `true` or a table such as `{ severity = \"low\", sensitivity = \"high\" }`, or leave it \
+                 out where nothing unusual is to be found]",
+                "r.toml:4:11: AG0005: `unusual` cannot be the number `3` [write `true` or a table such as `{ severity = \"low\", sensitivity = \"high\" }`, or leave it \
+                 out where nothing unusual is to be found]",
                 "r.toml:6:45: AG0005: `very` is not known here [it is one of: low, normal, high]",
                 "r.toml:6:65: AG0005: `left` is not known here [it is one of: up, down, both]",
                 "r.toml:6:82: AG0005: `month` is not known here [it is one of: none, day, week]",
@@ -505,11 +511,11 @@ mod tests {
                 "r.toml:2:26: AG0003: unknown key `hihg` [did you mean `high`?]",
                 "r.toml:6:37: AG0003: unknown key `for` [the keys are: low, medium, high]",
                 "r.toml:8:26: AG0003: unknown key `witin` [did you mean `within`?]",
-                "r.toml:4:9: AG0005: invalid type: string \"5m\", expected a table of lengths of time, \
-                 such as `{ medium = \"5m\", high = \"30m\" }` []",
-                "r.toml:6:17: AG0005: invalid type: integer `300`, expected a length of time such as \"30s\" or \"1m 30s\" \
+                "r.toml:4:9: AG0005: `stale` cannot be the text \"5m\" \
+                 [write a table of lengths of time, such as `{ medium = \"5m\", high = \"30m\" }`]",
+                "r.toml:6:17: AG0005: `low` cannot be the number `300` \
                  [say of which unit, in quotes: write `\"300s\"` or `\"300m\"`]",
-                "r.toml:6:31: AG0005: `10` is not a length of time such as \"30s\" or \"1m 30s\" \
+                "r.toml:6:31: AG0005: `medium` cannot be the text \"10\" \
                  [say of which unit, in quotes: write `\"10s\"` or `\"10m\"`]",
             ],
         );
@@ -530,13 +536,15 @@ mod tests {
         check_all(
             "[metrics]\na = 3\n[status]\nflapping = true\n[metrics.b]\nrate = 5\nbelow = 3\ncounter = 1",
             &[
-                "r.toml:2:5: AG0005: invalid type: integer `3`, expected a table such as `[metrics.cpu_usage]` []",
-                "r.toml:6:8: AG0005: invalid type: integer `5`, expected a table such as \
-                 `{ medium = 2, high = 5, per = \"1m\" }` []",
-                "r.toml:7:9: AG0005: invalid type: integer `3`, expected a table of bands, such as `{ low = 1, high = 2 }` []",
-                "r.toml:8:11: AG0005: invalid type: integer `1`, expected a table such as `{ high = 1000, per = \"1s\" }` []",
-                "r.toml:4:12: AG0005: invalid type: boolean `true`, expected a table such as \
-                 `{ medium = 4, high = 10, within = \"15m\" }` []",
+                "r.toml:2:5: AG0005: `a` cannot be the number `3` [write a table such as `[metrics.cpu_usage]`]",
+                "r.toml:6:8: AG0005: `rate` cannot be the number `5` \
+                 [write a table such as `{ medium = 2, high = 5, per = \"1m\" }`]",
+                "r.toml:7:9: AG0005: `below` cannot be the number `3` \
+                 [write a table of bands, such as `{ low = 1, high = 2 }`]",
+                "r.toml:8:11: AG0005: `counter` cannot be the number `1` \
+                 [write a table such as `{ high = 1000, per = \"1s\" }`]",
+                "r.toml:4:12: AG0005: `flapping` cannot be `true` \
+                 [write a table such as `{ medium = 4, high = 10, within = \"15m\" }`]",
             ],
         );
     }
@@ -564,7 +572,8 @@ mod tests {
              [[metrics.a.override]]\nentity = 'y'\nunusual = { season = 'day' }",
             &[
                 "r.toml:8:13: AG0003: unknown key `season` [the keys are: severity, sensitivity]",
-                "r.toml:5:11: AG0005: invalid type: boolean `false`, expected a table of `severity` and `sensitivity` []",
+                "r.toml:5:11: AG0005: `unusual` cannot be `false` \
+                 [write a table such as `{ severity = \"low\", sensitivity = \"high\" }`; `off = true` of the override switches it off]",
             ],
         );
         let condition = "[conditions.c]\nwhen = 'a > 1'\nseverity = 'low'\n[[conditions.c.override]]\n";
@@ -617,6 +626,98 @@ mod tests {
                  [`*` stands for any characters, `?` for one, `[ab]` for one of those]",
                 "r.toml:10:8: AG0014: `22:00:00` is not a time [write it as `2026-11-21T22:00:00Z`]",
                 "r.toml:11:6: AG0014: `noon` is not a time [write it as `2026-11-21T22:00:00Z`]",
+            ],
+        );
+    }
+
+    #[test]
+    fn limits_without_bands_and_values_that_do_not_fit_say_what_to_write() {
+        let length = "[write a length of time above zero, such as \"30s\", \"1m 30s\" or \"1d\"]";
+        let number = "[write a number such as 90, or in quotes one with a unit such as \"250 ms\"]";
+        for (rule, fault) in [
+            ("unusual = false", "2:11: AG0005: `unusual` cannot be `false` [write `true` or a table such as"),
+            ("rate = { low = 1, per = '0s' }", &format!("2:25: AG0005: `per` cannot be the text \"0s\" {length}")),
+            (
+                "stale = { high = '5 bananas' }",
+                &format!("2:18: AG0005: `high` cannot be the text \"5 bananas\" {length}"),
+            ),
+            ("high = 3\nfor = '-2m'", &format!("3:7: AG0005: `for` cannot be the text \"-2m\" {length}")),
+            ("high = nan", &format!("2:8: AG0005: `high` cannot be the number `nan` {number}")),
+            ("high = '90'", "2:8: AG0005: `high` cannot be the text \"90\" [write it without quotes: `90`]"),
+            ("high = 90\nclear = 'x'", &format!("3:9: AG0005: `clear` cannot be the text \"x\" {number}")),
+            ("high = 1e999", "2:8: AG0005: `1e999` is too large a number [write a smaller one]"),
+            ("high = [1]", &format!("2:8: AG0005: `high` cannot be a list {number}")),
+            ("high = { low = 1 }", &format!("2:8: AG0005: `high` cannot be a table {number}")),
+            (
+                "unusual = true\nfor = '5m'",
+                "3:7: AG0014: `for` of `a` has no bands beside it that it could be of [add `low`,",
+            ),
+            (
+                "clear = 3\nstale = { low = '1m' }",
+                "2:9: AG0014: `clear` of `a` has no bands beside it that it could be of",
+            ),
+            ("for = '5m'", "2:7: AG0014: `for` of `a` has no bands beside it that it could be of [add"),
+            (
+                "unit = '%'",
+                "1:10: AG0014: the rule of `a` judges nothing [add `low`, `medium` or `high`, or `below`, `rate`,",
+            ),
+            ("stale = { high = '1d' }", ""),
+        ] {
+            let found = faults(&format!("[metrics.a]\n{rule}")).join("; ");
+            let expected = if fault.is_empty() { String::new() } else { format!("r.toml:{fault}") };
+            assert!(found.starts_with(&expected) && found.is_empty() == fault.is_empty(), "{rule}: {found}");
+        }
+        let of_services = "r.toml:2:32: AG0005: `within` cannot be the text \"-5m\"";
+        check("[status]\nflapping = { low = 4, within = '-5m' }", &[&format!("{of_services} {length}")]);
+        check(
+            "[ratios.r]\nof = 'a'\nto = 'b'",
+            &["r.toml:1:9: AG0014: the rule of `r` judges nothing [add `low`, `medium` or `high`, or `below`]"],
+        );
+    }
+
+    #[test]
+    fn rules_that_hold_always_or_never_are_refused() {
+        let first = "the first pattern that names an entity counts: write the narrower one first, or delete one";
+        let room = "make the lowest band greater than that of `below`, so that there is room between them";
+        let clear = "give `clear` a value between the bands and those of `below`";
+        let mend = "mend the comparisons, or write `||` for `&&` or the other way round";
+        for (rule, fault) in [
+            ("low = 50\nbelow = { low = 49 }", String::new()),
+            ("low = 50\nbelow = { low = 50 }", format!("1:10: AG0019: every value of `a` is an anomaly: it is 50 or more, or `below` has it at 50 or less [{room}]")),
+            (
+                "low = 50\nbelow = { low = 40 }\n[[metrics.a.override]]\nentity = 'x'\nlow = 30",
+                format!("5:10: AG0019: every value of `a` is an anomaly: it is 30 or more, or `below` has it at 40 or less [{room}]"),
+            ),
+            ("low = 50\nbelow = { low = 40 }\n[[metrics.a.override]]\nentity = 'x'\noff = true", String::new()),
+            ("low = 50\nclear = 45\nbelow = { low = 40, clear = 42 }", String::new()),
+            ("low = 50\nclear = 40\nbelow = { low = 40 }", format!("1:10: AG0019: an episode of `a` would end only below 40, where `below` begins another [{clear}]")),
+            ("low = 50\nbelow = { low = 40, clear = 55 }", format!("1:10: AG0019: an episode of `below` of `a` would end only above 55, where its bands begin another [{clear}]")),
+            ("rate = { low = 0 }", "2:8: AG0019: the lowest band of `rate` of `a` is 0, which a value that does not change reaches too [write bands above 0]".to_string()),
+            ("rate = { low = -5, direction = 'down' }", "2:8: AG0019: the lowest band of `rate` of `a` is -5, which a value that does not change reaches too [write bands above 0, and `direction = \"down\"` where only falls are meant]".to_string()),
+            ("counter = { low = 5, clear = 0 }", "2:30: AG0019: `clear` of `counter` of `a` is 0, and what it judges is never below 0: no episode would end [write a `clear` above 0]".to_string()),
+            ("rate = { low = 5, clear = -1, direction = 'up' }", String::new()),
+            ("low = 1\nhours = 'Mon 08:00-08:00'", "3:9: AG0019: `08:00-08:00` begins when it ends, so no time is within it [leave the times out where the whole day is meant]".to_string()),
+            ("low = 1\n[[maintenance]]\nfrom = 2026-01-01\nto = 2026-01-02\nentities = []", "6:12: AG0019: the maintenance is of no entity [name some, or leave `entities` out where all are meant]".to_string()),
+            ("low = 1\n[[metrics.a.override]]\nentity = ''\nlow = 2", "4:10: AG0019: the pattern is empty: it names no entity [write a name or a pattern: `*` stands for any characters]".to_string()),
+            ("low = 1\n[[metrics.a.override]]\nentity = 'web-*'\nlow = 2\n[[metrics.a.override]]\nentity = 'web-1'\nlow = 3", format!("7:10: AG0019: `web-1` is never asked: `web-*` before it names all of it [{first}]")),
+            ("low = 1\n[[metrics.a.override]]\nentity = 'web-1'\nlow = 2\n[[metrics.a.override]]\nentity = 'web-*'\nlow = 3", String::new()),
+            ("low = 1\n[[metrics.a.override]]\nentity = 'x'\nlow = 2\n[[metrics.a.override]]\nentity = 'x'\noff = true", format!("7:10: AG0019: there is an override of `x` before this one, and the first counts [{first}]")),
+            ("low = 1\n[ratios.r]\nof = 'x'\nto = 'x'\nlow = 1", "5:6: AG0019: the ratio of `x` to itself is always 1 [name the metric that it is a share of]".to_string()),
+            ("low = 1\n[conditions.c]\nwhen = 'x > 3 && x < 2'\nseverity = 'low'", format!("4:8: AG0019: the condition never holds: no values of its metrics fulfil it [{mend}]")),
+            ("low = 1\n[conditions.c]\nwhen = 'x > 2 || x < 3'\nseverity = 'low'", format!("4:8: AG0019: the condition always holds: all values of its metrics fulfil it [{mend}]")),
+            (
+                "low = 1\n[conditions.c]\nwhen = 'x > 3'\nseverity = 'low'\n[[conditions.c.override]]\nentity = '*'\noff = true\n\
+                 [[conditions.c.override]]\nentity = 'y'\noff = true",
+                format!("10:10: AG0019: `y` is never asked: `*` before it names all of it [{first}]"),
+            ),
+        ] {
+            let expected: Vec<String> = (!fault.is_empty()).then(|| format!("r.toml:{fault}")).into_iter().collect();
+            assert_eq!(faults(&format!("[metrics.a]\n{rule}")), expected, "{rule}");
+        }
+        check(
+            "[status]\nflapping = { low = 4, clear = 0 }",
+            &[
+                "r.toml:2:31: AG0019: `clear` of `flapping` of `status` is 0, and what it judges is never below 0: no episode would end [write a `clear` above 0]",
             ],
         );
     }

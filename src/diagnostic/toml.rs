@@ -78,18 +78,20 @@ pub fn decode<T: DeserializeOwned>(value: Spanned<DeValue<'_>>, source: &SourceF
         let message = error.message().trim_end().to_string();
         // A key that was cut out is missing now; that is our doing.
         let ours = message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`'));
-        if !ours.is_some_and(|key| cut.iter().any(|c| c == key)) {
-            faults.push(explain(&message, span.clone(), source));
+        let is_ours = ours.is_some_and(|key| cut.iter().any(|c| c == key));
+        let removed = remove(rest.get_mut(), &span);
+        if !is_ours {
+            faults.push(explain(&message, removed.as_deref().unwrap_or_default(), span, source));
         }
-        match remove(rest.get_mut(), &span) {
+        match removed {
             Some(key) => cut.push(key),
             None => return Err(faults),
         }
     }
 }
 
-/// Turns serde's sentence into a coded diagnostic with a remedy.
-fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic {
+/// Turns serde's sentence into a coded diagnostic with a remedy. `key` is what the value belongs to; empty in a list.
+fn explain(message: &str, key: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if let (true, Some((word, candidates))) = (message.starts_with("unknown field"), quoted.split_first()) {
         let help = match did_you_mean(word, candidates.iter().copied()) {
@@ -116,8 +118,36 @@ fn explain(message: &str, span: Range<usize>, source: &SourceFile) -> Diagnostic
             .at(source, span)
             .help(format!("add `{key} = …`"));
     }
-    let help = way_out(message, &span, source);
-    Diagnostic::new(codes::graph::WRONG_TYPE, plainly(message)).at(source, span).maybe_help(help)
+    let (message, help) = misfit(message, key, span.clone(), source);
+    Diagnostic::new(codes::graph::WRONG_TYPE, message).at(source, span).help(help)
+}
+
+/// A value that does not fit, and what to write instead. Whatever decodes one says so with serde's `invalid_type` or
+/// `invalid_value`: what was found becomes the message, and what was expected the help.
+fn misfit(message: &str, key: &str, span: Range<usize>, source: &SourceFile) -> (String, String) {
+    let written = source.text.get(span).unwrap_or_default();
+    if message.ends_with("number overflowed") {
+        return (format!("`{written}` is too large a number"), "write a smaller one".to_string());
+    }
+    if message.starts_with("wanted string or table") {
+        return ("another kind of value is written here".to_string(), "write a word in quotes".to_string());
+    }
+    let split = message.strip_prefix("invalid ").and_then(|rest| rest.split_once(", expected "));
+    let Some((found, expected)) = split else {
+        return (message.to_string(), "write a value as the message describes".to_string());
+    };
+    let found = found.split_once(": ").map_or(found, |(_, found)| found);
+    let found = match found.split_once(' ').unwrap_or((found, "")) {
+        ("string", text) => format!("the text {text}"),
+        ("integer", number) => format!("the number {number}"),
+        ("floating", _) => format!("the number `{written}`"),
+        ("boolean", word) => word.to_string(),
+        ("map", _) => "a table".to_string(),
+        ("sequence", _) => "a list".to_string(),
+        _ => found.to_string(),
+    };
+    let subject = if key.is_empty() { "what stands here".to_string() } else { format!("`{key}`") };
+    (format!("{subject} cannot be {found}"), way_out(expected, written).unwrap_or_else(|| format!("write {expected}")))
 }
 
 /// `[metrics."core.temp"]` where the key is the end of the header `[metrics.core.temp]`. Nodes have no dots in their names.
@@ -130,35 +160,28 @@ fn dotted(key: &Range<usize>, source: &SourceFile) -> Option<String> {
     has_dot.then(|| format!("[{table}.\"{name}\"]"))
 }
 
-/// What to write instead, where a mistake is a common one.
-fn way_out(message: &str, span: &Range<usize>, source: &SourceFile) -> Option<String> {
-    let written = source.text.get(span.clone()).unwrap_or_default();
-    if message.ends_with("expected struct Label") && written.starts_with(['"', '\'']) {
-        return Some(format!("a label is a table by language: `label = {{ en = {written} }}`"));
-    }
+/// What to write instead of `written`, where more can be said than what was expected.
+fn way_out(expected: &str, written: &str) -> Option<String> {
     let number = written.trim_matches(['"', '\'']);
-    let is_number = number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok();
-    // Of a number without quotes serde says what it expected, of one in quotes `Span` itself what it is not.
-    let wants_length = message.contains("a length of time such as");
-    (wants_length && is_number)
-        .then(|| format!("say of which unit, in quotes: write `\"{number}s\"` or `\"{number}m\"`"))
-}
-
-/// serde names the types of Rust; a user is told what to write.
-fn plainly(message: &str) -> String {
-    if message.starts_with("wanted string or table") {
-        return "a word in quotes was expected here".to_string();
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok_and(|n| n > 0.0);
+    match expected {
+        "struct Label" if written.starts_with(['"', '\'']) => {
+            Some(format!("a label is a table by language: `label = {{ en = {written} }}`"))
+        }
+        _ if expected.starts_with("a length of time") && is_number => {
+            Some(format!("say of which unit, in quotes: write `\"{number}s\"` or `\"{number}m\"`"))
+        }
+        _ if expected.starts_with("a number") && is_number => Some(format!("write it without quotes: `{number}`")),
+        // serde names the types of Rust; a user is told what to write.
+        "u8" | "u16" | "u32" | "u64" | "usize" => Some("write a whole number from 0 on".to_string()),
+        "i8" | "i16" | "i32" | "i64" | "isize" => Some("write a whole number".to_string()),
+        "f32" | "f64" => Some("write a number".to_string()),
+        "a boolean" => Some("write `true` or `false`".to_string()),
+        "a string" => Some("write a text in quotes".to_string()),
+        "a sequence" => Some("write a list: `[…, …]`".to_string()),
+        "a map" | "struct Label" => Some("write a table: `{ … = … }`".to_string()),
+        _ => None,
     }
-    let Some((found, expected)) = message.rsplit_once("expected ") else { return message.to_string() };
-    let plain = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "f32" | "f64" => "a number",
-        "a sequence" => "a list",
-        "a map" | "struct Label" => "a table",
-        _ => return message.to_string(),
-    };
-    format!("{found}expected {plain}")
 }
 
 /// Removes the innermost entry that `span` lies in, by its key or its value, and says its key.
@@ -251,9 +274,9 @@ mod tests {
             faults("pth = 'é'\nratio = 'high'\nnested = { depht = 2, depth = -1 }"),
             [
                 "t.toml:3:12: AG0003: unknown key `depht` [did you mean `depth`?]",
-                "t.toml:3:31: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
+                "t.toml:3:31: AG0005: `depth` cannot be the number `-1` [write a whole number from 0 on]",
                 "t.toml:1:1: AG0003: unknown key `pth` [did you mean `path`?]",
-                "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
+                "t.toml:2:9: AG0005: `ratio` cannot be the text \"high\" [write a number]",
                 "t.toml:1:1: AG0004: the key `path` is missing [add `path = …`]",
             ]
         );
@@ -286,21 +309,17 @@ mod tests {
         assert_eq!(
             faults("label = 'oven'\nlasts = '5'"),
             [
-                "t.toml:1:9: AG0005: invalid type: string \"oven\", expected a table \
+                "t.toml:1:9: AG0005: `label` cannot be the text \"oven\" \
                  [a label is a table by language: `label = { en = 'oven' }`]"
                     .to_string(),
-                format!("t.toml:2:9: AG0005: `5` is not a length of time such as \"30s\" or \"1m 30s\" {seconds}"),
+                format!("t.toml:2:9: AG0005: `lasts` cannot be the text \"5\" {seconds}"),
             ]
         );
-        let length = "a length of time such as \"30s\" or \"1m 30s\"";
         assert_eq!(
             faults("grace = 5\nlasts = 0.5"),
             [
-                format!("t.toml:1:9: AG0005: invalid type: integer `5`, expected {length} {seconds}"),
-                format!(
-                    "t.toml:2:9: AG0005: invalid type: floating point `0.5`, expected {length} {}",
-                    seconds.replace('5', "0.5")
-                ),
+                format!("t.toml:1:9: AG0005: `grace` cannot be the number `5` {seconds}"),
+                format!("t.toml:2:9: AG0005: `lasts` cannot be the number `0.5` {}", seconds.replace('5', "0.5")),
             ]
         );
         #[derive(Deserialize)]
@@ -313,7 +332,10 @@ mod tests {
         let help = "if the name has a dot in it, quote it: `[metrics.\"core.temp_c\"]`";
         assert_eq!(faults_of_rules[0].help.as_deref(), Some(help), "{faults_of_rules:?}");
         assert_eq!(faults("lasts = 'soon'").len(), 1);
-        assert!(faults("lasts = 'soon'")[0].ends_with(" []"));
+        assert!(
+            faults("lasts = 'soon'")[0]
+                .ends_with("[write a length of time above zero, such as \"30s\", \"1m 30s\" or \"1d\"]")
+        );
         assert_eq!(faults("lasts = '5s'\ngrace = '0s'"), Vec::<String>::new());
     }
 
@@ -323,8 +345,8 @@ mod tests {
             faults("path = 'x'\nratio = 'high'\n[nested]\ndepht = 2\ndepth = -1"),
             [
                 "t.toml:4:1: AG0003: unknown key `depht` [did you mean `depth`?]",
-                "t.toml:5:9: AG0005: invalid value: integer `-1`, expected a whole number from 0 on []",
-                "t.toml:2:9: AG0005: invalid type: string \"high\", expected a number []",
+                "t.toml:5:9: AG0005: `depth` cannot be the number `-1` [write a whole number from 0 on]",
+                "t.toml:2:9: AG0005: `ratio` cannot be the text \"high\" [write a number]",
             ]
         );
     }

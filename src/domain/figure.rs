@@ -63,7 +63,8 @@ impl Serialize for Figure {
 impl<'de> Deserialize<'de> for Figure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = f64::deserialize(deserializer)?;
-        Figure::new(value).ok_or_else(|| serde::de::Error::custom("a figure must be a finite number"))
+        let found = serde::de::Unexpected::Float(value);
+        Figure::new(value).ok_or_else(|| serde::de::Error::invalid_value(found, &"a finite number"))
     }
 }
 

@@ -70,7 +70,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Timestamp::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is not an ISO 8601 time")))
+        let found = serde::de::Unexpected::Str(&text);
+        Timestamp::parse(&text)
+            .ok_or_else(|| serde::de::Error::invalid_value(found, &"a time such as 2024-01-01T00:00:00Z"))
     }
 }
 

@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 
 use super::intake::{Faulty, Tally, name_of};
 use super::open::{Open, Values, values};
+use super::steps::Steps;
 use super::watch::Watcher;
 use super::windows::{Closing, Windows};
 use crate::domain::{Batch, ClosedBy, InputRecord, Note, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold, StreamSource, Windowing};
-use crate::node::{Next, Pass, Reader, Wanted};
+use crate::node::{Next, Pass, Reader, Rejected, Wanted};
 
 /// What comes by, in the order of the windows.
 pub enum Seen<'a> {
@@ -43,8 +44,8 @@ pub struct History {
     pub covered: Option<(i64, i64)>,
     /// How far a record's time lies behind that of one before it, at most; microseconds.
     pub disorder: i64,
-    /// Records that are later than all before them: moments, but for the first, where records come in order.
-    pub steps: u64,
+    /// From records that are later than all before them to the next such: between moments, where records come in order.
+    pub steps: Steps,
 }
 
 /// A source that is being read.
@@ -107,38 +108,45 @@ pub fn history(
     Ok(work.done)
 }
 
-/// Reads every source to its end without any fold, one after the other, and hands on the batches with their sources' nodes.
+/// Reads every source to its end without any fold, one after the other, and hands on the batches. Where bad records are asked
+/// for, each comes with those before its last row, and those behind the last batch of a source with an empty one.
 ///
 /// # Errors
 /// A source that cannot be read to its end.
 pub fn survey(
     plan: &Plan,
     stream: &Stream,
-    wanted: &Wanted,
+    (wanted, rejected): (&Wanted, bool),
     watcher: &dyn Watcher,
-    see: &mut dyn FnMut(usize, &Batch),
+    see: &mut dyn FnMut(&Batch, &[Rejected]),
 ) -> Faulty<History> {
     let mut done = History::default();
     for source in &stream.sources {
-        let Intake { node, mut reader, .. } = open(plan, source, wanted)?;
+        let name = name_of(plan, source.node);
+        let pass = Pass { rejected, ..Pass::anew(&name, wanted) };
+        let mut reader = source.source.open(&pass).map_err(Box::new)?;
         let mut newest: Option<i64> = None;
         loop {
             match reader.next().map_err(Box::new)? {
                 Next::Batch(batch) => {
                     for &time in &batch.times {
                         let before = newest.unwrap_or(time);
-                        done.steps += u64::from(time > before);
+                        done.steps.add(u64::try_from(time.saturating_sub(before)).unwrap_or_default());
                         done.disorder = done.disorder.max(before.saturating_sub(time));
                         newest = Some(before.max(time));
                     }
                     done.cover(&batch);
-                    see(node, &batch);
+                    see(&batch, &reader.rejected(batch.rows.last().copied().unwrap_or_default()));
                     let (read, total) = reader.progress();
-                    watcher.on_read(&name_of(plan, node), read, total);
+                    watcher.on_read(&name, read, total);
                 }
                 Next::Idle => {}
                 Next::End => break,
             }
+        }
+        let rest = reader.rejected(u64::MAX);
+        if !rest.is_empty() {
+            see(&Batch::default(), &rest);
         }
         done.inputs.push(reader.record());
     }

@@ -106,7 +106,7 @@ pub fn open(
     let folder = around.shelf.folder(&name);
     let from = mark.and_then(|mark| mark.position.as_ref());
     let seen = mark.and_then(|mark| mark.seen.as_ref());
-    let pass = Pass { node: &name, wanted, from, seen, folder: folder.as_deref() };
+    let pass = Pass { node: &name, wanted, from, seen, folder: folder.as_deref(), rejected: false };
     let reader = if ended { None } else { Some(source.source.open(&pass).map_err(Box::new)?) };
     account.begin(reader.as_ref().and_then(|reader| reader.position()));
     let record = InputRecord { node: name.clone(), ..InputRecord::default() };

@@ -17,6 +17,7 @@ mod open;
 mod pass;
 mod record;
 mod state;
+mod steps;
 mod watch;
 mod windows;
 
@@ -31,4 +32,5 @@ pub use kept::Kept;
 pub use live::{Begun, Closed, Shelf, Surroundings, live, rehearse};
 pub use record::{run_record, usage};
 pub use state::{Action, Diverged, Run};
+pub use steps::Steps;
 pub use watch::{Cancel, Watcher};

@@ -455,6 +455,136 @@ fn equal_times_and_empty_cells_keep_their_lines() {
 }
 
 #[test]
+fn bad_rows_have_lines_with_their_text_and_change_no_score() {
+    let sandbox = Sandbox::new();
+    let row = |row: i64| {
+        let value = if row == 150 { 90 } else { 20 + row % 5 };
+        format!("2014-04-{:02} {:02}:00:00,{value}", 1 + row / 24, row % 24)
+    };
+    let good: Vec<String> = (0..200).map(row).collect();
+    sandbox.write("good.csv", &format!("timestamp,value\n{}\n", good.join("\n")));
+    let expected = scores(&sandbox, "good.csv");
+    // A time that is none, a cell too many, an empty time; blank lines are no rows.
+    let mut rows = good.clone();
+    let bad =
+        [(200, ",5"), (160, "2014-04-07 15:30:00,6,7"), (60, "\"no\ntime\",3"), (60, "soon,\"3\""), (0, "never,1")];
+    for (at, text) in bad {
+        rows.insert(at, format!("{text}\n"));
+    }
+    sandbox.write("bad.csv", &format!("timestamp,value\n{}\n", rows.join("\n")));
+    let scored = backtest(&sandbox, &[NAB, "--input", "bad.csv", "--scores", "scores.csv"]).exits(0);
+    assert!(scored.stdout.contains("5 bad records left out"), "{}", scored.stdout);
+    let text = sandbox.read("scores.csv");
+    let mut lines: Vec<String> = Vec::new();
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    for record in reader.records() {
+        let record = record.unwrap();
+        lines.push(record.iter().collect::<Vec<_>>().join("|"));
+    }
+    assert_eq!(lines.len(), 205);
+    for (at, text) in
+        [(0, "never,1"), (61, "soon,\"3\""), (62, "\"no\ntime\",3"), (163, "2014-04-07 15:30:00,6,7"), (204, ",5")]
+    {
+        assert_eq!(lines[at], format!("{text}||"), "{at}");
+    }
+    let others: Vec<String> =
+        lines.iter().filter(|line| !line.ends_with("||")).map(|line| line.replace('|', ",")).collect();
+    assert_eq!(others, expected);
+    // Of lines and of elements, and of several files one after the other.
+    let json =
+        |row: &str| row.split_once(',').map(|(t, v)| format!("{{\"timestamp\":\"{t}\",\"value\":{v}}}")).unwrap();
+    let (first, second): (Vec<String>, Vec<String>) =
+        (good[..3].iter().map(|r| json(r)).collect(), good[3..5].iter().map(|r| json(r)).collect());
+    sandbox.write("in-1.ndjson", &format!("{}\n{{\"value\":1}}\n", first.join("\n")));
+    sandbox.write("in-2.ndjson", &format!("oops\n{}\n", second.join("\n")));
+    sandbox.write("in.json", &format!("[{}, 7, {}]", first.join(","), second.join(",")));
+    for (input, bad) in [("in-*.ndjson", vec!["\"{\"\"value\"\":1}\",,", "oops,,"]), ("in.json", vec!["7,,"])] {
+        let set = "telemetry.max_bad_ratio=0.5";
+        backtest(&sandbox, &[NAB, "--input", input, "--scores", "scores.csv", "--set", set]).exits(0);
+        let text = sandbox.read("scores.csv");
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        let expected: Vec<&str> = expected[..3]
+            .iter()
+            .map(String::as_str)
+            .chain(bad)
+            .chain(expected[3..5].iter().map(String::as_str))
+            .collect();
+        assert_eq!(lines, expected, "{input}");
+    }
+}
+
+/// What a rule would fire at is counted where it judges: not by night, and not in a maintenance.
+#[test]
+fn times_and_shares_are_of_the_hours_in_which_a_rule_judges() {
+    let sandbox = Sandbox::new();
+    // Two days, a record a minute; too high from 09:30 of the first day on.
+    let row = |minute: i64| {
+        let time = agent::domain::Timestamp::nearest((1_704_067_200 + minute * 60) * 1_000_000);
+        format!("{time},{}\n", if minute >= 570 { 90 } else { 10 })
+    };
+    sandbox.write("history.csv", &format!("timestamp,load\n{}", (0..=2880).map(row).collect::<String>()));
+    let rules = "[metrics.load]\nhigh = 80\nhours = '08:00-10:00'\n";
+    graph(&sandbox, rules, "");
+    let found = json(&sandbox, &["ops.toml"]);
+    let firing = &rule(&found, "load")["firing"];
+    let figures =
+        |firing: &Value| ["enabled_seconds", "seconds", "longest_seconds"].map(|k| firing[k].as_i64().unwrap());
+    // Half an hour of the first day, and two hours of the second, of two hours each.
+    assert_eq!(figures(firing), [14_400, 9000, 9000], "{firing:#}");
+    assert_eq!(firing["share"].as_f64(), Some(0.625));
+    let table = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    assert!(
+        table.contains("total, longest, share: of the time in which the rule judges, within its hours and outside"),
+        "{table}"
+    );
+    let paused = "[[maintenance]]\nfrom = 2024-01-02T09:00:00Z\nto = 2024-01-02T12:00:00Z\n";
+    graph(&sandbox, &format!("{rules}{paused}"), "");
+    let found = json(&sandbox, &["ops.toml"]);
+    assert_eq!(figures(&rule(&found, "load")["firing"]), [10_800, 5400, 5400]);
+    graph(&sandbox, "[metrics.load]\nhigh = 80\n", "");
+    let table = backtest(&sandbox, &["ops.toml"]).exits(0).stdout;
+    assert!(!table.contains("in which the rule judges"), "{table}");
+}
+
+/// One record of fifty years ago makes no windows of half a day.
+#[test]
+fn a_hole_in_the_history_does_not_choose_the_windows() {
+    let sandbox = Sandbox::new();
+    graph(&sandbox, "[metrics.load]\nhigh = 80\n", "");
+    let rows: String =
+        (0..200).map(|at| format!("{},{}\n", 1_704_067_200 + at * 60, if at == 50 { 90 } else { 1 })).collect();
+    for (before, count) in [("", 200), ("100000000,1\n", 201)] {
+        sandbox.write("history.csv", &format!("timestamp,load\n{before}{rows}"));
+        let found = json(&sandbox, &["ops.toml"]);
+        assert_eq!(found["windows"]["every_seconds"], 60);
+        assert_eq!(found["windows"]["count"], count);
+        assert_eq!(rule(&found, "load")["firing"]["seconds"], 60);
+    }
+}
+
+#[test]
+fn a_comparison_names_new_rules_that_judge_nothing_or_never_fire() {
+    let sandbox = Sandbox::new();
+    graph(&sandbox, "[metrics.load]\nhigh = 80\n[metrics.old]\nhigh = 5", "");
+    sandbox.write("history.csv", "timestamp,load\n1700000000,1\n1700000060,90\n1700000120,1\n");
+    let same = "[metrics.load]\nhigh = 80\nbelow = { low = -5 }\n[metrics.fans]\nlow = 1\n";
+    sandbox.write("other.toml", same);
+    let told = backtest(&sandbox, &["ops.toml", "--compare", "other.toml"]).exits(0).stdout;
+    let (_, told) = told.split_once("\nWith ").unwrap();
+    for said in [
+        "other.toml no episode changes\n",
+        "\nNew        load#below: new, and would never have fired\n",
+        "\nGone       old: never fired before either\n",
+        "\nUnjudged   insufficient data: fans ",
+    ] {
+        assert!(told.contains(said), "{said:?}: {told}");
+    }
+    sandbox.write("other.toml", &same.replace("high = 80", "high = 95"));
+    let told = backtest(&sandbox, &["ops.toml", "--compare", "other.toml"]).exits(0).stdout;
+    assert!(told.contains("removed: load\n") && told.contains("\nUnjudged   insufficient data: fans"), "{told}");
+}
+
+#[test]
 fn a_live_graph_is_tried_on_a_file() {
     let sandbox = Sandbox::new();
     for graph in ["graphs/host.toml", "graphs/follow.toml", "graphs/listen.toml"] {
@@ -481,7 +611,13 @@ fn what_cannot_be_done_is_refused_before_anything_is_read() {
     check(&[GRAPH, "--input", ""], 2, "--input needs a path");
     check(&[GRAPH, "--input", "nowhere.json"], 1, "nowhere.json");
     check(&[GRAPH, "--every", "soon"], 2, "not a length of time");
-    check(&[GRAPH, "--compare", "nowhere.toml"], 78, "AG0002");
+    check(&[GRAPH, "--every", "-1d"], 2, "");
+    backtest(&sandbox, &[GRAPH, "--input", FLEET, "--every", "1d"]).exits(0);
+    check(
+        &[GRAPH, "--compare", "nowhere.toml"],
+        78,
+        "cannot read `nowhere.toml`, the rules of --compare: there is no such file",
+    );
     check(&["nowhere.toml"], 78, "AG0002");
     sandbox.write("none.toml", "[nodes.telemetry]\nkind = 'ingest.file'\npath = 'fixtures/fleet.csv'\n");
     check(&["none.toml"], 2, "no node that finds anomalies");

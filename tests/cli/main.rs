@@ -17,6 +17,7 @@ mod manuals;
 mod outputs;
 mod privacy;
 mod refusals;
+mod rules;
 mod sandbox;
 mod schemas;
 mod shapes;

@@ -407,3 +407,23 @@ values = { anomalies = { length = 0 }, of_fleet = { length = 7 } }
     let told = sandbox.agent(&["test", "graphs/two.toml"]).exits(1).stdout;
     assert!(told.contains("the graph has several sources: telemetry, fleet"), "{told}");
 }
+
+/// `agent check graphs/*.toml` meets the files of tests too.
+#[test]
+fn test_files_are_checked_beside_their_graphs() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.agent(&["check", "graphs/default.toml", "graphs/default.test.toml"]).exits(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "graphs/default.toml: ok, 8 nodes");
+    let tests = sandbox.read("graphs/default.test.toml").matches("[[test]]").count();
+    assert_eq!(lines[1..], [format!("graphs/default.test.toml: ok, {tests} tests")]);
+    sandbox.write("graphs/host.test.toml", "[[test]]\nname = 'a'\nseries = 3\nexpect = { no_anomalies = true }\n");
+    let said = sandbox.agent(&["check", "graphs/host.test.toml"]).exits(78).stderr;
+    assert!(said.contains("`series` cannot be the number `3`"), "{said}");
+    sandbox.write(
+        "graphs/host.test.toml",
+        "[[test]]\nname = 'a'\ngraph = 'gone.toml'\nexpect = { no_anomalies = true }\n",
+    );
+    let said = sandbox.agent(&["check", "graphs/host.test.toml"]).exits(78).stderr;
+    assert!(said.contains("gone.toml"), "{said}");
+}

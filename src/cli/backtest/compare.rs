@@ -22,6 +22,9 @@ pub fn compare(before: &[RuleFirings], after: &[RuleFirings]) -> Vec<RuleChange>
                 rule: name.1.clone(),
                 before: firing(old),
                 after: firing(new),
+                is_new: old.is_none(),
+                is_gone: new.is_none(),
+                insufficient: new.and_then(|rule| rule.insufficient.clone()),
                 changes: of_rule(old, new),
             }
         })

@@ -1,4 +1,5 @@
 mod compare;
+mod enabled;
 pub mod outcome;
 mod panels;
 mod replay;
@@ -6,14 +7,13 @@ mod scores;
 mod tally;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::exit::{Exit, Failure};
 use super::render::{backtest as render, summary};
 use super::{load, terminal};
 use crate::detect::Rules;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::domain::{Anomaly, Completeness, Figure, Timestamp, Wait};
+use crate::domain::{Anomaly, Completeness, Figure, Span, Timestamp};
 use crate::graph::Plan;
 use crate::node::Role;
 use outcome::{Backtest, Comparison, WindowChoice};
@@ -26,11 +26,12 @@ use replay::Graph;
 /// as in a graph that runs live.
 ///
 /// Episodes go from window to window. The windows are those of the graph's [window]; a graph without one gets windows of
-/// --every, or as long as records are apart, and then no record is too late for its window. Within a window a series
+/// --every, or as long as records usually are apart, and then no record is too late for its window. Within a window a series
 /// either fires or does not: longer ones make fewer and longer episodes.
 ///
 /// A rule that had nothing to judge in all of the history is listed as such: that it never fired says nothing. Silence is
-/// counted from the moment when it has lasted too long to the next reading.
+/// counted from the moment when it has lasted too long to the next reading. How long a rule fired, and what share of the time
+/// that is, counts the time only in which it judges: within its hours, and outside maintenance.
 ///
 /// A graph that listens, polls or follows can be tried too: with --input its one source is a file for once.
 #[derive(Debug, clap::Args)]
@@ -44,8 +45,8 @@ pub struct BacktestArguments {
     #[arg(long, value_name = "NODE.KEY=VALUE")]
     set: Vec<String>,
     /// Length of a window, as in `--every 5m`.
-    #[arg(long, value_name = "SPAN", value_parser = length)]
-    every: Option<Duration>,
+    #[arg(long, value_name = "SPAN")]
+    every: Option<Span>,
     /// A table to read, or JSON with every episode for programs.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -57,7 +58,8 @@ pub struct BacktestArguments {
     #[arg(long, value_name = "FILE.svg")]
     chart: Option<PathBuf>,
     /// Write `timestamp,value,anomaly_score` for every record in the order of the input: how unusual each value is, by the
-    /// graph's `unusual` rule and the records before it; with a column `entity` where records name one.
+    /// graph's `unusual` rule and the records before it; with a column `entity` where records name one. A record that cannot be
+    /// used has a line with its text in the place of the time, and no value and no score.
     #[arg(long, value_name = "FILE.csv")]
     scores: Option<PathBuf>,
 }
@@ -66,11 +68,6 @@ pub struct BacktestArguments {
 enum Format {
     Table,
     Json,
-}
-
-fn length(text: &str) -> Result<Duration, String> {
-    let parsed = Wait::parse(text).map(|wait| wait.0).filter(|wait| !wait.is_zero());
-    parsed.ok_or_else(|| "it is not a length of time such as 30s or 1h 30m".to_string())
 }
 
 pub fn backtest(arguments: &BacktestArguments) -> Result<Exit, Failure> {

@@ -75,10 +75,13 @@ pub struct Firing {
     pub first: Option<Timestamp>,
     /// End of the last one; of an open one the newest record.
     pub last: Option<Timestamp>,
+    /// How long it was firing, of `enabled_seconds`.
     pub seconds: Figure,
-    /// Of one episode.
+    /// Of one episode, likewise.
     pub longest_seconds: Figure,
-    /// `seconds` as a share of the time from the oldest to the newest record, 0 to 1; `null` where that is no time.
+    /// How long it judges: from the oldest to the newest record, but for the time outside its hours and in maintenance.
+    pub enabled_seconds: Figure,
+    /// `seconds` as a share of `enabled_seconds`, 0 to 1; `null` where that is no time.
     pub share: Option<Figure>,
     /// Records that reached a band, by the highest one that each reached.
     pub records: Counts,
@@ -131,6 +134,13 @@ pub struct RuleChange {
     pub rule: String,
     pub before: Firing,
     pub after: Firing,
+    /// Only the other file has it.
+    pub is_new: bool,
+    /// The other file does not have it.
+    pub is_gone: bool,
+    /// What the other rule lacks, where it had nothing to judge: that it never fires says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insufficient: Option<Insufficient>,
     /// By series, then by time; episodes that stay as they are are not listed.
     pub changes: Vec<EpisodeChange>,
 }

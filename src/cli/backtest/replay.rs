@@ -16,8 +16,9 @@ use crate::cli::run::{absolute, nodes_with, override_of};
 use crate::detect::{Rule, SERVICE_STATUS};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Anomaly, Completeness, Span, Wait};
-use crate::engine::{Given, History, Seen, history, survey};
+use crate::engine::{Given, History, Seen, Steps, history, survey};
 use crate::graph::{Compiled, Override, Windowing, outline};
+use crate::io::files::read_text;
 use crate::io::ingest::file::IngestFile;
 use crate::io::llm::Environment;
 use crate::node::{AnySource, Role, Source, Wanted};
@@ -42,6 +43,9 @@ impl Graph {
         let input = arguments.input.as_deref();
         if input.is_some_and(str::is_empty) {
             return Err(usage("--input needs a path, and it is empty", "write the path of the history"));
+        }
+        if let Some(rules) = rules {
+            readable(rules)?;
         }
         let sources = nodes_with(&nodes, Role::Source, None);
         let reads_files = |node: &String| nodes.iter().any(|(name, kind)| name == node && kind == IngestFile::KIND);
@@ -99,7 +103,7 @@ impl Graph {
     pub fn windowing(&self, arguments: &BacktestArguments) -> Result<(Windowing, ChosenBy), Failure> {
         let Compiled { plan, stream } = &self.compiled;
         let by_flag = |windowing: Windowing| match arguments.every {
-            Some(every) => (Windowing { every: Span(every), ..windowing }, ChosenBy::Flag),
+            Some(every) => (Windowing { every, ..windowing }, ChosenBy::Flag),
             None => (windowing, ChosenBy::Graph),
         };
         if let Some(windowing) = plan.window.clone() {
@@ -113,11 +117,10 @@ impl Graph {
         if !stream.sources.iter().all(|source| source.source.can_be_reread()) {
             return Ok(by_flag(whole(Duration::from_secs(1), forever)));
         }
-        let read = survey(plan, stream, &Wanted::default(), &self.progress, &mut |_, _| {});
+        let read = survey(plan, stream, (&Wanted::default(), false), &self.progress, &mut |_, _| {});
         let read = read.map_err(|fault| Failure::run(*fault))?;
-        let (from, to) = read.covered.unwrap_or_default();
         let grace = Wait(Duration::from_micros(read.disorder.unsigned_abs()));
-        let chosen = whole(every_for(to.saturating_sub(from), read.steps), grace);
+        let chosen = whole(every_for(&read.steps), grace);
         Ok(match by_flag(chosen) {
             (windowing, ChosenBy::Graph) => (windowing, ChosenBy::Data),
             other => other,
@@ -130,10 +133,13 @@ impl Graph {
         let finders = finders(plan);
         let mut tally = Tally::default();
         for (node, rules) in rules_of(plan) {
-            rules.metrics().iter().for_each(|rule| tally.expect((node.clone(), rule.name())));
+            for rule in rules.metrics() {
+                tally.expect((node.clone(), rule.name()), rule.hours.clone());
+            }
             let status = rules.status().lowest().map(|_| SERVICE_STATUS.to_string());
             let of_services = status.into_iter().chain(rules.flapping().map(Rule::name));
-            of_services.for_each(|rule| tally.expect((node.clone(), rule)));
+            of_services.for_each(|rule| tally.expect((node.clone(), rule), None));
+            tally.pause(node, rules.maintenance().to_vec());
         }
         let mut broken = None;
         let read = history(plan, stream, windowing, &self.progress, &mut |seen| match seen {
@@ -172,7 +178,7 @@ impl Graph {
         let Compiled { plan, stream } = &self.compiled;
         let mut panels = panels::worst(found);
         let wanted = panels::wanted(&panels);
-        let read = survey(plan, stream, &wanted, &self.progress, &mut |_, batch| {
+        let read = survey(plan, stream, (&wanted, false), &self.progress, &mut |batch, _| {
             panels.iter_mut().for_each(|panel| panel.take(batch, covered));
         });
         read.map_err(|fault| Failure::run(*fault))?;
@@ -195,14 +201,24 @@ impl Graph {
         let file = std::fs::File::create(path).map_err(failed)?;
         let mut scores = scores::Scores::new(BufWriter::new(file), metric, scorer, entity).map_err(failed)?;
         let mut written = Ok(());
-        let read = survey(plan, stream, &wanted, &self.progress, &mut |_, batch| {
+        let read = survey(plan, stream, (&wanted, true), &self.progress, &mut |batch, rejected| {
             if written.is_ok() {
-                written = scores.take(batch);
+                written = scores.take(batch, rejected);
             }
         });
         read.map_err(|fault| Failure::run(*fault))?;
         written.and_then(|()| scores.finish()).map_err(failed)
     }
+}
+
+/// What `--compare` names is no file of the graph, so the graph is not where to look for what is wrong with it.
+fn readable(rules: &Path) -> Result<(), Failure> {
+    let unreadable = |why| {
+        let message = format!("cannot read `{}`, the rules of --compare: {why}", rules.display());
+        let help = "give the path of a rules file; it is relative to the folder that you are in";
+        Failure::config(vec![Diagnostic::new(codes::graph::UNREADABLE, message).help(help)])
+    };
+    read_text(rules).map(drop).map_err(unreadable)
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
@@ -212,18 +228,20 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Windows of a history at most, where nobody says how long they are.
-const WINDOWS: u64 = 50_000;
+const WINDOWS: u128 = 50_000;
 
-/// The greatest round length that is no longer than records are apart, so that episodes begin and end where they do and
-/// none are taken for one; longer where there would be too many windows. `covered` is in microseconds.
-fn every_for(covered: i64, steps: u64) -> Duration {
-    const MINUTE: u64 = 60;
+/// The greatest round length that is no longer than records usually are apart, so that episodes begin and end where they do
+/// and none are taken for one; longer where there would be too many windows. A hole in the history changes neither.
+fn every_for(steps: &Steps) -> Duration {
+    const SECOND: u64 = 1_000_000;
+    const MINUTE: u64 = 60 * SECOND;
     const HOUR: u64 = 60 * MINUTE;
-    const ROUND: [u64; 14] = [
-        1,
-        5,
-        10,
-        30,
+    const DAY: u64 = 24 * HOUR;
+    const ROUND: [u64; 17] = [
+        SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        30 * SECOND,
         MINUTE,
         2 * MINUTE,
         5 * MINUTE,
@@ -233,14 +251,17 @@ fn every_for(covered: i64, steps: u64) -> Duration {
         HOUR,
         6 * HOUR,
         12 * HOUR,
-        24 * HOUR,
+        DAY,
+        30 * DAY,
+        365 * DAY,
+        36_500 * DAY,
     ];
-    let covered = covered.unsigned_abs() / 1_000_000;
-    let apart = covered / steps.max(1);
-    let least = covered / WINDOWS;
-    let fits = ROUND.into_iter().filter(|seconds| *seconds <= apart).max().unwrap_or(1);
-    let few_enough = ROUND.into_iter().find(|seconds| *seconds >= least).unwrap_or(least);
-    Duration::from_secs(fits.max(few_enough))
+    let usual = steps.usual().unwrap_or_default();
+    // Beyond a day only where there would be too many.
+    let fits = ROUND.into_iter().filter(|length| u128::from(*length) <= usual && *length <= DAY).max();
+    let few = |length: &u64| steps.windows(u128::from(*length)) <= WINDOWS;
+    let few_enough = ROUND.into_iter().find(few).unwrap_or(36_500 * DAY);
+    Duration::from_micros(fits.unwrap_or(SECOND).max(few_enough))
 }
 
 /// What `--input` and `--compare` override.
@@ -273,16 +294,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_as_long_as_records_are_apart() {
-        let check = |covered: i64, steps: u64, seconds: u64| {
-            assert_eq!(every_for(covered * 1_000_000, steps).as_secs(), seconds, "{covered} {steps}");
+    fn windows_are_as_long_as_records_usually_are_apart() {
+        let check = |steps: &[(f64, usize)], seconds: u64| {
+            let mut all = Steps::default();
+            for (length, times) in steps {
+                (0..*times).for_each(|_| all.add((length * 1e6) as u64));
+            }
+            assert_eq!(every_for(&all).as_secs(), seconds, "{steps:?}");
         };
-        check(0, 0, 1);
-        check(499 * 1800, 499, 1800);
-        check(59 * 600, 59, 600);
-        check(59 * 599, 59, 300); // never longer
-        check(20_160 * 60, 20_160, 60);
-        check(14 * 86_400, 14 * 86_400 * 10, 30); // ten a second for two weeks
-        check(1_000_000_000_000, 5, 20_000_000); // 31,710 years, in 50,000 windows
+        check(&[], 1);
+        check(&[(1800.0, 499)], 1800);
+        check(&[(600.0, 59)], 600);
+        check(&[(599.0, 59)], 300); // never longer
+        check(&[(60.0, 20_160)], 60);
+        check(&[(0.1, 1_200_000)], 5); // ten a second, in 50,000 windows
+        check(&[(60.0, 500), (86_400.0 * 365.0 * 50.0, 1)], 60); // a clock that once was wrong
+        check(&[(1.0, 200_000), (86_400.0 * 30.0, 2)], 5);
+        check(&[(86_400.0 * 7.0, 60_000)], 30 * 86_400);
     }
 }

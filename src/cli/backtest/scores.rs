@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::detect::Rules;
 use crate::detect::unusual::{Settings, Unusual};
 use crate::domain::{Batch, Figure, NO_ENTITY, Timestamp};
+use crate::node::Rejected;
 
 /// Scores the readings of a metric, series by series, each by those before it only.
 pub trait Scorer {
@@ -38,7 +39,8 @@ impl Scorer for OfEach {
 }
 
 /// Writes `timestamp,value,anomaly_score`, a line for each record: times as RFC 3339 in UTC, and nothing for the value and
-/// the score of a record that lacks the metric. Where records name entities, `entity` is a fourth column.
+/// the score of a record that lacks the metric. A record that cannot be used has its text in the place of the time, and no more.
+/// Where records name entities, `entity` is a fourth column.
 pub struct Scores<W: Write> {
     writer: csv::Writer<W>,
     metric: String,
@@ -56,11 +58,17 @@ impl<W: Write> Scores<W> {
         Ok(Scores { writer, metric, scorer, with_entity })
     }
 
+    /// Takes the next records: a batch, and the bad ones before its last row.
+    ///
     /// # Errors
     /// The lines cannot be written.
-    pub fn take(&mut self, batch: &Batch) -> io::Result<()> {
+    pub fn take(&mut self, batch: &Batch, rejected: &[Rejected]) -> io::Result<()> {
+        let mut rejected = rejected.iter().peekable();
         let column = batch.metrics.iter().find(|column| *column.name == *self.metric);
         for (row, &time) in batch.times.iter().enumerate() {
+            while let Some(bad) = rejected.next_if(|bad| batch.rows.get(row).is_some_and(|row| bad.row < *row)) {
+                self.bad(bad)?;
+            }
             let entity = batch.entity.get(row).filter(|entity| **entity != NO_ENTITY);
             let entity = entity.and_then(|entity| batch.entities.get(*entity as usize)).map(|name| &**name);
             let value = column.and_then(|column| column.values.get(row)).filter(|value| value.is_finite());
@@ -71,7 +79,12 @@ impl<W: Write> Scores<W> {
             let entity = self.with_entity.then(|| entity.unwrap_or_default());
             self.writer.write_record(cells.iter().map(String::as_str).chain(entity))?;
         }
-        Ok(())
+        rejected.try_for_each(|bad| self.bad(bad))
+    }
+
+    fn bad(&mut self, record: &Rejected) -> io::Result<()> {
+        let cells = [record.text.as_str(), "", "", ""];
+        Ok(self.writer.write_record(cells.iter().take(if self.with_entity { 4 } else { 3 }))?)
     }
 
     /// # Errors
@@ -104,16 +117,27 @@ mod tests {
         let mut out = Vec::new();
         let mut scores = Scores::new(&mut out, "cpu".to_string(), Box::new(Count::default()), true).unwrap();
         for record in records(text).chunks(2) {
-            scores.take(&batch(record)).unwrap();
+            scores.take(&batch(record), &[]).unwrap();
         }
+        let bad = |row, text: &str| Rejected { row, text: text.to_string() };
+        let rows = Batch { rows: vec![3, 5], ..batch(&records("4 - cpu=1 \n 5 - cpu=2")) };
+        scores.take(&rows, &[bad(0, "of a file before"), bad(1, "a,\"b"), bad(2, "x"), bad(4, "{")]).unwrap();
+        scores.take(&Batch::default(), &[bad(7, "the last")]).unwrap();
         scores.finish().unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
         timestamp,value,anomaly_score,entity
         2023-11-14T22:13:00Z,1.5,0,a
         2023-11-14T22:15:00Z,2,0,b
         2023-11-14T22:14:00Z,,,a
         2023-11-14T22:14:00Z,0.1,0.5,a
         2023-11-14T22:16:00Z,4,0,
-        ");
+        of a file before,,,
+        "a,""b",,,
+        x,,,
+        2023-11-14T22:17:00Z,1,0.5,
+        {,,,
+        2023-11-14T22:18:00Z,2,0.666666667,
+        the last,,,
+        "#);
     }
 }

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use super::enabled::{Enabled, covered};
 use super::outcome::{Episode, Firing, RuleFirings, SeriesFirings};
-use crate::detect::SERVICE_STATUS;
+use crate::detect::{Hours, Maintenance, SERVICE_STATUS};
 use crate::domain::{
     Anomaly, Aspect, Batch, Counts, Figure, Insufficient, NO_ENTITY, Note, Phase, Severity, Timestamp, WindowSpan,
 };
@@ -20,6 +21,9 @@ pub type RuleName = (String, String);
 pub struct Tally {
     /// By rule, then by the name of the anomalies.
     rules: BTreeMap<RuleName, BTreeMap<String, Series>>,
+    /// When rules judge, where that is not always; and the maintenance of each node.
+    hours: HashMap<RuleName, Hours>,
+    maintenance: HashMap<String, Vec<Maintenance>>,
     /// Rules that judged nothing so far, with what they lack.
     idle: BTreeMap<RuleName, Insufficient>,
     /// Time of the newest record of each entity; the empty name stands for records that name none.
@@ -46,11 +50,19 @@ struct Spell {
 }
 
 impl Tally {
-    /// A rule that is there, whether it fires or not.
-    pub fn expect(&mut self, rule: RuleName) {
+    /// A rule that is there, whether it fires or not, and its hours.
+    pub fn expect(&mut self, rule: RuleName, hours: Option<Hours>) {
+        if let Some(hours) = hours {
+            self.hours.insert(rule.clone(), hours);
+        }
         let needs = "records that name a service".to_string();
         self.idle.insert(rule.clone(), Insufficient { rule: rule.1.clone(), series: 0, of: 0, needs });
         self.rules.entry(rule).or_default();
+    }
+
+    /// When the rules of a node do not judge.
+    pub fn pause(&mut self, node: String, maintenance: Vec<Maintenance>) {
+        self.maintenance.insert(node, maintenance);
     }
 
     /// Takes what the rules of a node could not judge in a window; a window in which a rule could is enough for it.
@@ -135,21 +147,27 @@ impl Tally {
 
     /// All rules, now that the last record, of `covered`, has come.
     pub fn finish(self, covered: (i64, i64)) -> Vec<RuleFirings> {
-        let Tally { rules, heard, mut idle } = self;
+        let Tally { rules, hours, maintenance, heard, mut idle } = self;
         let mut all: Vec<RuleFirings> = Vec::new();
         for ((node, rule), series) in rules {
+            let of = (node, rule);
+            let maintenance = maintenance.get(&of.0).map_or(&[] as &[Maintenance], Vec::as_slice);
+            let enabled = |entity: Option<&str>| Enabled::new(hours.get(&of), maintenance, entity, covered);
+            let mut spans: Vec<(i64, i64)> = Vec::new();
             let mut series: Vec<SeriesFirings> = series
                 .into_iter()
                 .map(|(name, series)| {
-                    let entity = series.sample.entity.as_deref().unwrap_or("");
-                    let last = heard.get(entity).copied().unwrap_or(covered.1);
-                    series.finish(name, last, covered)
+                    let entity = series.sample.entity.clone();
+                    let last = heard.get(entity.as_deref().unwrap_or("")).copied().unwrap_or(covered.1);
+                    series.finish(name, last, covered, &enabled(entity.as_deref()), &mut spans)
                 })
                 .collect();
             series.sort_by_key(|series| Reverse(order(&series.firing)));
-            let episodes: Vec<Episode> = series.iter().flat_map(|s| s.episodes.iter().copied()).collect();
-            let insufficient = idle.remove(&(node.clone(), rule.clone())).filter(|_| series.is_empty());
-            all.push(RuleFirings { node, rule, firing: firing(&episodes, covered), insufficient, series });
+            let of_series: Vec<Firing> = series.iter().map(|series| series.firing).collect();
+            let firing = together(&of_series, spans, enabled(None).total());
+            let insufficient = idle.remove(&of).filter(|_| series.is_empty());
+            let (node, rule) = of;
+            all.push(RuleFirings { node, rule, firing, insufficient, series });
         }
         all.sort_by_key(|rule| Reverse(order(&rule.firing)));
         all
@@ -157,8 +175,15 @@ impl Tally {
 }
 
 impl Series {
-    /// `last` is the time of the newest record of its entity.
-    fn finish(self, series: String, last: i64, covered: (i64, i64)) -> SeriesFirings {
+    /// `last` is the time of the newest record of its entity. When it was firing while it was judged goes to `all`, too.
+    fn finish(
+        self,
+        series: String,
+        last: i64,
+        covered: (i64, i64),
+        enabled: &Enabled,
+        all: &mut Vec<(i64, i64)>,
+    ) -> SeriesFirings {
         let Series { sample, episodes } = self;
         let count = episodes.len();
         let finish = |(at, spell): (usize, &Spell)| spell.finish(at + 1 < count, last, covered);
@@ -171,7 +196,7 @@ impl Series {
             entity: sample.entity,
             unit: sample.unit,
             bands: sample.bands,
-            firing: firing(&episodes, covered),
+            firing: firing(&episodes, enabled, all),
             episodes,
         }
     }
@@ -231,26 +256,51 @@ fn seconds(micros: i64) -> Figure {
     Figure::new(micros as f64 / 1e6).unwrap_or(Figure::ZERO)
 }
 
-/// What episodes come to; where some overlap their time counts once.
-fn firing(episodes: &[Episode], (from, to): (i64, i64)) -> Firing {
-    let mut spans: Vec<(i64, i64)> = episodes.iter().map(|e| (e.since.micros(), e.until.micros())).collect();
-    spans.sort_unstable();
-    let (mut total, mut reached) = (0, i64::MIN);
-    for (since, until) in &spans {
-        total += (until - (*since).max(reached)).max(0);
-        reached = reached.max(*until);
+/// What the episodes of a series come to, in the time in which it is judged. That time goes to `all`, too.
+fn firing(episodes: &[Episode], enabled: &Enabled, all: &mut Vec<(i64, i64)>) -> Firing {
+    let mut spans: Vec<(i64, i64)> = Vec::new();
+    let mut longest = 0;
+    for episode in episodes {
+        let begin = spans.len();
+        spans.extend(enabled.within((episode.since.micros(), episode.until.micros())));
+        let length = spans.iter().skip(begin).map(|(since, until)| until - since).sum();
+        longest = longest.max(length);
     }
     let mut records = Counts::default();
     episodes.iter().for_each(|e| records.join(&e.records));
-    let covered = to.saturating_sub(from);
+    all.extend_from_slice(&spans);
     Firing {
         episodes: episodes.len() as u64,
         open: episodes.iter().filter(|e| e.open).count() as u64,
         first: episodes.iter().map(|e| e.since).min(),
         last: episodes.iter().map(|e| e.until).max(),
-        seconds: seconds(total),
-        longest_seconds: seconds(episodes.iter().map(Episode::length).max().unwrap_or(0)),
-        share: if covered > 0 { Figure::new(total as f64 / covered as f64) } else { None },
+        longest_seconds: seconds(longest),
         records,
+        ..timed(spans, enabled.total())
     }
+}
+
+/// What the series of a rule come to.
+fn together(series: &[Firing], spans: Vec<(i64, i64)>, enabled: i64) -> Firing {
+    let mut records = Counts::default();
+    series.iter().for_each(|firing| records.join(&firing.records));
+    Firing {
+        episodes: series.iter().map(|firing| firing.episodes).sum(),
+        open: series.iter().map(|firing| firing.open).sum(),
+        first: series.iter().filter_map(|firing| firing.first).min(),
+        last: series.iter().filter_map(|firing| firing.last).max(),
+        longest_seconds: series.iter().map(|firing| firing.longest_seconds).fold(Figure::ZERO, longer),
+        records,
+        ..timed(spans, enabled)
+    }
+}
+
+fn longer(one: Figure, other: Figure) -> Figure {
+    if other > one { other } else { one }
+}
+
+fn timed(spans: Vec<(i64, i64)>, enabled: i64) -> Firing {
+    let total = covered(spans);
+    let share = if enabled > 0 { Figure::new(total as f64 / enabled as f64) } else { None };
+    Firing { seconds: seconds(total), enabled_seconds: seconds(enabled), share, ..Firing::default() }
 }

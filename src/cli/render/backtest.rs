@@ -51,6 +51,11 @@ pub fn table(backtest: &Backtest, style: Style) -> String {
         if fired.iter().any(|rule| rule.firing.open > 0) {
             printed.push_str("\nopen: the history ends before the episode does\n");
         }
+        let whole = seconds_between(backtest.from, backtest.to);
+        let of_series = |rule: &&RuleFirings| rule.series.iter().any(|series| series.firing.enabled_seconds < whole);
+        if fired.iter().any(|rule| rule.firing.enabled_seconds < whole || of_series(rule)) {
+            printed.push_str("\ntotal, longest, share: of the time in which the rule judges, within its hours and outside maintenance\n");
+        }
     }
     if let Some(comparison) = &backtest.comparison {
         printed.push_str(&compared(comparison, style));
@@ -151,10 +156,11 @@ fn firings(rows: &[Row], title: &str, parts: &[Part], style: Style) -> String {
 fn compared(comparison: &Comparison, style: Style) -> String {
     let rules = safe(&comparison.rules.to_string_lossy()).into_owned();
     let changed: Vec<&RuleChange> = comparison.by_rule.iter().filter(|rule| !rule.changes.is_empty()).collect();
-    if changed.is_empty() {
-        return format!("\nWith {rules} nothing changes\n");
-    }
     let all = || comparison.by_rule.iter().map(|r| (&*r.node, &*r.rule));
+    let unseen = unseen(comparison, |rule| name(all(), &rule.node, &rule.rule), style);
+    if changed.is_empty() {
+        return format!("\nWith {rules} no episode changes\n{unseen}");
+    }
     let mut table = grid(style.columns());
     table.set_header(["rule", "fired", "", "added", "removed", "longer", "shorter", "worse", "milder", "total"]);
     for rule in &changed {
@@ -183,7 +189,24 @@ fn compared(comparison: &Comparison, style: Style) -> String {
     if let Some(more) = changes.len().checked_sub(CHANGES).filter(|more| *more > 0) {
         printed.push_str(&format!("… and {more} more; --format json has them all\n"));
     }
-    printed
+    printed + &unseen
+}
+
+/// The rules that no episode tells of: new ones that never fire, those that lack data, and those that are gone.
+fn unseen(comparison: &Comparison, name: impl Fn(&RuleChange) -> String, style: Style) -> String {
+    let is_quiet = |rule: &&RuleChange| rule.changes.is_empty() && rule.after.episodes == 0;
+    let quiet = || comparison.by_rule.iter().filter(is_quiet);
+    let list = |names: Vec<String>| names.join(", ");
+    let never = list(quiet().filter(|r| r.is_new && r.insufficient.is_none()).map(&name).collect());
+    let gone = list(quiet().filter(|r| r.is_gone).map(&name).collect());
+    let lacking = |rule: &RuleChange| Some(Insufficient { rule: name(rule), ..rule.insufficient.clone()? });
+    let idle: Vec<Insufficient> = comparison.by_rule.iter().filter_map(lacking).collect();
+    let idle = if idle.is_empty() { String::new() } else { format!("insufficient data: {}", insufficient::all(&idle)) };
+    let new = if never.is_empty() { never } else { format!("{never}: new, and would never have fired") };
+    let gone = if gone.is_empty() { gone } else { format!("{gone}: never fired before either") };
+    let rows = [("New", new), ("Gone", gone), ("Unjudged", idle)].into_iter().filter(|(_, text)| !text.is_empty());
+    let rows: Vec<(&str, String)> = rows.collect();
+    if rows.is_empty() { String::new() } else { format!("\n{}", labelled(rows, LABEL, style, |_| None)) }
 }
 
 /// How much longer or shorter the rule would have been firing.
@@ -209,6 +232,10 @@ fn line(change: &EpisodeChange) -> String {
         (one, other) => one.as_ref().or(other.as_ref()).map(told).unwrap_or_default(),
     };
     format!("{what}: {}\n  {told}\n", safe(&change.series))
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> Figure {
+    Figure::new(to.micros().saturating_sub(from.micros()) as f64 / 1e6).unwrap_or(Figure::ZERO)
 }
 
 /// `2023-10-01 12:30`.

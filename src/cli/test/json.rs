@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
@@ -71,7 +71,8 @@ impl<'de> Deserialize<'de> for Json {
             }
             fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
                 let number = serde_json::Number::from_f64(value);
-                number.map(|n| Json::Plain(n.into())).ok_or_else(|| E::custom("JSON has no such number"))
+                let wrong = || E::invalid_value(Unexpected::Float(value), &"a number that JSON has");
+                number.map(|n| Json::Plain(n.into())).ok_or_else(wrong)
             }
             fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
                 Ok(Json::Plain(value.into()))
@@ -110,8 +111,8 @@ impl<'de> Deserialize<'de> for Time {
             Json::Plain(Value::String(text)) => text,
             other => other.value().to_string(),
         };
-        let time = Timestamp::parse(&text);
-        time.map(Time).ok_or_else(|| D::Error::custom(format!("`{text}` is not a time such as 2024-01-01T00:00:00Z")))
+        let wrong = || D::Error::invalid_value(Unexpected::Str(&text), &"a time such as 2024-01-01T00:00:00Z");
+        Timestamp::parse(&text).map(Time).ok_or_else(wrong)
     }
 }
 
@@ -131,8 +132,8 @@ impl<'de> Deserialize<'de> for Moment {
         if text == "never" {
             return Ok(Moment::Never);
         }
-        let wrong =
-            || D::Error::custom(format!("`{text}` is neither a time such as 2024-01-01T00:00:00Z nor \"never\""));
+        let expected = "a time such as 2024-01-01T00:00:00Z, or \"never\"";
+        let wrong = || D::Error::invalid_value(Unexpected::Str(&text), &expected);
         Timestamp::parse(&text).map(Moment::At).ok_or_else(wrong)
     }
 }

@@ -16,7 +16,7 @@ mod stage;
 mod subset;
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ use super::exit::{Exit, Failure};
 use super::render::test as render;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode_file};
+use crate::graph::Compiled;
 use crate::io::atomic::write_atomic;
 use crate::io::files::read_text;
 
@@ -94,6 +95,19 @@ pub fn test(arguments: &TestArguments) -> Result<Exit, Failure> {
         })?;
     }
     Ok(if verdicts.iter().all(Verdict::passed) { Exit::Done } else { Exit::Failed })
+}
+
+pub use discover::is_test_file;
+
+/// Reads a test file and compiles the graphs of its tests, without running them; how many tests it has.
+///
+/// # Errors
+/// Exit 78: all that is wrong with it.
+pub fn check(path: &Path) -> Result<usize, Failure> {
+    let files = load(&[path.to_path_buf()])?;
+    let cases: Vec<Case<'_>> = files.iter().flat_map(cases).collect();
+    let faults: Vec<Diagnostic> = cases.iter().filter_map(|case| staged(case).err()).flatten().collect();
+    if faults.is_empty() { Ok(cases.len()) } else { Err(Failure::config(faults)) }
 }
 
 /// Reads all the files, and says all that is wrong with them.
@@ -168,12 +182,16 @@ fn run(case: &Case<'_>) -> Verdict {
 }
 
 fn played(case: &Case<'_>) -> Result<play::Played, stage::Faults> {
+    play::play(case, staged(case)?)
+}
+
+fn staged(case: &Case<'_>) -> Result<Compiled, stage::Faults> {
     let expect = &case.test().expect;
     if expect.get_ref().is_empty() {
         let fault = case.fault(expect.span(), "the test expects nothing, so it could never fail".to_string());
         return Err(vec![fault.help("write `no_anomalies = true`, `[[test.expect.anomalies]]` or another key")]);
     }
-    play::play(case, stage::stage(case)?)
+    stage::stage(case)
 }
 
 fn notes(played: &play::Played) -> Vec<String> {

@@ -131,14 +131,15 @@ impl<'de> Deserialize<'de> for WrittenUnusual {
             type Value = WrittenUnusual;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`true`, or a table of `severity`, `sensitivity`, `direction` and `season`")
+                f.write_str(
+                    "`true` or a table such as `{ severity = \"low\", sensitivity = \"high\" }`, or leave it out where nothing \
+                     unusual is to be found",
+                )
             }
 
             fn visit_bool<E: de::Error>(self, is_judged: bool) -> Result<WrittenUnusual, E> {
-                if !is_judged {
-                    return Err(E::custom("`unusual` is judged only where it is written: leave it out"));
-                }
-                Ok(WrittenUnusual::default())
+                let wrong = || E::invalid_value(de::Unexpected::Bool(false), &self);
+                is_judged.then(WrittenUnusual::default).ok_or_else(wrong)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WrittenUnusual, A::Error> {
@@ -155,7 +156,10 @@ impl<'de> Deserialize<'de> for WrittenUnusual {
 
 /// What of it an override may say: direction and season are those of all entities.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table of `severity` and `sensitivity`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ severity = \"low\", sensitivity = \"high\" }`; `off = true` of the override switches it off"
+)]
 pub struct WrittenSensitivity {
     severity: Option<Severity>,
     #[serde(default)]

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::super::derived::{Derived, Node, Operator};
 use super::hours::hours;
+use super::sense::{self, senseless};
 use super::units::Band;
 use super::written::{Table, WrittenLimits, WrittenOverride};
 use super::{Label, Limits, Override, Quantity, Rule, condition, pattern, refuse};
@@ -50,7 +51,7 @@ pub struct WrittenRatio {
     medium: Option<Spanned<Band>>,
     high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
+    lasts: Option<Spanned<Span>>,
     clear: Option<Spanned<Band>>,
     below: Option<Spanned<WrittenLimits>>,
     hours: Option<Spanned<String>>,
@@ -86,6 +87,10 @@ impl Combined {
                     faults.push(refuse(source, part.span(), message, "name two metrics that records have"));
                 }
             }
+            if ratio.of.get_ref() == ratio.to.get_ref() {
+                let message = format!("the ratio of `{}` to itself is always 1", ratio.to.get_ref());
+                faults.push(senseless(source, ratio.to.span(), message, "name the metric that it is a share of"));
+            }
             derived.push(Derived { name: name.get_ref().clone(), node: ratio.node() });
             let hours = hours(ratio.hours.as_ref(), zone, source, faults);
             let of_ratio = ratio.rules(&name, source, faults);
@@ -96,6 +101,12 @@ impl Combined {
             match condition::parse(text) {
                 Ok(node) => {
                     faults.extend(names_condition(&node, &written.when, &conditions, source));
+                    if let Some(holds) = sense::constant(&node) {
+                        let (always, all) = if holds { ("always holds", "all") } else { ("never holds", "no") };
+                        let message = format!("the condition {always}: {all} values of its metrics fulfil it");
+                        let help = "mend the comparisons, or write `||` for `&&` or the other way round";
+                        faults.push(senseless(source, written.when.span(), message, help));
+                    }
                     derived.push(Derived { name: name.get_ref().clone(), node });
                 }
                 Err(flaw) => {
@@ -133,6 +144,7 @@ fn names_condition(
 
 impl WrittenCondition {
     fn rule(self, name: String, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Rule {
+        sense::shadowed(self.overrides.iter().map(|written| &written.entity), source, faults);
         let overrides = self.overrides.iter();
         let overrides = overrides.filter_map(|written| written.check(&self, source, faults)).collect();
         Rule {
@@ -189,9 +201,9 @@ impl WrittenRatio {
     fn rules(self, name: &Spanned<String>, source: &SourceFile, faults: &mut Vec<Diagnostic>) -> Vec<Rule> {
         let WrittenRatio { label, unit, low, medium, high, lasts, clear, below, overrides, .. } = self;
         let mut table = Table::new(name, label, unit, source, faults);
-        table.above(WrittenLimits { low, medium, high, lasts, clear }, below.is_some());
+        table.above(WrittenLimits { low, medium, high, lasts, clear }, below.is_some(), "`below`");
         table.below(below);
-        overrides.into_iter().for_each(|written| table.instead(written));
+        table.instead_of_all(overrides);
         table.rules
     }
 }

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::refuse;
+use super::sense::senseless;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::domain::Batch;
 
@@ -161,9 +162,20 @@ pub fn hours(
     let written = written?;
     let hours = Hours::parse(written.get_ref(), zone);
     if hours.is_none() {
-        let message = format!("`{}` is not understood as hours", written.get_ref());
-        let help = "write days, times or both, several with commas: \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\"";
-        faults.push(refuse(source, written.span(), message, help));
+        let same =
+            |word: &&str| word.split_once('-').is_some_and(|(a, b)| minute(a).is_some() && minute(a) == minute(b));
+        let empty = written.get_ref().split([',', ' ']).find(same);
+        faults.push(match empty {
+            Some(empty) => {
+                let message = format!("`{empty}` begins when it ends, so no time is within it");
+                senseless(source, written.span(), message, "leave the times out where the whole day is meant")
+            }
+            None => {
+                let message = format!("`{}` is not understood as hours", written.get_ref());
+                let help = "write days, times or both, several with commas: \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\"";
+                refuse(source, written.span(), message, help)
+            }
+        });
     }
     hours
 }
@@ -233,7 +245,7 @@ impl Maintenance {
 pub struct WrittenMaintenance {
     from: Spanned<Moment>,
     to: Spanned<Moment>,
-    entities: Option<Vec<Spanned<String>>>,
+    entities: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 impl WrittenMaintenance {
@@ -252,10 +264,19 @@ impl WrittenMaintenance {
             let message = "the maintenance ends before it begins";
             faults.push(refuse(source, self.to.span(), message, "give `to` a time after `from`"));
         }
+        if let Some(none) = self.entities.as_ref().filter(|entities| entities.get_ref().is_empty()) {
+            let message = "the maintenance is of no entity";
+            faults.push(senseless(
+                source,
+                none.span(),
+                message,
+                "name some, or leave `entities` out where all are meant",
+            ));
+        }
         let mut patterns = |names: Vec<Spanned<String>>| {
             names.iter().filter_map(|name| super::pattern(name, source, faults)).collect::<Vec<_>>()
         };
-        let entities = self.entities.map(&mut patterns);
+        let entities = self.entities.map(Spanned::into_inner).map(&mut patterns);
         (faults.len() == before).then_some(Maintenance { from, to, entities })
     }
 }

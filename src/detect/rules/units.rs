@@ -126,11 +126,11 @@ impl<'de> Deserialize<'de> for Band {
             type Value = Band;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or one with a unit such as \"250 ms\"")
+                f.write_str("a number such as 90, or in quotes one with a unit such as \"250 ms\"")
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Band, E> {
-                let figure = Figure::new(value).ok_or_else(|| E::custom("a figure must be a finite number"))?;
+                let figure = Figure::new(value).ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &self))?;
                 Ok(Band { figure, unit: None })
             }
 
@@ -146,9 +146,7 @@ impl<'de> Deserialize<'de> for Band {
                 let (number, unit) = split(text.trim());
                 match number.parse().ok().and_then(Figure::new).filter(|_| !unit.is_empty()) {
                     Some(figure) => Ok(Band { figure, unit: Some(unit.to_string()) }),
-                    None => {
-                        Err(E::custom(format!("`{text}` is neither a number nor one with a unit such as \"250 ms\"")))
-                    }
+                    None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
             }
         }

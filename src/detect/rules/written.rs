@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::super::unusual::Direction;
 use super::aspects::{WrittenSensitivity, WrittenStale, WrittenUnusual};
+use super::sense::{self, senseless};
 use super::units::Band;
 use super::{Label, Limits, Override, Quantity, Rule, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
@@ -23,7 +24,7 @@ pub struct WrittenRule {
     medium: Option<Spanned<Band>>,
     high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
+    lasts: Option<Spanned<Span>>,
     clear: Option<Spanned<Band>>,
     below: Option<Spanned<WrittenLimits>>,
     rate: Option<Spanned<WrittenRate>>,
@@ -43,7 +44,7 @@ pub struct WrittenLimits {
     pub medium: Option<Spanned<Band>>,
     pub high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    pub lasts: Option<Span>,
+    pub lasts: Option<Spanned<Span>>,
     pub clear: Option<Spanned<Band>>,
 }
 
@@ -54,7 +55,7 @@ struct WrittenRate {
     medium: Option<Spanned<Band>>,
     high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
+    lasts: Option<Spanned<Span>>,
     clear: Option<Spanned<Band>>,
     per: Option<Span>,
     #[serde(default)]
@@ -68,7 +69,7 @@ struct WrittenCounter {
     medium: Option<Spanned<Band>>,
     high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
+    lasts: Option<Spanned<Span>>,
     clear: Option<Spanned<Band>>,
     per: Option<Span>,
 }
@@ -84,7 +85,7 @@ pub struct WrittenOverride {
     medium: Option<Spanned<Band>>,
     high: Option<Spanned<Band>>,
     #[serde(rename = "for")]
-    lasts: Option<Span>,
+    lasts: Option<Spanned<Span>>,
     clear: Option<Spanned<Band>>,
     below: Option<Spanned<WrittenLimits>>,
     rate: Option<Spanned<WrittenLimits>>,
@@ -115,6 +116,14 @@ impl WrittenLimits {
         let WrittenLimits { low, medium, high, lasts, clear } = self;
         [low, medium, high, clear].iter().all(|band| band.is_none()) && lasts.is_none()
     }
+
+    /// `for` or `clear` without a band that it could be of: which, and where.
+    fn without_bands(&self) -> Option<(&'static str, Range<usize>)> {
+        let WrittenLimits { low, medium, high, lasts, clear } = self;
+        let lasts = lasts.as_ref().map(|lasts| ("for", lasts.span()));
+        let found = lasts.or_else(|| clear.as_ref().map(|clear| ("clear", clear.span())));
+        found.filter(|_| [low, medium, high].iter().all(|band| band.is_none()))
+    }
 }
 
 impl WrittenRule {
@@ -123,7 +132,7 @@ impl WrittenRule {
         let mut table = Table::new(name, self.label, self.unit.clone(), source, faults);
         let others = [self.below.is_some(), self.rate.is_some(), self.counter.is_some()];
         let has_others = others.contains(&true) || self.stale.is_some() || self.unusual.is_some();
-        table.above(limits!(self), has_others);
+        table.above(limits!(self), has_others, "`below`, `rate`, `counter`, `stale` or `unusual = true`");
         table.below(self.below);
         if let Some(rate) = self.rate {
             let (span, rate) = (rate.span(), rate.into_inner());
@@ -143,9 +152,7 @@ impl WrittenRule {
             let (quantity, limits) = (unusual.get_ref().quantity(), unusual.get_ref().limits());
             table.add(Aspect::Unusual, quantity, None, limits, unusual.span());
         }
-        for written in self.overrides {
-            table.instead(written);
-        }
+        table.instead_of_all(self.overrides);
         table.rules
     }
 }
@@ -174,12 +181,29 @@ impl<'a> Table<'a> {
         Table { name, label, unit, is_plain: false, source, faults, rules: Vec::new() }
     }
 
-    /// Bands that rise, which a table has that has no others.
-    pub fn above(&mut self, limits: WrittenLimits, has_others: bool) {
+    /// Bands that rise, which a table has that has no `others`: the keys that may stand for them.
+    pub fn above(&mut self, limits: WrittenLimits, has_others: bool, others: &str) {
         self.is_plain = !has_others || !limits.is_empty();
-        if self.is_plain {
-            self.add(Aspect::Above, Quantity::Value, None, limits, self.name.span());
-        }
+        let name = self.name.get_ref();
+        let fault = match limits.without_bands() {
+            Some((key, at)) => {
+                let message = format!("`{key}` of `{name}` has no bands beside it that it could be of");
+                let help = "add `low`, `medium` or `high` beside it, or move it into the table whose bands are meant, as in \
+                            `rate = { high = 5, for = \"2m\" }`; `unusual` and `stale` take neither `for` nor `clear`";
+                refuse(self.source, at, message, help)
+            }
+            None if self.is_plain && limits.is_empty() => {
+                let help = format!("add `low`, `medium` or `high`, or {others}");
+                refuse(self.source, self.name.span(), format!("the rule of `{name}` judges nothing"), help)
+            }
+            None => {
+                if self.is_plain {
+                    self.add(Aspect::Above, Quantity::Value, None, limits, self.name.span());
+                }
+                return;
+            }
+        };
+        self.faults.push(fault);
     }
 
     pub fn below(&mut self, below: Option<Spanned<WrittenLimits>>) {
@@ -205,7 +229,7 @@ impl<'a> Table<'a> {
             Aspect::Rate | Aspect::Counter => Some(per(self.unit.as_ref().unwrap_or(&String::new()))),
             Aspect::Above | Aspect::Below => self.unit.clone(),
         };
-        let limits = self.limits(aspect, unit.as_deref(), limits, span);
+        let limits = self.limits((aspect, quantity), unit.as_deref(), limits, span);
         let suffix = Some(Aspect::word(aspect))
             .filter(|_| !matches!(aspect, Aspect::Above) && (aspect != Aspect::Below || self.is_plain));
         self.rules.push(Rule {
@@ -224,7 +248,13 @@ impl<'a> Table<'a> {
     }
 
     /// Limits in the unit of their rule, held to their order.
-    fn limits(&mut self, aspect: Aspect, unit: Option<&str>, written: WrittenLimits, span: Range<usize>) -> Limits {
+    fn limits(
+        &mut self,
+        (aspect, quantity): (Aspect, Quantity),
+        unit: Option<&str>,
+        written: WrittenLimits,
+        span: Range<usize>,
+    ) -> Limits {
         let before = self.faults.len();
         let mut figure = |band: Option<Spanned<Band>>| -> Option<Spanned<Figure>> {
             let band = band?;
@@ -247,13 +277,32 @@ impl<'a> Table<'a> {
             };
             let unit = if aspect == Aspect::Stale { " s" } else { "" };
             let falls = aspect == Aspect::Below;
-            self.faults.extend(fault(self.source, &of, (falls, unit), &bands, clear.as_ref(), span));
+            let found = fault(self.source, &of, (falls, unit), &bands, clear.as_ref(), span.clone());
+            let always =
+                bands.lowest().and_then(|(_, lowest)| sense::band(&of, &quantity, lowest)).map(|why| (why, span));
+            let clear = clear.as_ref();
+            let never = || clear.and_then(|at| Some((sense::clear(&of, &quantity, *at.get_ref())?, at.span())));
+            let senseless =
+                always.or_else(never).map(|((message, help), at)| senseless(self.source, at, message, help));
+            self.faults.extend(found.or(senseless));
         }
-        Limits { bands, lasts: written.lasts.map(|span| span.0), clear: clear.map(Spanned::into_inner) }
+        let lasts = written.lasts.map(|span| span.into_inner().0);
+        Limits { bands, lasts, clear: clear.map(Spanned::into_inner) }
     }
 
-    /// What holds for some entities instead: of each rule that the override has a table for, else what holds for all.
-    pub fn instead(&mut self, written: WrittenOverride) {
+    /// What holds for some entities instead, the first that names one; then all is there that can be held together.
+    pub fn instead_of_all(&mut self, overrides: Vec<WrittenOverride>) {
+        let before = self.faults.len();
+        let places: Vec<Range<usize>> = overrides.iter().map(|written| written.entity.span()).collect();
+        sense::shadowed(overrides.iter().map(|written| &written.entity), self.source, self.faults);
+        overrides.into_iter().for_each(|written| self.instead(written));
+        if self.faults.len() == before {
+            self.faults.extend(sense::apart(&self.rules, self.name, &places, self.source));
+        }
+    }
+
+    /// Of each rule that the override has a table for, else what holds for all.
+    fn instead(&mut self, written: WrittenOverride) {
         let span = written.entity.span();
         let Some(entity) = pattern(&written.entity, self.source, self.faults) else { return };
         let plain = limits!(written);
@@ -273,12 +322,13 @@ impl<'a> Table<'a> {
             return;
         }
         for at in 0..self.rules.len() {
-            let Some(Rule { aspect, unit, limits: all, .. }) = self.rules.get(at) else { continue };
-            let (aspect, unit, mut limits) = (*aspect, unit.clone(), Some(all.clone()).filter(|_| !written.off));
+            let Some(Rule { aspect, quantity, unit, limits: all, .. }) = self.rules.get(at) else { continue };
+            let (aspect, quantity, unit) = (*aspect, *quantity, unit.clone());
+            let mut limits = Some(all.clone()).filter(|_| !written.off);
             let table = tables.iter_mut().find(|(of, _)| *of == aspect).and_then(|(_, table)| table.take());
             if let Some(table) = table {
                 let at = table.span();
-                limits = Some(self.limits(aspect, unit.as_deref(), table.into_inner(), at));
+                limits = Some(self.limits((aspect, quantity), unit.as_deref(), table.into_inner(), at));
             }
             if let Some(rule) = self.rules.get_mut(at) {
                 rule.overrides.push(Override { entity: entity.clone(), limits });

@@ -53,4 +53,7 @@ super::codes! {
     NO_WINDOW = "AG0018", "a live source without windows",
         "A live source never ends, so the graph must say when a report is due.",
         "Add a table such as `[window]` with `every = \"1m\"` at the top of the file.";
+    SENSELESS = "AG0019", "a rule that says nothing, or everything",
+        "The rule is well written, but what it asks for holds always or never: a condition that no values or all values fulfil, bands that leave no value between above and below, a `clear` that is never passed, an override that one before it hides, a ratio of a metric to itself, a maintenance of no entity.",
+        "Correct what is underlined, or delete it. Of overrides the first whose pattern names an entity counts, so the narrower pattern stands before the wider.";
 }

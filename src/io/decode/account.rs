@@ -6,6 +6,7 @@ use super::record::{FirstBad, Tally};
 use super::text::quote;
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::{Batch, InputRecord, Timestamp};
+use crate::node::Rejected;
 
 /// What an input, or one block of it, amounts to. Blocks are decoded apart, each with an account of its own, which are
 /// joined in the order of the input; the sum is the same as that of one account for everything.
@@ -14,6 +15,8 @@ pub(super) struct Account {
     pub tally: Tally,
     pub faults: Faults,
     pub first_bad: Option<FirstBad>,
+    /// The bad records, where somebody asks for them.
+    pub rejected: Vec<Rejected>,
     /// Of the records that name no entity.
     unnamed: Option<Span>,
     /// This alone grows with the input, by the number of entities.
@@ -75,6 +78,7 @@ impl Account {
             *row += before;
         }
         self.tally.join(part.tally);
+        self.rejected.extend(part.rejected.drain(..).map(|one| Rejected { row: one.row + before, ..one }));
         if self.first_bad.is_none() {
             self.first_bad = part.first_bad.take().map(|bad| FirstBad { row: bad.row + before, ..bad });
         }

@@ -185,7 +185,7 @@ impl Csv {
         };
         let Sheet { fields, table, .. } = sheet;
         if record.len() != header.width {
-            table.reject(row, input::FIELD_COUNT, || {
+            table.reject(row, input::FIELD_COUNT, raw, || {
                 format!("{} fields, not {}: {}", record.len(), header.width, quote(raw))
             });
             return Ok(());
@@ -214,20 +214,20 @@ impl Csv {
                 }
             }
         }
-        table.commit(fields);
+        table.commit(fields, raw);
         Ok(())
     }
 
     /// Rejects the line that `raw` begins with. `from` is where it stands in the text.
     fn give_up_line(&mut self, raw: &[u8], row: u64, from: usize, dialect: Dialect, sheet: &mut Sheet) -> Turn {
         let Some(newline) = memchr::memchr(dialect.newline, raw) else {
-            sheet.table.reject(row, input::TOO_LONG, || quote(raw));
+            sheet.table.reject(row, input::TOO_LONG, raw, || quote(raw));
             self.skipping = true;
             self.lines = row - 1;
             return Turn { used: from, again: true };
         };
         let line = trim(raw.get(..newline).unwrap_or_default());
-        sheet.table.reject(row, input::MALFORMED, || format!("a quote is not closed: {}", quote(line)));
+        sheet.table.reject(row, input::MALFORMED, line, || format!("a quote is not closed: {}", quote(line)));
         self.lines = row;
         Turn { used: from + newline + 1, again: true }
     }

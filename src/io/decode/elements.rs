@@ -55,7 +55,7 @@ impl Elements {
             if self.skipping {
                 // Already rejected.
             } else if length > sheet.longest {
-                sheet.table.reject(self.count, input::TOO_LONG, || quote(element));
+                sheet.table.reject(self.count, input::TOO_LONG, element, || quote(element));
                 self.skipping = true;
             } else if found.is_none() && !end {
                 break;

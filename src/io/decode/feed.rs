@@ -217,7 +217,7 @@ mod tests {
 
     fn with_options<T>(work: impl FnOnce(&Options<'_>) -> T) -> T {
         let wanted = Wanted { metrics: ["cpu".to_string()].into() };
-        let limits = Limits { block: 64, record: 120, rows: 3, threads: 1, shapes: true };
+        let limits = Limits { block: 64, record: 120, rows: 3, threads: 1, shapes: true, rejected: false };
         work(&Options { format: None, schema: &Schema::default(), wanted: &wanted, max_bad_ratio: 1.0, limits })
     }
 

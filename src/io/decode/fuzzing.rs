@@ -46,7 +46,7 @@ fn judged(text: &[u8], sheet: &mut Sheet, batches: &mut Vec<Batch>) {
         let blanks = line.iter().take_while(|byte| is_blank(**byte)).count();
         let line = line.get(blanks..).unwrap_or_default();
         match trim(line) {
-            _ if line.len() > *longest => table.reject(number, input::TOO_LONG, || quote(line)),
+            _ if line.len() > *longest => table.reject(number, input::TOO_LONG, line, || quote(line)),
             [] => {}
             record => json::judge(record, number, fields, table),
         }

@@ -21,7 +21,7 @@ pub(super) fn record(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
     if let Ok(text) = std::str::from_utf8(raw) {
         table.begin(row);
         if plain::read(text, fields, table) == Some(raw.len()) {
-            return table.commit(fields);
+            return table.commit(fields, raw);
         }
     }
     judge(raw, row, fields, table);
@@ -32,7 +32,7 @@ pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
     let Sheet { fields, table, longest, .. } = sheet;
     table.begin(row);
     let length = plain::read(text, fields, table).filter(|length| *length <= *longest)?;
-    table.commit(fields);
+    table.commit(fields, text.as_bytes().get(..length).unwrap_or_default());
     Some(length)
 }
 
@@ -40,12 +40,12 @@ pub(super) fn plain(text: &str, row: u64, sheet: &mut Sheet) -> Option<usize> {
 #[cold]
 pub(super) fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
     if is_too_deep(raw) {
-        return table.reject(row, input::TOO_DEEP, || quote(raw));
+        return table.reject(row, input::TOO_DEEP, raw, || quote(raw));
     }
     table.begin(row);
     let error = match std::str::from_utf8(raw) {
         Ok(text) => match read(text, fields, table) {
-            Ok(()) => return table.commit(fields),
+            Ok(()) => return table.commit(fields, raw),
             Err(error) => Some(error),
         },
         Err(_) => None,
@@ -57,11 +57,11 @@ pub(super) fn judge(raw: &[u8], row: u64, fields: &Fields, table: &mut Table) {
             table.note(code, || detail);
         }
         match read(&mended.text, fields, table) {
-            Ok(()) => return table.commit(fields),
-            Err(error) => return table.reject(row, input::MALFORMED, || explain(&error, mended.text.as_bytes())),
+            Ok(()) => return table.commit(fields, raw),
+            Err(error) => return table.reject(row, input::MALFORMED, raw, || explain(&error, mended.text.as_bytes())),
         }
     }
-    table.reject(row, input::MALFORMED, || error.map(|error| explain(&error, raw)).unwrap_or_default());
+    table.reject(row, input::MALFORMED, raw, || error.map(|error| explain(&error, raw)).unwrap_or_default());
 }
 
 fn read(text: &str, fields: &Fields, table: &mut Table) -> Result<(), serde_json::Error> {

@@ -43,7 +43,7 @@ impl Lines {
             if self.skipping {
                 // Already rejected.
             } else if line.len() > sheet.longest {
-                sheet.table.reject(number, input::TOO_LONG, || quote(line));
+                sheet.table.reject(number, input::TOO_LONG, line, || quote(line));
                 self.skipping = true;
             } else if newline.is_none() && !end {
                 break;

@@ -17,7 +17,8 @@ pub(super) struct Sheet {
 impl Sheet {
     pub fn new(schema: &Schema, wanted: &Wanted, limits: &Limits) -> Sheet {
         let fields = Fields::new(schema, wanted);
-        let table = Table::new(&fields, schema.status_words.clone(), limits.rows);
+        let mut table = Table::new(&fields, schema.status_words.clone(), limits.rows);
+        table.keeps_rejected = limits.rejected;
         Sheet { fields, table, longest: limits.record, skimmer: Skimmer::Off }
     }
 

@@ -12,7 +12,7 @@ use super::verdict::About;
 use super::wrapper::wrapper_key;
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{Batch, InputRecord};
-use crate::node::Wanted;
+use crate::node::{Rejected, Wanted};
 
 /// How an input is to be read.
 pub struct Options<'a> {
@@ -38,11 +38,13 @@ pub struct Limits {
     pub threads: usize,
     /// Whether lines are read by their shape where that repeats; else all of them go the general path.
     pub shapes: bool,
+    /// Whether records that cannot be used are kept for [`Stream::rejected`].
+    pub rejected: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block: 1 << 20, record: 1 << 20, rows: 16384, threads: 0, shapes: true }
+        Limits { block: 1 << 20, record: 1 << 20, rows: 16384, threads: 0, shapes: true, rejected: false }
     }
 }
 
@@ -152,6 +154,17 @@ impl Stream {
     /// What was read so far, for the run record; `node` and `path` are left empty.
     pub fn record(&self) -> InputRecord {
         self.account().record(self.about.format.name(), self.bytes())
+    }
+
+    /// Records before this row that could not be used, each once.
+    pub fn rejected(&mut self, before: u64) -> Vec<Rejected> {
+        let rejected = match &mut self.reading {
+            Reading::Through(through) => &mut through.decoder.sheet.table.account.rejected,
+            Reading::Split(split) => &mut split.account.rejected,
+        };
+        rejected.sort_by_key(|one| one.row); // almost sorted, if not wholly
+        let later = rejected.partition_point(|one| one.row < before);
+        rejected.drain(..later).collect()
     }
 
     fn account(&self) -> &Account {

@@ -12,6 +12,7 @@ use super::time::{TimeParser, describe_time};
 use super::weave::weave;
 use crate::diagnostic::{Code, codes::input};
 use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Status, StatusColumn, Timestamp};
+use crate::node::Rejected;
 
 /// Services that are remembered from one batch to the next.
 const REMEMBERED_SERVICES: usize = 1024;
@@ -26,6 +27,8 @@ const STATUS_CELLS: usize = 1 << 20;
 /// cells lie beyond the rows of the batch, and its faults are not counted, so that it can be read again or dropped.
 pub(super) struct Table {
     limit: usize,
+    /// Whether somebody asks for the bad records.
+    pub keeps_rejected: bool,
     rows: Vec<u64>,
     times: Vec<i64>,
     entity: Vec<u32>,
@@ -51,6 +54,7 @@ impl Table {
     pub fn new(fields: &Fields, status_words: BTreeMap<String, Status>, limit: usize) -> Table {
         Table {
             limit,
+            keeps_rejected: false,
             rows: Vec::new(),
             times: Vec::new(),
             entity: Vec::new(),
@@ -189,12 +193,12 @@ impl Table {
         }
     }
 
-    /// Ends the record: into the batch if it has a time.
-    pub fn commit(&mut self, fields: &Fields) {
+    /// Ends the record, written as `raw`: into the batch if it has a time.
+    pub fn commit(&mut self, fields: &Fields, raw: &[u8]) {
         let Some(time) = self.record.time else {
             let detail = self.record.unreadable_time.take();
             let name = &fields.timestamp;
-            return self.reject(self.record.row, input::NO_TIME, || match detail {
+            return self.reject(self.record.row, input::NO_TIME, raw, || match detail {
                 Some(found) => format!("{} is {found}", quote(name.as_bytes())),
                 None => format!("no {}", quote(name.as_bytes())),
             });
@@ -211,9 +215,13 @@ impl Table {
         }
     }
 
-    /// Counts a record that cannot be used; if it was begun, it ends so.
-    pub fn reject(&mut self, row: u64, code: &'static Code, detail: impl FnOnce() -> String) {
+    /// Counts a record, written as `raw`, that cannot be used; if it was begun, it ends so.
+    pub fn reject(&mut self, row: u64, code: &'static Code, raw: &[u8], detail: impl FnOnce() -> String) {
         self.roll_back();
+        if self.keeps_rejected {
+            let text = String::from_utf8_lossy(raw.get(..Rejected::LONGEST).unwrap_or(raw)).into_owned();
+            self.account.rejected.push(Rejected { row, text });
+        }
         self.account.reject(row, code, detail);
     }
 

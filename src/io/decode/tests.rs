@@ -27,7 +27,7 @@ fn case() -> Case {
         wanted: &["content.energy", "cpu", "mem"],
         format: None,
         max_bad_ratio: 1.0,
-        limits: Limits { block: 1 << 16, record: 400, rows: 1000, threads: 1, shapes: true },
+        limits: Limits { block: 1 << 16, record: 400, rows: 1000, threads: 1, shapes: true, rejected: false },
     }
 }
 

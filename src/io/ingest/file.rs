@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema as JsonSchemaText, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use super::follow::{Follower, Pace};
 use super::pipe::Pipe;
@@ -15,7 +16,7 @@ use super::unpack::{Garbage, MAGIC, Unpacked, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::InputRecord;
 use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
+use crate::node::{Assets, Next, Pass, Reader, Rejected, Source, Wanted};
 
 /// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
 /// memory, once or for as long as it grows.
@@ -188,7 +189,7 @@ impl<'de> Deserialize<'de> for Ratio {
         if (0.0..=1.0).contains(&value) {
             Ok(Ratio(value))
         } else {
-            Err(D::Error::custom(format!("{value} is no share: expected a number from 0 to 1")))
+            Err(D::Error::invalid_value(Unexpected::Float(value), &"a share: a number from 0 to 1"))
         }
     }
 }
@@ -232,7 +233,7 @@ impl Source for IngestFile {
         if let Some(files) = matching(path)? {
             return Ok(Box::new(Several::open(files, config, pass)?));
         }
-        let text = Text::open(path, config, pass.wanted, config.max_bad_ratio())?;
+        let text = Text::open(path, config, (pass.wanted, pass.rejected), config.max_bad_ratio())?;
         Ok(Box::new(FileReader { text, node: pass.node.to_string(), path: path.to_string() }))
     }
 
@@ -261,8 +262,10 @@ pub(super) struct Text {
 impl Text {
     /// # Errors
     /// See [`Stream::open`].
-    pub fn open(path: &str, config: &Config, wanted: &Wanted, max_bad_ratio: f64) -> Result<Text, Diagnostic> {
-        let options = Options { max_bad_ratio, ..config.options(wanted) };
+    pub fn open(path: &str, config: &Config, asked: (&Wanted, bool), max_bad_ratio: f64) -> Result<Text, Diagnostic> {
+        let (wanted, rejected) = asked;
+        let options = config.options(wanted);
+        let options = Options { max_bad_ratio, limits: Limits { rejected, ..options.limits }, ..options };
         let (input, name) = match path {
             "-" => (
                 Opened::Stream(unpack(io::stdin()).map_err(|error| refuse("standard input", &error))?),
@@ -337,6 +340,10 @@ impl Reader for FileReader {
         Ok(self.text.stream.next_batch()?.map_or(Next::End, Next::Batch))
     }
 
+    fn rejected(&mut self, before: u64) -> Vec<Rejected> {
+        self.text.stream.rejected(before)
+    }
+
     fn record(&self) -> InputRecord {
         InputRecord { node: self.node.clone(), path: self.path.clone(), ..self.text.record() }
     }
@@ -377,7 +384,7 @@ pub(super) mod tests {
             .unwrap_err(),
             [
                 "g.toml:2:10: AG0005: `xml` is not known here",
-                "g.toml:3:17: AG0005: 10 is no share: expected a number from 0 to 1",
+                "g.toml:3:17: AG0005: `max_bad_ratio` cannot be the number `10`",
                 "g.toml:4:46: AG0005: `on` is not known here",
                 "g.toml:4:12: AG0003: unknown key `time`",
             ]

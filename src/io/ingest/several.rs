@@ -8,7 +8,7 @@ use super::file::{Config, Text};
 use super::tally::{absorb, add};
 use crate::diagnostic::{Code, Diagnostic, codes::input};
 use crate::domain::{Fault, FaultExample, InputRecord};
-use crate::node::{Next, Pass, Reader, Wanted};
+use crate::node::{Next, Pass, Reader, Rejected, Wanted};
 
 /// What makes a record one that cannot be used.
 const COSTS_A_RECORD: [&Code; 5] =
@@ -37,6 +37,9 @@ pub struct Several {
     pattern: String,
     config: Config,
     wanted: Wanted,
+    /// Whether records that cannot be used are asked for, and those of the files before the current one.
+    keeps_rejected: bool,
+    rejected: Vec<Rejected>,
     waiting: VecDeque<PathBuf>,
     current: Option<(String, Text)>,
     /// Of the files before the current one.
@@ -64,6 +67,8 @@ impl Several {
             pattern,
             config: config.clone(),
             wanted: pass.wanted.clone(),
+            keeps_rejected: pass.rejected,
+            rejected: Vec::new(),
             size: files.iter().map(size).sum(),
             waiting: files.into(),
             current: None,
@@ -79,7 +84,7 @@ impl Several {
         {
             let name = path.to_string_lossy().into_owned();
             // What is bad is counted over all files.
-            match Text::open(&name, &self.config, &self.wanted, 1.0) {
+            match Text::open(&name, &self.config, (&self.wanted, self.keeps_rejected), 1.0) {
                 Ok(text) => self.current = Some((name, text)),
                 Err(fault) if fault.code == input::EMPTY => self.note(&fault),
                 Err(fault) => return Err(fault),
@@ -96,7 +101,9 @@ impl Several {
     }
 
     fn close(&mut self) {
-        if let Some((name, text)) = self.current.take() {
+        if let Some((name, mut text)) = self.current.take() {
+            let rest = text.stream.rejected(u64::MAX).into_iter();
+            self.rejected.extend(rest.map(|one| Rejected { row: 0, ..one }));
             absorb(&mut self.past, text.record(), &name);
         }
     }
@@ -147,6 +154,12 @@ impl Reader for Several {
             }
         }
         self.verdict().map(|()| Next::End)
+    }
+
+    fn rejected(&mut self, before: u64) -> Vec<Rejected> {
+        let mut rejected = std::mem::take(&mut self.rejected);
+        rejected.extend(self.current.iter_mut().flat_map(|(_, text)| text.stream.rejected(before)));
+        rejected
     }
 
     fn record(&self) -> InputRecord {

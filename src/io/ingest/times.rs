@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::{Timestamp, Wait};
 
@@ -23,7 +24,8 @@ impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Period, D::Error> {
         let Wait(length) = Wait::deserialize(deserializer)?;
         if length.is_zero() || length.subsec_nanos() % 1_000_000 != 0 {
-            return Err(D::Error::custom("a period is a whole number of milliseconds, and at least one"));
+            let expected = "a whole number of milliseconds, at least one, such as \"250ms\" or \"30s\"";
+            return Err(D::Error::invalid_value(Unexpected::Other("zero or a part of a millisecond"), &expected));
         }
         Ok(Period(length))
     }
@@ -61,9 +63,9 @@ impl<'de> Deserialize<'de> for Start {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> {
         let text = String::deserialize(deserializer)?;
         let span = Wait::parse(&text).map(Start::Ago);
-        span.or_else(|| Timestamp::parse(&text).map(Start::At)).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is neither a length of time such as \"1h\" nor an ISO 8601 time"))
-        })
+        let expected = "a length of time before now such as \"1h\", or a time such as 2024-01-01T00:00:00Z";
+        let wrong = || D::Error::invalid_value(Unexpected::Str(&text), &expected);
+        span.or_else(|| Timestamp::parse(&text).map(Start::At)).ok_or_else(wrong)
     }
 }
 
@@ -96,7 +98,7 @@ mod tests {
         assert_eq!(start("1h 30m").unwrap(), "2026-01-01T10:30:00Z");
         assert_eq!(start("0s").unwrap(), "2026-01-01T12:00:00Z");
         assert_eq!(start("2025-12-31T23:00:00+01:00").unwrap(), "2025-12-31T22:00:00Z");
-        assert!(start("yesterday").unwrap_err().to_string().contains("neither a length of time"));
+        assert!(start("yesterday").unwrap_err().to_string().contains("expected a length of time before now"));
         assert!(start("-5m").is_err());
     }
 }

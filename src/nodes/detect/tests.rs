@@ -375,7 +375,7 @@ fn what_holds_for_some_entities_instead_is_chosen_by_their_names() {
         high = 50
         for = '1m'
         [[metrics.cpu.override]]
-        entity = 'db-1'
+        entity = 'd?-1'
         off = true
         [[metrics.cpu.override]]
         entity = 'x?'
@@ -617,7 +617,7 @@ fn rules_that_cannot_be_used_are_diagnosed_where_they_are() {
     assert_eq!(
         faults("[metrics.a]\n[metrics.b]\nlow = 2\nhigh = 1", "rules.toml"),
         [
-            "rules.toml:1:10: AG0014: the rule of `a` has no band",
+            "rules.toml:1:10: AG0014: the rule of `a` judges nothing",
             "rules.toml:2:10: AG0014: the bands of `b` do not rise: low is 2, high is 1",
         ]
     );

@@ -447,7 +447,7 @@ fn assumptions_of_the_graph_are_the_playbooks() {
     );
     assert_eq!(
         faults("assumptions.headroom = 'much'"),
-        ["graph.toml:2:24: AG0005: invalid type: string \"much\", expected a number []"]
+        ["graph.toml:2:24: AG0005: `headroom` cannot be the text \"much\" [write a number]"]
     );
     assert_eq!(
         faults("assumptions = { current_replicas = -4, headroom = 10, target_utilisation = 100.5 }"),

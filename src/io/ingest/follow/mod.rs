@@ -64,6 +64,15 @@ pub struct Follower {
     warned: BTreeSet<String>,
 }
 
+/// What is waited for, where nothing can be read yet.
+fn waiting(path: &str) -> Result<String, Diagnostic> {
+    let paths = matching(path)?.unwrap_or_else(|| vec![PathBuf::from(path)]);
+    Ok(match paths.iter().any(|path| path.exists()) {
+        true => format!("waiting for something in `{path}`, which is empty"),
+        false => format!("waiting for `{path}`, which is not there yet"),
+    })
+}
+
 impl Follower {
     /// # Errors
     /// AG0101: the pattern is none. AG0106, AG0107: nothing can be made of the file.
@@ -96,8 +105,8 @@ impl Follower {
             follower.catch_up(&path, None); // what comes there may come late
         }
         follower.floor.get_or_insert_with(|| SystemTime::now() - STEP);
-        if follower.tails.is_empty() {
-            tracing::warn!("waiting for `{}`, which is not there yet", follower.path);
+        if follower.tails.is_empty() && follower.warned.is_empty() {
+            tracing::warn!("{}", waiting(&follower.path)?);
         }
         Ok(follower)
     }

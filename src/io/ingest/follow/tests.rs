@@ -572,3 +572,15 @@ proptest! {
         prop_assert_eq!(read, (0..written).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn what_is_waited_for_is_said_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let said = |name: &str| super::waiting(&path(name)).unwrap();
+    assert_eq!(said("a.ndjson"), format!("waiting for `{}`, which is not there yet", path("a.ndjson")));
+    assert_eq!(said("*.ndjson"), format!("waiting for `{}`, which is not there yet", path("*.ndjson")));
+    std::fs::write(path("a.ndjson"), "").unwrap();
+    assert_eq!(said("a.ndjson"), format!("waiting for something in `{}`, which is empty", path("a.ndjson")));
+    assert_eq!(said("*.ndjson"), format!("waiting for something in `{}`, which is empty", path("*.ndjson")));
+}

@@ -168,9 +168,9 @@ impl<'de> Deserialize<'de> for Size {
             _ => None,
         };
         let size = digits.trim().parse::<u64>().ok().zip(shift).and_then(|(n, shift)| n.checked_mul(1 << shift));
-        size.filter(|size| (1..1 << 40).contains(size)).map(Size).ok_or_else(|| {
-            de::Error::custom(format!("`{text}` is no size such as \"512 KiB\", \"8 MiB\" or \"1 GiB\""))
-        })
+        let expected = "a size below 1024 GiB such as \"512 KiB\", \"8 MiB\" or \"1 GiB\"";
+        let wrong = || de::Error::invalid_value(de::Unexpected::Str(&text), &expected);
+        size.filter(|size| (1..1 << 40).contains(size)).map(Size).ok_or_else(wrong)
     }
 }
 

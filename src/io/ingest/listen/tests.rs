@@ -162,7 +162,7 @@ fn the_config_is_checked() {
     assert_eq!(config("max_spool = '3 GiB'\nmax_body = '512KiB'").unwrap().max_spool.0, 3 << 30);
     let faults = config("max_body = '8 MB'\nmax_spool = '0 B'\nport = 1").unwrap_err();
     assert_eq!(faults.len(), 3, "{faults:?}");
-    assert!(faults[0].contains("`8 MB` is no size such as"), "{faults:?}");
+    assert!(faults[0].contains("`max_body` cannot be the text \"8 MB\""), "{faults:?}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn the_config_is_checked() {
         ),
         (
             format!("url = 'http://x'\n{QUERIES}\nstep = '0s'"),
-            "g.toml:3:8: AG0005: a period is a whole number of milliseconds, and at least one",
+            "g.toml:3:8: AG0005: `step` cannot be zero or a part of a millisecond",
         ),
         (
             format!("url = 'http://x'\n{QUERIES}\nend = '2026-01-01T00:00:00Z'"),
