@@ -264,7 +264,7 @@ impl Column {
             return;
         }
         let series = self.series.of(entity);
-        let before = series.reached.map(|reached| reached.worst);
+        let before = series.reached.as_ref().map(|reached| reached.worst);
         series.take_values(run, &total, levels);
         if let (Some(fresh), Some(reached)) = (&mut self.fresh, &series.reached)
             && before.is_none_or(|before| !is_same(&before, &reached.worst))

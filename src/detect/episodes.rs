@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::column::Witness;
 use super::judge::{Judge, Standing};
-use super::{Reached, Reading, Sustained};
+use super::{Reached, Reading, Stretch, Stretches, Sustained};
 use crate::domain::{Anomaly, Aspect, Episode, Evidence, Phase, Severity, Timestamp};
 
 /// How long an episode waits for a reading, in microseconds of the records' time: a day. No data is not healthy, but
@@ -62,12 +62,16 @@ impl Turn<'_> {
                 let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
                 let first = lasted.map(|lasted| lasted.first).or(left)?;
                 let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
+                let lasted = lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
                 (lasted, Tracked { seen, ..begin(first) })
             }
         };
         let anomaly = of_window.and_then(|reached| {
             let evidence = witness.and_then(|witness| witness.of(&reached.worst)).cloned();
+            let before = tracked.is_open().then_some(tracked.stretches);
             let phase = tracked.take(&reached, evidence.as_ref(), |value| levels.severity(value));
+            let whole = before.and_then(|before| Stretches::join(Some(&before), Some(&reached.stretches), true));
+            let reached = Reached { stretches: whole.unwrap_or(reached.stretches), ..reached };
             tracked.goes_on(seen);
             judge.of_window(entity, standing, &reached, evidence, (&tracked, phase))
         });
@@ -92,6 +96,7 @@ impl Turn<'_> {
                 continue; // the stretch broke off
             }
             tracked.goes_on(standing.newest.time);
+            tracked.stretches.trailing = None;
             if standing.highest >= judge.measure.clear {
                 self.tracked.insert(name, tracked);
             } else {
@@ -112,6 +117,7 @@ pub struct Tracked {
     /// Of the worst.
     pub evidence: Option<Evidence>,
     pub last: Reading,
+    pub stretches: Stretches,
     /// Windows that had readings since it opened; 0 where it has not.
     pub windows: u64,
     /// Time of the newest reading of the series, whether it reached a band or not.
@@ -127,7 +133,8 @@ pub enum About {
 impl Tracked {
     /// A stretch that has not lasted yet.
     pub fn pending(about: About, entity: Option<String>, first: Reading, seen: i64) -> Tracked {
-        Tracked { about, entity, first, worst: first, evidence: None, last: first, windows: 0, seen }
+        let stretches = Stretches::whole(Stretch::one(first));
+        Tracked { about, entity, first, worst: first, evidence: None, last: first, stretches, windows: 0, seen }
     }
 
     pub fn is_open(&self) -> bool {
@@ -155,10 +162,13 @@ impl Tracked {
     ) -> Phase {
         let opens = !self.is_open();
         let worse = severity(reached.worst.value) > severity(self.worst.value);
-        if opens || reached.worst.value > self.worst.value {
+        let renews = opens || reached.worst.value > self.worst.value;
+        if renews {
             self.worst = reached.worst;
             self.evidence = evidence.cloned();
         }
+        let joined = Stretches::join(Some(&self.stretches).filter(|_| !opens), Some(&reached.stretches), renews);
+        self.stretches = joined.unwrap_or(reached.stretches);
         self.last = reached.last;
         match (opens, worse) {
             (true, _) => Phase::Opened,

@@ -1,5 +1,6 @@
 //! Which anomalies belong together. Two are related when their times touch and they are of one entity, or of one service
-//! on whatever entities; an incident is all that is related, directly or through others.
+//! on whatever entities; an incident is all that is related, directly or through others. The time of an anomaly is the
+//! stretch around its worst record: from the first record to the last it may be days, in which little else was wrong.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,7 +9,7 @@ use petgraph::unionfind::UnionFind;
 use serde::{Deserialize, Serialize};
 
 use super::report_order;
-use crate::domain::{Anomaly, Incident, Severity, Timestamp, Wait};
+use crate::domain::{Anomaly, Incident, Severity, Stretch, Timestamp, Wait};
 
 /// How an incident began. The less is the older.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct Origin {
 impl Origin {
     /// Of the incident that begins with this anomaly; its id is that of the anomaly's episode.
     fn of(anomaly: &Anomaly) -> Origin {
-        let since = anomaly.first.time;
+        let since = anomaly.stretch.from;
         let id = match &anomaly.episode {
             Some(episode) => episode.id.clone(),
             None => format!("{}/{}", anomaly.name, since.label()),
@@ -68,7 +69,7 @@ fn labels(anomalies: &[Anomaly], together: i64, known: &HashMap<String, Origin>)
     let begins: Vec<Origin> = anomalies.iter().map(Origin::of).collect();
     let mut bonds = Vec::new();
     for (at, (anomaly, begins)) in anomalies.iter().zip(&begins).enumerate() {
-        let (from, to) = span(anomaly);
+        let Stretch { from, to } = anomaly.stretch;
         let known = known.get(&anomaly.name).map(|origin| Bond::Incident(&origin.id));
         let own = [Bond::Entity(anomaly.entity.as_deref()), Bond::Incident(&begins.id)];
         let service = anomaly.service.as_deref().map(Bond::Service);
@@ -93,12 +94,6 @@ fn labels(anomalies: &[Anomaly], together: i64, known: &HashMap<String, Origin>)
     sets.into_labeling()
 }
 
-/// From the first to the last record at or above a band. What comes late may be before the first of an episode.
-fn span(anomaly: &Anomaly) -> (Timestamp, Timestamp) {
-    let (first, last) = (anomaly.first.time, anomaly.last.time);
-    (first.min(last), first.max(last))
-}
-
 /// `None` for no anomalies.
 fn incident<'a>(mut group: Vec<&'a Anomaly>, known: &HashMap<String, Origin>) -> Option<(Incident, Vec<&'a Anomaly>)> {
     group.sort_by(|a, b| by_likely_start(a, b));
@@ -109,7 +104,7 @@ fn incident<'a>(mut group: Vec<&'a Anomaly>, known: &HashMap<String, Origin>) ->
         id,
         severity: group.iter().map(|anomaly| anomaly.severity).max().unwrap_or(Severity::Low),
         since,
-        until: group.iter().map(|anomaly| span(anomaly).1).max().unwrap_or(since).max(since),
+        until: group.iter().map(|anomaly| anomaly.stretch.to).max().unwrap_or(since).max(since),
         entities: sorted(group.iter().filter_map(|anomaly| anomaly.entity.as_deref()).collect()),
         services: sorted(group.iter().filter_map(|anomaly| anomaly.service.as_deref()).collect()),
         first,
@@ -121,7 +116,7 @@ fn incident<'a>(mut group: Vec<&'a Anomaly>, known: &HashMap<String, Origin>) ->
 /// What began earlier. Of equal times a service before a metric, since a failure shows in figures rather than the other
 /// way round; then the worse.
 fn by_likely_start(a: &Anomaly, b: &Anomaly) -> Ordering {
-    let start = |anomaly: &Anomaly| (anomaly.first.time, anomaly.service.is_none());
+    let start = |anomaly: &Anomaly| (anomaly.stretch.from, anomaly.service.is_none());
     start(a).cmp(&start(b)).then_with(|| report_order(a, b))
 }
 

@@ -3,8 +3,10 @@ use std::time::Duration;
 use super::episodes::{About, Tracked};
 use super::rules::Limits;
 use super::series::least_stated_as;
-use super::{Levels, Reached, Reading, Rule, Series};
-use crate::domain::{Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample};
+use super::{Levels, Reached, Reading, Rule, Series, Stretch};
+use crate::domain::{
+    self, Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample, Timestamp,
+};
 
 /// The metric of anomalies of services.
 pub const SERVICE_STATUS: &str = "service_status";
@@ -145,6 +147,11 @@ impl<'a> Judge<'a> {
         Reading { time: first.time.saturating_sub(((first.value - band) * 1e6) as i64), value: band, ..first }
     }
 
+    fn stretch(&self, stretch: &Stretch) -> Option<domain::Stretch> {
+        let (from, to) = (self.began(stretch.from).time, stretch.to);
+        Some(domain::Stretch { from: Timestamp::from_micros(from)?, to: Timestamp::from_micros(to)? })
+    }
+
     /// What a report says of a series that reached a band; its sentence is left empty. `None` only for what no source lets
     /// through. The threshold of a service's status is its worst level. `evidence` is that of the worst reading.
     pub fn anomaly(
@@ -154,7 +161,7 @@ impl<'a> Judge<'a> {
         reached: &Reached,
         evidence: Option<Evidence>,
     ) -> Option<Anomaly> {
-        let Reached { counts, first, worst, last } = reached;
+        let Reached { counts, first, worst, last, stretches } = reached;
         let Measure { bands, levels, .. } = self.measure;
         let severity = levels.severity(worst.value)?;
         let sample = |reading| self.measure.sample(reading);
@@ -178,6 +185,7 @@ impl<'a> Judge<'a> {
             first: sample(self.began(*first))?,
             worst: sample(*worst)?,
             last: sample(*last)?,
+            stretch: self.stretch(&stretches.worst)?,
             newest: sample(standing.newest)?,
             mean: Figure::new(self.measure.stated(standing.mean))?,
             evidence: evidence.map(|evidence| self.stated(evidence)),
@@ -214,8 +222,8 @@ impl<'a> Judge<'a> {
 
     /// The anomaly that tells of an episode's end: what was worst in all of it, and no record that reached a band.
     pub fn resolved(&self, entity: Option<&str>, standing: &Standing, tracked: &Tracked) -> Option<Anomaly> {
-        let Tracked { first, worst, last, .. } = *tracked;
-        let reached = Reached { counts: Counts::default(), first, worst, last };
+        let Tracked { first, worst, last, stretches, .. } = *tracked;
+        let reached = Reached { counts: Counts::default(), first, worst, last, stretches };
         self.of_window(entity, standing, &reached, tracked.evidence.clone(), (tracked, Phase::Resolved))
     }
 }

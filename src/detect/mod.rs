@@ -14,6 +14,7 @@ mod order;
 mod past;
 mod rules;
 mod series;
+mod stretch;
 mod sustained;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,5 +31,6 @@ pub use order::{one_per_series, report_order};
 pub use past::Pasts;
 pub use rules::{Hours, Label, Maintenance, Rule, Rules};
 pub use series::{Levels, Reached, Reading, Series};
+pub use stretch::{Stretch, Stretches};
 pub use sustained::Sustained;
 pub use total::Total;

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::stretch::{Stretch, Stretches, Walk, of_values};
 use super::{Run, Total, lanes};
 use crate::domain::{Bands, Counts, Figure, Sample, Severity, Status, Timestamp};
 
@@ -18,6 +19,11 @@ impl Reading {
     /// Whether it comes before `other`: by time, then by place in the input.
     pub fn is_before(&self, other: &Reading) -> bool {
         (self.time, self.row) < (other.time, other.row)
+    }
+
+    /// Whether it is the worst of the two: the greater, and of equal ones the earlier.
+    pub fn is_worse(&self, other: &Reading) -> bool {
+        self.value > other.value || (self.value == other.value && self.is_before(other))
     }
 
     /// `None` for what no source lets through: a value that is not finite, a time outside ISO 8601.
@@ -104,11 +110,14 @@ fn of_key(key: i64) -> f64 {
 }
 
 /// What is gathered of one metric or one service of one entity.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     pub total: Total,
     pub newest: Option<Reading>,
-    pub reached: Option<Reached>,
+    /// Microseconds, where there is a newest one.
+    pub oldest: i64,
+    /// Most series have none, and should be small.
+    pub reached: Option<Box<Reached>>,
 }
 
 /// The readings at or above the lowest band.
@@ -118,14 +127,18 @@ pub struct Reached {
     pub first: Reading,
     pub worst: Reading,
     pub last: Reading,
+    pub stretches: Stretches,
 }
 
 impl Reached {
     pub fn one(reading: Reading, severity: Severity) -> Reached {
         let mut counts = Counts::default();
         counts.add(Some(severity), 1);
-        Reached { counts, first: reading, worst: reading, last: reading }
+        let stretches = Stretches::whole(Stretch::one(reading));
+        Reached { counts, first: reading, worst: reading, last: reading, stretches }
     }
+
+    /// Adds others of the series, whose stretches are not joined to these: only that of the worst reading is known after.
 
     pub fn join(&mut self, other: &Reached) {
         self.counts.join(&other.counts);
@@ -135,9 +148,9 @@ impl Reached {
         if !other.last.is_before(&self.last) {
             self.last = other.last;
         }
-        let (known, worst) = (&self.worst, &other.worst);
-        if worst.value > known.value || (worst.value == known.value && worst.is_before(known)) {
+        if other.worst.is_worse(&self.worst) {
             self.worst = other.worst;
+            self.stretches.worst = other.stretches.worst;
         }
     }
 }
@@ -170,38 +183,67 @@ impl Series {
         number: impl Fn(V) -> f64,
         count: impl Fn(&[V]) -> Counts,
     ) {
+        let values = run.values;
+        let reading = |place: usize| run.reading(place, number(*values.get(place)?));
+        let reaches = |value: V| is_there(value) && number(value) >= levels.start;
+        let Some(begin) = lanes::first(values, &is_there).and_then(reading) else { return };
+        let walk = Walk::of(self);
         self.total.join(total);
-        let reading = |place: usize| run.reading(place, number(*run.values.get(place)?));
-        if let Some(newest) = lanes::last(run.values, &is_there).and_then(reading)
+        self.oldest = walk.oldest.min(begin.time);
+        if let Some(newest) = lanes::last(values, &is_there).and_then(reading)
             && self.newest.is_none_or(|known| !newest.is_before(&known))
         {
             self.newest = Some(newest);
         }
-        let Some(max) = total.max().filter(|max| *max >= levels.start) else { return };
-        let reaches = |value: V| is_there(value) && number(value) >= levels.start;
-        let find_first = || lanes::first(run.values, reaches).and_then(reading);
-        let find_worst = || lanes::first(run.values, |value| number(value) == max).and_then(reading);
-        let Some(last) = lanes::last(run.values, reaches).and_then(reading) else { return };
+        let follows = begin.time >= walk.newest;
+        let walked = || {
+            let places = run.by_input().into_iter().filter(|place| values.get(*place).is_some_and(|v| is_there(*v)));
+            places.filter_map(reading).fold(walk, |walk, next| walk.take(next, next.value >= levels.start)).stretches
+        };
+        let Some(max) = total.max().filter(|max| *max >= levels.start) else {
+            if let Some(reached) = self.reached.as_mut().filter(|reached| reached.stretches.may_go_on()) {
+                let stretches = if follows { walk.then(None, false) } else { walked() };
+                reached.stretches = stretches.unwrap_or(reached.stretches);
+            }
+            return;
+        };
+        let Some((last_place, last)) = lanes::last(values, reaches).and_then(|at| Some((at, reading(at)?))) else { return };
+        let find_first = || lanes::first(values, reaches).and_then(reading);
+        let find_worst = || lanes::first(values, |value| number(value) == max);
         // What cannot change what is known is not looked for; then the last one stands for it, which changes nothing.
-        let (first, worst) = match &self.reached {
+        let (first, worst_place) = match &self.reached {
             None => (find_first(), find_worst()),
             Some(known) => {
-                let begins_earlier = run.reading(0, max).is_some_and(|begin| begin.is_before(&known.first));
+                let begins_earlier = begin.is_before(&known.first);
                 let first = if begins_earlier { find_first() } else { None };
                 (first, if max >= known.worst.value { find_worst() } else { None })
             }
         };
-        let here =
-            Reached { counts: count(run.values), first: first.unwrap_or(last), worst: worst.unwrap_or(last), last };
+        let worst = worst_place.and_then(reading);
+        let counts = count(values);
+        let stretches = if follows && run.is_in_order() {
+            let is_worst = worst.is_some_and(|worst| walk.worst.is_none_or(|known| worst.is_worse(&known)));
+            let all = counts.total() == total.count();
+            let here = of_values(values, &is_there, reaches, reading, (worst_place.unwrap_or(last_place), all));
+            walk.then(here.as_ref(), is_worst)
+        } else {
+            walked()
+        };
+        let stretches = stretches.unwrap_or(Stretches::whole(Stretch::one(last))); // there are some where a value reaches
+        let here = Reached { counts, first: first.unwrap_or(last), worst: worst.unwrap_or(last), last, stretches };
         match &mut self.reached {
-            Some(known) => known.join(&here),
-            None => self.reached = Some(here),
+            Some(known) => {
+                known.join(&here);
+                known.stretches = stretches;
+            }
+            None => self.reached = Some(Box::new(here)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::sync::Arc;
 
     use proptest::collection::vec;
@@ -251,8 +293,17 @@ mod tests {
         assert_eq!(levels.severity(69.999_999_94), None);
     }
 
+    /// A series and all its readings in the order of the input.
+    #[derive(Debug, Default)]
+    struct Logged {
+        series: Series,
+        log: Vec<Reading>,
+    }
+
     /// The same by one value after the other: what taking whole columns is held to.
-    fn observe(series: &mut Series, reading: Reading, levels: &Levels) {
+    fn observe(Logged { series, log }: &mut Logged, reading: Reading, levels: &Levels) {
+        log.push(reading);
+        series.oldest = log.iter().map(|reading| reading.time).min().unwrap();
         series.total.add(reading.value);
         if series.newest.is_none_or(|newest| !reading.is_before(&newest)) {
             series.newest = Some(reading);
@@ -260,7 +311,7 @@ mod tests {
         let Some(severity) = levels.severity(reading.value) else { return };
         let reached = match &mut series.reached {
             None => {
-                series.reached = Some(Reached::one(reading, severity));
+                series.reached = Some(Box::new(Reached::one(reading, severity)));
                 return;
             }
             Some(reached) => reached,
@@ -272,10 +323,40 @@ mod tests {
         if !reading.is_before(&reached.last) {
             reached.last = reading;
         }
-        let worst = &mut reached.worst;
-        if reading.value > worst.value || (reading.value == worst.value && reading.is_before(worst)) {
-            *worst = reading;
+        if reading.is_worse(&reached.worst) {
+            reached.worst = reading;
         }
+    }
+
+    /// The stretches of all readings, in the plainest way: those that came newer or older than all before, in the order of
+    /// time, and how far one can go from a place.
+    fn plainly(log: &[Reading], levels: &Levels) -> Option<Stretches> {
+        let mut line: VecDeque<Reading> = VecDeque::new();
+        for reading in log {
+            if line.back().is_none_or(|newest| reading.time >= newest.time) {
+                line.push_back(*reading);
+            } else if line.front().is_some_and(|oldest| reading.time <= oldest.time) {
+                line.push_front(*reading);
+            }
+        }
+        let reaches = |at: usize| line.get(at).is_some_and(|reading| reading.value >= levels.start);
+        let around = |at: usize| {
+            let from = (0..=at).rev().take_while(|at| reaches(*at)).last()?;
+            let to = (at..line.len()).take_while(|at| reaches(*at)).last()?;
+            let first = |a: Reading, b: Reading| if b.is_before(&a) { b } else { a };
+            Some(Stretch { from: line.range(from..=to).copied().reduce(first)?, to: line[to].time })
+        };
+        let at = |reading: &Reading| line.iter().position(|other| other.row == reading.row);
+        let reached = log.iter().filter(|reading| reading.value >= levels.start);
+        let worst = reached.copied().reduce(|known, next| if next.is_worse(&known) { next } else { known })?;
+        let late = || {
+            let before = plainly(&log[..log.iter().position(|reading| reading.row == worst.row)?], levels)?;
+            let mut known = [before.trailing, before.leading, Some(before.worst)].into_iter().flatten();
+            let of = known.find(|stretch| stretch.from.time <= worst.time && worst.time <= stretch.to)?;
+            Some(at(&of.from).and_then(around).unwrap_or(of))
+        };
+        let worst = at(&worst).and_then(around).or_else(late).unwrap_or(Stretch::one(worst));
+        Some(Stretches { leading: around(0), trailing: around(line.len() - 1), worst })
     }
 
     fn batch(readings: &[(u32, Reading)]) -> Batch {
@@ -291,8 +372,8 @@ mod tests {
     /// What is kept of each entity, once by columns and once by values: metrics, then services.
     fn kept(batches: &[Vec<(u32, Reading)>], levels: &Levels) -> [Vec<(u32, Series)>; 4] {
         let mut entities = Entities::default();
-        let mut kept: [PerEntity<Series>; 4] = Default::default();
-        let [metrics, metrics_singly, services, services_singly] = &mut kept;
+        let (mut kept, mut singly): ([PerEntity<Series>; 2], [PerEntity<Logged>; 2]) = Default::default();
+        let ([metrics, services], [metrics_singly, services_singly]) = (&mut kept, &mut singly);
         for readings in batches {
             let batch = batch(readings);
             let mut rows = entities.enter(&batch);
@@ -321,11 +402,20 @@ mod tests {
                 }
             }
         }
-        kept.map(|kept| {
-            let mut kept: Vec<(u32, Series)> = kept.iter().map(|(entity, series)| (entity, *series)).collect();
-            kept.sort_by_key(|(entity, _)| *entity);
-            kept
-        })
+        let [metrics, services] = kept.map(|kept| kept.into_iter().collect::<Vec<_>>());
+        let singly = singly.map(|kept| {
+            let whole = |(entity, Logged { mut series, log }): (u32, Logged)| {
+                if let (Some(reached), Some(stretches)) = (&mut series.reached, plainly(&log, levels)) {
+                    reached.stretches = stretches;
+                }
+                (entity, series)
+            };
+            kept.into_iter().map(whole).collect()
+        });
+        let [metrics_singly, services_singly] = singly;
+        let mut kept = [metrics, metrics_singly, services, services_singly];
+        kept.iter_mut().for_each(|kept| kept.sort_by_key(|(entity, _)| *entity));
+        kept
     }
 
     /// As a report would state them, since sums may differ in the last bits.
@@ -333,7 +423,7 @@ mod tests {
         let stated = |(entity, s): &(u32, Series)| {
             let figures =
                 [s.total.min(), s.total.max(), s.total.mean(), s.total.sum()].map(|f| f.and_then(Figure::new));
-            format!("{entity} {} {figures:?} {:?} {:?}", s.total.count(), s.newest, s.reached)
+            format!("{entity} {} {figures:?} {:?} {} {:?}", s.total.count(), s.newest, s.oldest, s.reached)
         };
         kept.iter().map(stated).collect()
     }
@@ -347,11 +437,36 @@ mod tests {
             let batches: Vec<_> = readings.chunks(size).map(<[_]>::to_vec).collect();
             let [metrics, ..] = kept(&batches, &levels);
             let [(1, series)] = metrics.as_slice() else { panic!("{metrics:?}") };
-            let reached = series.reached.unwrap();
+            let reached = series.reached.as_ref().unwrap();
             assert_eq!((reached.first.row, reached.worst.row, reached.last.row), (2, 2, 6));
             assert_eq!(series.newest.map(|r| r.row), Some(6));
             assert_eq!((reached.counts.low, series.total.count()), (4, 5));
         }
+    }
+
+    /// What is unbroken around the worst, of an input with the oldest first, with the newest first, and with one that came
+    /// late.
+    #[test]
+    fn stretches_are_told_in_either_direction() {
+        let levels = Levels::new(&bands(Some(10.0), None, None));
+        let check = |values: &[(i64, f64)], expected: (i64, i64)| {
+            for size in 1..=values.len() {
+                let reading = |(row, (time, value)): (u64, &(i64, f64))| (0, Reading { time: *time, row, value: *value });
+                let readings: Vec<_> = (1u64..).zip(values).map(reading).collect();
+                let batches: Vec<_> = readings.chunks(size).map(<[_]>::to_vec).collect();
+                let [metrics, ..] = kept(&batches, &levels);
+                let Stretch { from, to } = metrics[0].1.reached.as_ref().unwrap().stretches.worst;
+                assert_eq!((from.time, to), expected, "{values:?} by {size}");
+            }
+        };
+        let mut values = vec![(1, 11.0), (2, 5.0), (3, 12.0), (4, 20.0), (5, 13.0), (6, f64::NAN), (7, 14.0), (8, 1.0), (9, 15.0)];
+        check(&values, (3, 7));
+        values.reverse();
+        check(&values, (3, 7));
+        // What came late neither makes nor breaks one.
+        check(&[(1, 1.0), (3, 12.0), (5, 20.0), (4, 2.0), (2, 12.0), (6, 12.0), (7, 1.0)], (3, 6));
+        check(&[(1, 1.0), (3, 12.0), (5, 15.0), (4, 20.0), (6, 12.0), (7, 1.0)], (3, 6));
+        check(&[(1, 1.0), (3, 12.0), (5, 1.0), (4, 20.0), (6, 12.0), (7, 1.0)], (4, 4));
     }
 
     proptest! {

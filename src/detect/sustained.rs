@@ -1,5 +1,5 @@
 use super::past::{HELD, InOrder};
-use super::{Levels, Reached, Reading, Run};
+use super::{Levels, Reached, Reading, Run, Stretch, Stretches};
 
 /// What stayed at or above the lowest band as long as a rule with `for` wants: a *stretch* is readings of one series,
 /// one after the other in time, that all reached it. A stretch may have begun in the window before and may go on in the
@@ -125,6 +125,8 @@ fn join(lasted: &mut Option<Reached>, stretch: Reached, lasts: i64) {
     if stretch.last.time.saturating_sub(stretch.first.time) < lasts {
         return;
     }
+    let stretches = Stretches::whole(Stretch { from: stretch.first, to: stretch.last.time });
+    let stretch = Reached { stretches, ..stretch };
     match lasted {
         Some(lasted) => lasted.join(&stretch),
         None => *lasted = Some(stretch),

@@ -96,6 +96,16 @@ pub struct Sample {
     pub value: Figure,
 }
 
+/// A time in which every record of a series was at or above the lowest band.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stretch {
+    /// Of the first of them; where silence is judged, when it had lasted so long.
+    pub from: Timestamp,
+    /// Of the last of them.
+    pub to: Timestamp,
+}
+
 /// Records by the highest severity that each reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +214,9 @@ pub struct Anomaly {
     pub worst: Sample,
     /// Latest record at or above the lowest band.
     pub last: Sample,
+    /// Around `worst`: its records are at or above the lowest band, without one below it in between. Mostly a part of the time
+    /// from `first` to `last`, and what says when the trouble was.
+    pub stretch: Stretch,
     /// Newest record that has the metric, whether it reached a band or not.
     pub newest: Sample,
     /// Mean over `records`.
@@ -261,6 +274,7 @@ impl Anomaly {
             first: sample,
             worst: sample,
             last: sample,
+            stretch: Stretch { from: time, to: time },
             newest: sample,
             mean: figure(value),
             evidence: None,

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Severity, Timestamp};
 
-/// Anomalies that belong together: of one host or one service, at the same time.
+/// Anomalies that belong together: of one host or one service, at the same time, by the stretch around the worst record of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Incident {
@@ -11,9 +11,9 @@ pub struct Incident {
     pub id: String,
     /// The highest of its anomalies.
     pub severity: Severity,
-    /// When `first` began.
+    /// When the stretch of `first` began.
     pub since: Timestamp,
-    /// Latest record of its anomalies at or above a lowest band.
+    /// When the latest stretch of its anomalies ended.
     pub until: Timestamp,
     /// The hosts, devices or sensors of its anomalies, sorted by name.
     pub entities: Vec<String>,
@@ -21,6 +21,6 @@ pub struct Incident {
     pub services: Vec<String>,
     /// Name of the anomaly that likely came first. In a later window it may be over, and then is none of `anomalies`.
     pub first: String,
-    /// Names, in the order in which they began.
+    /// Names, in the order in which their stretches began.
     pub anomalies: Vec<String>,
 }

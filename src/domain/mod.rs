@@ -18,7 +18,7 @@ mod time;
 mod usage;
 mod window;
 
-pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity};
+pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity, Stretch};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};

@@ -139,7 +139,7 @@ struct Known {
 
 impl Fold for Completing {
     const KIND: &'static str = "completeness";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
     type Output = Completeness;
     type Gathered = Gathered;

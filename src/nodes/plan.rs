@@ -167,7 +167,7 @@ pub struct Planner {
 
 impl Task for Planner {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     type Config = Config;
     type Input = Input;
     type Output = Plan;

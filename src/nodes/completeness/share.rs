@@ -1,7 +1,7 @@
 use toml::Spanned;
 
 use super::Config;
-use crate::detect::{Arrival, Measure, Reached, Reading, Silences, Standing, Tally};
+use crate::detect::{Arrival, Measure, Reached, Reading, Silences, Standing, Stretch, Stretches, Tally};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Bands, Counts, Figure};
 use crate::node::Assets;
@@ -48,12 +48,11 @@ impl Share {
         counts.add(Some(measure.levels.severity(self.value)?), self.missing);
         let silences = &self.tally.silences;
         let at = |of: fn(&Silences) -> Option<Arrival>| self.reading(of(silences).unwrap_or(self.newest()));
-        Some(Reached {
-            counts,
-            first: at(|silences| Some(silences.first?.from)),
-            worst: at(|silences| Some(silences.worst.first()?.from)),
-            last: at(|silences| Some(silences.last?.to)),
-        })
+        let (first, last) = (at(|silences| Some(silences.first?.from)), at(|silences| Some(silences.last?.to)));
+        let worst = at(|silences| Some(silences.worst.first()?.from));
+        // One share holds for all of the time.
+        let stretches = Stretches::whole(Stretch { from: first, to: last.time });
+        Some(Reached { counts, first, worst, last, stretches })
     }
 }
 

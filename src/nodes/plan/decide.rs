@@ -295,9 +295,9 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Whether there is a moment that lies from the first to the last record of both. Without one they have no common cause.
+/// Whether there is a moment that lies in the stretches of both. Without one they have no common cause.
 fn overlap(a: &Anomaly, b: &Anomaly) -> bool {
-    a.first.time <= b.last.time && b.first.time <= a.last.time
+    a.stretch.from <= b.stretch.to && b.stretch.from <= a.stretch.to
 }
 
 /// The worst covered anomaly of each cause of the action; of a service the one that it is about.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::diagnostic::{decode, parse_toml};
 use crate::domain::{
-    Bands, Counts, Episode, FactValue, Parameter, Phase, Sample, ServiceState, Severity, Status, Timestamp, Words,
+    Bands, Counts, Episode, FactValue, Parameter, Phase, Sample, ServiceState, Severity, Status, Stretch, Timestamp, Words,
 };
 use crate::port::Files;
 use crate::wording::grounding::{Reason, ground};
@@ -81,6 +81,7 @@ fn anomaly(text: &str) -> Anomaly {
         first: sample(first, value),
         worst: sample(last.min(first + 1), value),
         last: sample(last, value),
+        stretch: Stretch { from: sample(first, value).time, to: sample(last, value).time },
         newest: sample(24, 0.0),
         mean: figure(value / 3.0),
         evidence: None,

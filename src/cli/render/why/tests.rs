@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Bands, Counts, Figure, Phase, Sample, Severity, Timestamp};
+use crate::domain::{Bands, Counts, Figure, Phase, Sample, Severity, Stretch, Timestamp};
 
 fn figure(value: f64) -> Figure {
     Figure::new(value).unwrap()
@@ -27,6 +27,7 @@ fn cpu() -> Anomaly {
         first: sample(1, 3, 71.0),
         worst: sample(7, 88, 99.5),
         last: sample(30, 410, 82.0),
+        stretch: Stretch { from: sample(5, 80, 81.0).time, to: sample(9, 95, 78.0).time },
         newest: sample(45, 500, 41.0),
         mean: figure(58.25),
         evidence: None,

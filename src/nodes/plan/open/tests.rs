@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::detect::incidents;
-use crate::domain::{Episode, Phase, Severity, Wait};
+use crate::domain::{Episode, Phase, Severity, Stretch, Wait};
 
 fn time(minute: i64) -> Timestamp {
     Timestamp::from_micros(minute * 60_000_000).unwrap()
@@ -137,7 +137,7 @@ fn windows() -> impl Strategy<Value = Vec<Vec<Anomaly>>> {
                 let worst_severity = Severity::Low;
                 anomaly.episode = Some(Episode { id, phase, since: since_then, worst_severity, windows: 1 });
                 anomaly.service = anomaly.metric.strip_prefix("service_status.").map(str::to_string);
-                (anomaly.first.time, anomaly.last.time) = (since_then, time(start + minute).max(since_then));
+                anomaly.stretch = Stretch { from: since_then, to: time(start + minute).max(since_then) };
                 if doing == Doing::Fine {
                     since.remove(name);
                 }
