@@ -43,14 +43,14 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// A series that reached a band: its anomaly, if there is an episode or one begins. `sustained` is there where values
-    /// must last, `witness` where something is known of a reading.
+    /// must last, `witnesses` say what is known of readings.
     pub fn reached(
         &mut self,
         judge: &Judge<'_>,
         entity: Option<&str>,
         standing: &Standing,
         reached: &Reached,
-        (sustained, witness): (Option<&Sustained>, Option<&Witness>),
+        (sustained, witnesses): (Option<&Sustained>, &[Witness]),
     ) -> Option<Anomaly> {
         let (name, levels) = (judge.name(entity), &judge.measure.levels);
         let seen = standing.newest.time;
@@ -66,7 +66,7 @@ impl Turn<'_> {
             }
         };
         let anomaly = of_window.and_then(|reached| {
-            let evidence = witness.and_then(|witness| witness.of(&reached.worst)).cloned();
+            let evidence = Witness::among(witnesses, &reached.worst);
             let phase = tracked.take(&reached, evidence.as_ref(), |value| levels.severity(value));
             tracked.goes_on(seen);
             judge.of_window(entity, standing, &reached, evidence, (&tracked, phase))

@@ -204,7 +204,7 @@ pub struct Detect {
 
 impl Fold for Detect {
     const KIND: &'static str = "detect";
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
     type Config = Config;
     type Output = Vec<Anomaly>;
     type Gathered = Detector;

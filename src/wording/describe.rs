@@ -411,6 +411,7 @@ mod tests {
                 samples,
                 surprise: figure(0.98),
                 peak: figure(1.0),
+                reckoning: None,
             })
         };
         let unusual = |cause, up, samples| Anomaly {
