@@ -2,13 +2,15 @@ use std::path::Path;
 
 use serde_json::value::RawValue;
 
+use super::diff::causes::Settings;
 use super::exit::{Exit, Failure};
 use super::render::safe;
-use super::render::why::{self as view, Basis, Place};
+use super::render::why::{self as view, Background, Basis, Place};
 use super::resume::{journal_of, read};
 use super::{load, terminal};
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
-use crate::domain::{Anomaly, Completeness, Incident, InputRecord, Note, Report, ReportAnomaly, RunStatus};
+use crate::detect::Rules;
+use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
+use crate::domain::{Anomaly, Completeness, Gap, Incident, InputRecord, Note, Report, ReportAnomaly, RunStatus};
 use crate::engine::{Entry, Event};
 use crate::graph::{Override, Plan};
 use crate::io::llm::Environment;
@@ -53,10 +55,37 @@ pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
         let origin = plan.as_ref().map(|plan| Origin::of(plan, node)).unwrap_or_default();
         let place = place_of(anomaly, report.as_ref());
         let inputs = inputs(&entries, &origin.sources);
-        view::why(anomaly, *basis, place, origin.rules.as_deref(), &inputs, &incidents(&entries, anomaly))
+        let background = background(&entries, node, origin.rules, &state);
+        view::why(anomaly, *basis, place, &background, &inputs, &incidents(&entries, anomaly))
     });
     terminal::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
+}
+
+/// What the node was told to look for: as it was when the run was made, whatever its files say today.
+fn background(entries: &[Entry], node: &str, file: Option<String>, state: &StateDir) -> Background {
+    let Some(Event::Started(header)) = entries.first().map(|entry| &entry.event) else { return Background::default() };
+    let mark = header.made.parts.get(node).and_then(|parts| parts.files.first());
+    let source = mark.and_then(|mark| Some(SourceFile::new(mark.name.as_str(), state.text(&mark.fingerprint)?)));
+    let mut settings = Settings::of(header, &|fingerprint| state.text(fingerprint)).of_nodes;
+    Background {
+        file: mark.map(|mark| mark.name.clone()).or(file),
+        rules: source.and_then(|source| Rules::parse(&source).ok()),
+        settings: settings.remove(node).unwrap_or_default(),
+        gaps: gaps(entries, node),
+    }
+}
+
+/// The gaps that the node lists.
+fn gaps(entries: &[Entry], node: &str) -> Vec<Gap> {
+    let of_cut = |entry: &Entry| match &entry.event {
+        Event::Cut { values, .. } => {
+            let value = values.iter().find(|(name, _)| name.as_str() == node).map(|(_, value)| value);
+            value.and_then(|value| serde_json::from_str::<Completeness>(value.get()).ok())
+        }
+        _ => None,
+    };
+    entries.iter().find_map(of_cut).map(|completeness| completeness.gaps).unwrap_or_default()
 }
 
 /// Why the run failed, if it did.

@@ -1,9 +1,10 @@
 use std::iter;
 use std::sync::Arc;
 
+use super::breaks::Breaks;
 use super::judge::Measure;
 use super::past::{InOrder, Past, Pasts};
-use super::rules::{Hours, Maintenance, Override, Quantity};
+use super::rules::{Maintenance, Override, Quantity};
 use super::{Entities, PerEntity, Reading, Rule, Run, Series, Sustained, Total};
 use crate::domain::{Aspect, Batch, Evidence};
 
@@ -18,7 +19,7 @@ pub struct Column {
     pub series: PerEntity<Series>,
     /// Kept only where the rule says `for`.
     pub sustained: PerEntity<Sustained>,
-    pub witnesses: PerEntity<Option<Witness>>,
+    pub witnesses: PerEntity<Vec<Witness>>,
     quantity: Quantity,
     /// Whether values are judged by their negatives.
     falls: bool,
@@ -26,8 +27,8 @@ pub struct Column {
     /// Whether there was enough to judge by, where the rule looks back; once it has settled.
     enough: PerEntity<bool>,
     breaks: Breaks,
-    /// Readings that are the worst now and are made of several columns, if the rule's are.
-    fresh: Option<Vec<(u32, Reading)>>,
+    /// The entities with readings of which more is to be known, where values are made of several columns.
+    fresh: Option<Vec<u32>>,
     /// Room for values that are judged by their negatives.
     room: Vec<f64>,
 }
@@ -40,9 +41,9 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// What it says of a reading.
-    pub fn of(&self, reading: &Reading) -> Option<&Evidence> {
-        is_same(&self.reading, reading).then_some(&self.evidence)
+    /// What is known of a reading.
+    pub fn among(witnesses: &[Witness], reading: &Reading) -> Option<Evidence> {
+        witnesses.iter().find(|witness| is_same(&witness.reading, reading)).map(|witness| witness.evidence.clone())
     }
 }
 
@@ -60,40 +61,6 @@ enum Lookback {
     AsTheyCome(PerEntity<(InOrder, Past)>),
     /// All of the window, until it closes: only then it is known what was before it, and what comes late is in its place.
     Kept(PerEntity<Vec<Reading>>),
-}
-
-/// When silence does not count: outside the hours of the rule, and during maintenance.
-#[derive(Debug, Clone, Default)]
-struct Breaks {
-    hours: Option<Hours>,
-    /// By entity, in microseconds, in the order of their beginnings; empty where there is none.
-    maintenance: Vec<Vec<(i64, i64)>>,
-}
-
-impl Breaks {
-    fn of(&self, entity: u32) -> &[(i64, i64)] {
-        self.maintenance.get(entity as usize).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// Whether silence counts that goes on at `time`.
-    fn counts(&self, entity: u32, time: i64) -> bool {
-        let is_break = |(from, to): &(i64, i64)| (*from..*to).contains(&time);
-        self.hours.as_ref().is_none_or(|hours| hours.is_open(time)) && !self.of(entity).iter().any(is_break)
-    }
-
-    /// How many microseconds count of the silence between two times.
-    fn counted(&self, entity: u32, from: i64, to: i64) -> i64 {
-        let open = self.hours.as_ref().map_or_else(|| vec![(from, to)], |hours| hours.open(from, to));
-        let outside = |(from, to): (i64, i64)| {
-            let (mut counted, mut at) = (0, from);
-            for (begin, end) in self.of(entity).iter().filter(|(begin, end)| *begin < to && *end > from) {
-                counted += (begin - at).max(0);
-                at = at.max(*end);
-            }
-            counted + to.saturating_sub(at).max(0)
-        };
-        open.into_iter().map(outside).sum()
-    }
 }
 
 impl Column {
@@ -114,7 +81,7 @@ impl Column {
             quantity => quantity,
         };
         let (overrides, falls) = (rule.overrides.clone(), rule.aspect == Aspect::Below);
-        let breaks = Breaks { hours, maintenance: Vec::new() };
+        let breaks = Breaks::new(hours);
         let fresh = is_derived.then(Vec::new);
         Column {
             measures,
@@ -136,16 +103,13 @@ impl Column {
     /// Chooses what holds for entities that are new, once for each; `names` are those of all so far, by number.
     pub fn meet(&mut self, names: &[Option<Arc<str>>], maintenance: &[Maintenance]) {
         if matches!(self.quantity, Quantity::Silence { .. }) && !maintenance.is_empty() {
-            let known = self.breaks.maintenance.len();
-            let of = |name: &Option<Arc<str>>| Maintenance::of(maintenance, name.as_deref());
-            self.breaks.maintenance.extend(names.iter().skip(known).map(of));
+            self.breaks.meet(names, maintenance);
         }
         if self.overrides.is_empty() {
             return;
         }
         for name in names.iter().skip(self.chosen.len()) {
-            let matches = |name: &Arc<str>| self.overrides.iter().position(|other| other.entity.matches(name));
-            let place = name.as_ref().and_then(matches).map_or(0, |at| at + 1);
+            let place = Override::place(&self.overrides, name.as_deref()).map_or(0, |at| at + 1);
             self.chosen.push(u32::try_from(place).unwrap_or(0)); // no file has so many
         }
     }
@@ -158,6 +122,7 @@ impl Column {
 
     /// Takes the values of an entity in a batch. What is older than `start`, in microseconds, has come late.
     pub fn take(&mut self, entity: u32, run: &Run<'_, f64>, start: i64) {
+        let bound = self.bound(entity);
         match &mut self.lookback {
             Lookback::No if !self.falls => self.judge(entity, run, start),
             Lookback::No => {
@@ -170,16 +135,51 @@ impl Column {
             Lookback::AsTheyCome(pasts) => {
                 let (order, past) = pasts.of(entity);
                 let next = readings(run).filter_map(|reading| order.take(reading));
-                let judged = Steps::of(next, past, &self.quantity, |from, to| self.breaks.counted(entity, from, to));
+                let counted = |from, to| self.breaks.counted(entity, from, to);
+                let judged = Steps::of(next, past, &self.quantity, bound, counted);
                 self.judge_steps(entity, &judged, start);
             }
             Lookback::Kept(kept) => kept.of(entity).extend(readings(run)),
         }
     }
 
-    /// The readings that have become the worst of their series, where values are made of several columns.
-    pub fn fresh(&mut self) -> Vec<(u32, Reading)> {
+    /// The entities whose newest readings may be an anomaly's worst, where values are made of several columns.
+    pub fn fresh(&mut self) -> Vec<u32> {
         self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps what is known of readings, as far as they may be the worst of an anomaly.
+    pub fn keep(&mut self, entity: u32, known: impl Fn(&Reading) -> Option<Witness>) {
+        let awaited = self.awaited(entity);
+        let witnesses = self.witnesses.of(entity);
+        witnesses.retain(|witness| awaited.iter().any(|reading| is_same(reading, &witness.reading)));
+        for reading in awaited {
+            if !witnesses.iter().any(|witness| is_same(&witness.reading, &reading)) {
+                witnesses.extend(known(&reading));
+            }
+        }
+    }
+
+    /// The readings that may be the worst of an anomaly: with `for` the worst of a stretch.
+    fn awaited(&self, entity: u32) -> Vec<Reading> {
+        let Some(reached) = self.series.get(entity).and_then(|series| series.reached.as_ref()) else { return vec![] };
+        let mut awaited = vec![reached.worst];
+        if let (Some(sustained), Some(measure)) = (self.sustained.get(entity), self.measure(entity)) {
+            awaited.extend(sustained.awaited(&measure.levels));
+        }
+        awaited
+    }
+
+    /// From which value on evidence of a reading may be asked for.
+    fn bound(&self, entity: u32) -> Bound {
+        let measure = self.measure(entity);
+        let start = measure.map_or(f64::INFINITY, |measure| measure.levels.start);
+        let worst =
+            self.series.get(entity).and_then(|series| series.reached.as_ref()).map(|reached| reached.worst.value);
+        match worst.filter(|_| measure.is_some_and(|measure| measure.lasts.is_none())) {
+            Some(worst) => Bound { from: worst.next_up().max(start), rises: true },
+            None => Bound { from: start, rises: measure.is_none_or(|measure| measure.lasts.is_none()) },
+        }
     }
 
     /// The whole input has ended, at `end`: judges what was held back.
@@ -225,9 +225,13 @@ impl Column {
         (start, end): (i64, i64),
     ) {
         let counted = |from, to| self.breaks.counted(entity, from, to);
-        let mut judged = Steps::of(readings, past, &self.quantity, counted);
-        let silence = past.silence(&self.quantity, end, counted);
-        judged.extend(silence.filter(|_| self.breaks.counts(entity, end)));
+        let mut judged = Steps::of(readings, past, &self.quantity, self.bound(entity), counted);
+        if let Some((silence, evidence)) = past.silence(&self.quantity, end, counted)
+            && self.breaks.counts(entity, end)
+        {
+            judged.extend([silence]);
+            judged.witnesses.extend(evidence.map(|evidence| Witness { reading: silence, evidence }));
+        }
         if self.measure(entity).is_some() {
             *self.enough.of(entity) = past.is_enough(&self.quantity);
         }
@@ -250,9 +254,8 @@ impl Column {
 
     fn judge_steps(&mut self, entity: u32, steps: &Steps, start: i64) {
         self.judge(entity, &steps.run(), start);
-        let Some(reached) = self.series.get(entity).and_then(|series| series.reached.as_ref()) else { return };
-        if let Some(witness) = steps.witness(&reached.worst) {
-            *self.witnesses.of(entity) = Some(witness);
+        if !steps.witnesses.is_empty() {
+            self.keep(entity, |reading| steps.witness(reading));
         }
     }
 
@@ -263,16 +266,13 @@ impl Column {
         if total.count() == 0 {
             return;
         }
-        let series = self.series.of(entity);
-        let before = series.reached.as_ref().map(|reached| reached.worst);
-        series.take_values(run, &total, levels);
-        if let (Some(fresh), Some(reached)) = (&mut self.fresh, &series.reached)
-            && before.is_none_or(|before| !is_same(&before, &reached.worst))
-        {
-            fresh.push((entity, reached.worst));
-        }
+        self.series.of(entity).take_values(run, &total, levels);
+        let reaches = total.max().is_some_and(|max| max >= levels.start);
         if let Some(lasts) = lasts {
             self.sustained.of(entity).take(run, total.max(), levels, *lasts, start);
+        }
+        if let (Some(fresh), true) = (&mut self.fresh, reaches) {
+            fresh.push(entity);
         }
     }
 }
@@ -286,14 +286,19 @@ fn readings<'a>(run: &'a Run<'_, f64>) -> impl Iterator<Item = Reading> + 'a {
     })
 }
 
+/// From which value on evidence is kept, and whether only what is worse than the worst so far is of interest.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    from: f64,
+    rises: bool,
+}
+
 /// What a rule makes of readings, in the order of time.
 #[derive(Default)]
 struct Steps {
     moments: Batch,
     values: Vec<f64>,
     witnesses: Vec<Witness>,
-    /// What was compared, where changes are judged.
-    pairs: Vec<(Reading, Reading)>,
 }
 
 impl Steps {
@@ -302,15 +307,19 @@ impl Steps {
         readings: impl Iterator<Item = Reading>,
         past: &mut Past,
         quantity: &Quantity,
+        mut bound: Bound,
         counted: impl Fn(i64, i64) -> i64,
     ) -> Steps {
         let mut steps = Steps::default();
         for reading in readings {
-            let before = past.compared(quantity);
-            if let Some(judged) = past.step(quantity, reading, &counted) {
-                steps.pairs.extend(before.map(|before| (before, reading)));
+            if let Some(judged) = past.step(quantity, reading, bound.from, &counted) {
                 steps.extend([Reading { value: judged.value, ..reading }]);
-                steps.witnesses.extend(judged.evidence.map(|evidence| Witness { reading, evidence }));
+                if let Some(evidence) = judged.evidence {
+                    steps.witnesses.push(Witness { reading, evidence });
+                    if bound.rises {
+                        bound.from = bound.from.max(judged.value.next_up());
+                    }
+                }
             }
         }
         steps
@@ -318,12 +327,7 @@ impl Steps {
 
     /// What stands behind one of them.
     fn witness(&self, reading: &Reading) -> Option<Witness> {
-        let pair = self.pairs.iter().find(|(_, after)| is_same(after, reading));
-        let change = pair.and_then(|(before, after)| {
-            let evidence = Evidence::Change { before: before.sample()?, after: after.sample()? };
-            Some(Witness { reading: *after, evidence })
-        });
-        change.or_else(|| self.witnesses.iter().find(|witness| is_same(&witness.reading, reading)).cloned())
+        self.witnesses.iter().find(|witness| is_same(&witness.reading, reading)).cloned()
     }
 
     fn run(&self) -> Run<'_, f64> {

@@ -83,11 +83,13 @@ impl Detector {
                 });
                 let metric = within.as_ref().unwrap_or(metric);
                 rows.metric(metric, |entity, run| column.take(entity, run, self.start));
-                for (entity, reading) in column.fresh() {
+                for entity in column.fresh() {
                     let of = rules.derived().iter().find(|derived| *derived.name == *metric.name);
                     let name = rows.names().get(entity as usize).and_then(Option::as_ref);
-                    let evidence = of.and_then(|of| operands(of, batch, &derived, name, &reading));
-                    *column.witnesses.of(entity) = evidence.map(|evidence| Witness { reading, evidence });
+                    column.keep(entity, |reading| {
+                        let evidence = operands(of?, rules.derived(), batch, &derived, name, reading)?;
+                        Some(Witness { reading: *reading, evidence })
+                    });
                 }
             }
         }
@@ -121,13 +123,13 @@ impl Detector {
         let columns = self.metrics.iter_mut().chain(self.services.iter_mut().filter_map(|s| s.flapping.as_mut()));
         columns.for_each(|column| column.settle(self.start, end));
         let mut found = Vec::new();
-        for Seen { judge, number, series, reached, sustained, witness } in self.reached() {
+        for Seen { judge, number, series, reached, sustained, witnesses } in self.reached() {
             let lasted = match judge.measure.lasts.zip(sustained) {
                 None => Some(*reached),
                 Some((lasts, sustained)) => sustained.close(None, &judge.measure.levels, lasts).0,
             };
             let Some((standing, lasted)) = Standing::of(series).zip(lasted) else { continue };
-            let evidence = witness.and_then(|witness| witness.of(&lasted.worst)).cloned();
+            let evidence = Witness::among(witnesses, &lasted.worst);
             found.extend(judge.anomaly(self.entity(number), &standing, &lasted, evidence));
         }
         self.finish(found)
@@ -149,9 +151,9 @@ impl Detector {
         }
         let mut turn = episodes.turn(span.start);
         let mut found = Vec::new();
-        for Seen { judge, number, series, reached, sustained, witness } in self.reached() {
+        for Seen { judge, number, series, reached, sustained, witnesses } in self.reached() {
             let Some(standing) = Standing::of(series) else { continue };
-            found.extend(turn.reached(&judge, self.entity(number), &standing, reached, (sustained, witness)));
+            found.extend(turn.reached(&judge, self.entity(number), &standing, reached, (sustained, witnesses)));
         }
         found.extend(turn.rest(|tracked| self.judged(tracked)));
         self.finish(found)
@@ -188,7 +190,7 @@ impl Detector {
             let judge = Judge::of_service(name, &self.status);
             let statuses = series.iter().filter_map(move |(number, series)| {
                 let reached = series.reached.as_ref()?;
-                Some(Seen { judge, number, series, reached, sustained: None, witness: None })
+                Some(Seen { judge, number, series, reached, sustained: None, witnesses: &[] })
             });
             let flapping = self.rules.flapping().zip(flapping.as_ref());
             statuses.chain(flapping.into_iter().flat_map(|(rule, column)| of_column(rule, column, Some(name))))
@@ -261,7 +263,7 @@ struct Seen<'a> {
     reached: &'a Reached,
     /// Where the rule says `for`.
     sustained: Option<&'a Sustained>,
-    witness: Option<&'a Witness>,
+    witnesses: &'a [Witness],
 }
 
 /// Every series of a rule that reached a band.
@@ -274,14 +276,16 @@ fn of_column<'a>(
         let reached = series.reached.as_ref()?;
         let judge = Judge::of_metric(rule, column.measure(number)?);
         let judge = service.map_or(judge, |service| judge.on(service));
-        let witness = column.witnesses.get(number).and_then(Option::as_ref);
-        Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number), witness })
+        let witnesses = column.witnesses.get(number).map(Vec::as_slice).unwrap_or_default();
+        Some(Seen { judge, number, series, reached, sustained: column.sustained.get(number), witnesses })
     })
 }
 
-/// The figures of a record that a derived column is made of there. `name` is that of its entity.
+/// The figures of a record that a derived column is made of there, and what those of them are made of that are derived
+/// too. `name` is that of its entity.
 fn operands(
     of: &Derived,
+    all: &[Derived],
     batch: &Batch,
     derived: &[MetricColumn],
     name: Option<&Arc<str>>,
@@ -296,6 +300,8 @@ fn operands(
     let place = places.find(|place| is_of_entity(*place))?;
     let mut names = Vec::new();
     of.node.gather(&mut names);
+    let named: Vec<&Derived> = all.iter().filter(|other| names.contains(&other.name)).collect();
+    named.into_iter().for_each(|other| other.node.gather(&mut names));
     let operand = |metric: String| {
         let column = derived.iter().chain(&batch.metrics).find(|column| *column.name == *metric)?;
         Some(Operand { value: Figure::new(*column.values.get(place)?)?, metric })

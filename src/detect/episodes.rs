@@ -43,14 +43,14 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// A series that reached a band: its anomaly, if there is an episode or one begins. `sustained` is there where values
-    /// must last, `witness` where something is known of a reading.
+    /// must last, `witnesses` say what is known of readings.
     pub fn reached(
         &mut self,
         judge: &Judge<'_>,
         entity: Option<&str>,
         standing: &Standing,
         reached: &Reached,
-        (sustained, witness): (Option<&Sustained>, Option<&Witness>),
+        (sustained, witnesses): (Option<&Sustained>, &[Witness]),
     ) -> Option<Anomaly> {
         let (name, levels) = (judge.name(entity), &judge.measure.levels);
         let seen = standing.newest.time;
@@ -62,13 +62,14 @@ impl Turn<'_> {
                 let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
                 let first = lasted.map(|lasted| lasted.first).or(left)?;
                 let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
-                let lasted = lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
+                let lasted =
+                    lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
                 (lasted, Tracked { seen, ..begin(first) })
             }
         };
         let anomaly = of_window.and_then(|reached| {
-            let evidence = witness.and_then(|witness| witness.of(&reached.worst)).cloned();
             let before = tracked.is_open().then_some(tracked.stretches);
+            let evidence = Witness::among(witnesses, &reached.worst);
             let phase = tracked.take(&reached, evidence.as_ref(), |value| levels.severity(value));
             let whole = before.and_then(|before| Stretches::join(Some(&before), Some(&reached.stretches), true));
             let reached = Reached { stretches: whole.unwrap_or(reached.stretches), ..reached };

@@ -2,6 +2,7 @@
 //! sentences, no graph and no files.
 
 mod arrivals;
+mod breaks;
 mod column;
 mod derived;
 mod detector;
@@ -22,6 +23,8 @@ mod total;
 pub mod unusual;
 
 pub use arrivals::{Arrival, Arrivals, Cadence, Silence, Silences, Tally};
+pub use breaks::stretches;
+pub use derived::{Node, Operator};
 pub use detector::{Detector, Memory};
 pub use entities::{Entities, PerEntity, Rows, Run};
 pub use episodes::Episodes;
@@ -29,7 +32,7 @@ pub use incidents::{Origin, incidents};
 pub use judge::{Judge, Measure, SERVICE_STATUS, Standing};
 pub use order::{one_per_series, report_order};
 pub use past::Pasts;
-pub use rules::{Hours, Label, Maintenance, Rule, Rules};
+pub use rules::{Hours, Label, Limits, Maintenance, Override, Quantity, Rule, Rules};
 pub use series::{Levels, Reached, Reading, Series};
 pub use stretch::{Stretch, Stretches};
 pub use sustained::Sustained;

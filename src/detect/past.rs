@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Reading;
 use super::rules::Quantity;
 use super::unusual::{Direction, Settings, Unusual, Verdict, Why};
-use crate::domain::{Deviation, Evidence, Figure};
+use crate::domain::{Deviation, Evidence, Figure, Reckoning, Status, StatusChange, Timestamp};
 
 /// Readings that are held back until as many newer ones have come, so that they can be taken in the order of time.
 pub const HELD: usize = 32;
@@ -15,6 +15,9 @@ const FORGOTTEN_AFTER: i64 = 28 * 24 * 3_600 * 1_000_000;
 
 /// A drop by more than this share of a counter's value is a reset; a smaller one is a dip.
 const RESET: f64 = 0.1;
+
+/// Changes of a status that are listed; all are counted.
+const LISTED: usize = 20;
 
 /// Puts the readings of one series into the order of time: exactly, as long as no reading comes after more than [`HELD`]
 /// newer ones. One that comes later than that is left out.
@@ -52,6 +55,11 @@ impl InOrder {
         self.held.back()
     }
 
+    /// All that is held.
+    pub fn held(&self) -> impl Iterator<Item = &Reading> {
+        self.held.iter()
+    }
+
     /// Gives all that is held, where what comes next begins after `reading`.
     pub fn skip_to(&mut self, reading: Reading) -> VecDeque<Reading> {
         self.newest = Some(reading);
@@ -78,8 +86,24 @@ enum More {
     #[default]
     Nothing,
     /// When the value changed, the newest last.
-    Changes(VecDeque<i64>),
+    Changes(VecDeque<Change>),
     Usual(Box<Unusual>),
+}
+
+/// The record in which the value changed, and the levels of the status.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Change {
+    time: i64,
+    row: u64,
+    from: u8,
+    to: u8,
+}
+
+impl Change {
+    fn told(&self) -> Option<StatusChange> {
+        let [from, to] = [self.from, self.to].map(Status::from_level);
+        Some(StatusChange { time: Timestamp::from_micros(self.time)?, row: self.row, from: from?, to: to? })
+    }
 }
 
 /// What a rule judges of a reading, and what it saw of it beside that.
@@ -92,18 +116,43 @@ pub struct Judged {
 impl Past {
     /// Takes the next reading in the order of time. What the rule judges of it; `None` where nothing can be said: of the
     /// first reading, of one at the very time of the last, of a counter's dip. `counted` says how many microseconds
-    /// count of the silence between two times.
+    /// count of the silence between two times. There is evidence where that is `from` or more.
     ///
     /// A counter whose value drops by more than a tenth was reset and counts from zero; a smaller drop is a dip that is
     /// passed over, as in the energy sums of Home Assistant: 10, 15, 20, 10, 30 is 10 and then 30; 20, 19, 30 is 10.
-    pub fn step(&mut self, quantity: &Quantity, reading: Reading, counted: impl Fn(i64, i64) -> i64) -> Option<Judged> {
+    pub fn step(
+        &mut self,
+        quantity: &Quantity,
+        reading: Reading,
+        from: f64,
+        counted: impl Fn(i64, i64) -> i64,
+    ) -> Option<Judged> {
+        let before = self.last;
         let judged = match quantity {
-            Quantity::Unusual(settings) => return self.surprise(*settings, reading),
+            Quantity::Unusual(settings) => return self.surprise(*settings, reading, from),
             Quantity::Changes { within } => self.changes(*within, reading)?,
             _ => self.since_last(quantity, reading, counted)?,
         };
         self.last = Some(reading);
-        judged.filter(|value| value.is_finite()).map(|value| Judged { value, evidence: None })
+        let value = judged.filter(|value| value.is_finite())?;
+        let evidence = (value >= from).then(|| self.evidence(quantity, before?, reading)).flatten();
+        Some(Judged { value, evidence })
+    }
+
+    /// What stands behind what was judged of a reading, which has been taken; `before` is the one before it.
+    fn evidence(&self, quantity: &Quantity, before: Reading, reading: Reading) -> Option<Evidence> {
+        match (quantity, &self.more) {
+            (Quantity::Rate { .. } | Quantity::Counter { .. }, _) => {
+                Some(Evidence::Change { before: before.sample()?, after: reading.sample()? })
+            }
+            (Quantity::Silence { .. }, _) => silence(before, reading.time, Some(reading.row)),
+            (Quantity::Changes { .. }, More::Changes(changes)) => {
+                let earlier = changes.len().saturating_sub(LISTED);
+                let newest = changes.iter().skip(earlier).filter_map(Change::told).collect();
+                Some(Evidence::Changes { newest, earlier: earlier as u64 })
+            }
+            _ => None,
+        }
     }
 
     /// What is judged of two readings; the outer `None` where this one does not count.
@@ -139,32 +188,28 @@ impl Past {
         }))
     }
 
-    /// The reading that the next one is compared with, where that is what is judged.
-    pub fn compared(&self, quantity: &Quantity) -> Option<Reading> {
-        self.last.filter(|_| matches!(quantity, Quantity::Rate { .. } | Quantity::Counter { .. }))
-    }
-
     /// How often the value changed in the time before a reading, it included.
     fn changes(&mut self, within: i64, reading: Reading) -> Option<Option<f64>> {
-        let changed = self.last.map(|last| last.value != reading.value);
+        let before = self.last.map(|last| last.value);
         if self.last.is_some_and(|last| reading.time < last.time) {
             return None;
         }
         if !matches!(self.more, More::Changes(_)) {
             self.more = More::Changes(VecDeque::new());
         }
-        let More::Changes(times) = &mut self.more else { return None };
-        while times.front().is_some_and(|time| reading.time.saturating_sub(*time) >= within) {
-            times.pop_front();
+        let More::Changes(changes) = &mut self.more else { return None };
+        while changes.front().is_some_and(|change| reading.time.saturating_sub(change.time) >= within) {
+            changes.pop_front();
         }
-        if changed == Some(true) {
-            times.push_back(reading.time);
+        if let Some(before) = before.filter(|before| *before != reading.value) {
+            let Reading { time, row, value } = reading;
+            changes.push_back(Change { time, row, from: before as u8, to: value as u8 }); // levels of a status
         }
-        Some(changed.map(|_| times.len() as f64))
+        Some(before.map(|_| changes.len() as f64))
     }
 
     /// How unusual a reading is.
-    fn surprise(&mut self, settings: Settings, reading: Reading) -> Option<Judged> {
+    fn surprise(&mut self, settings: Settings, reading: Reading, from: f64) -> Option<Judged> {
         if self.last.is_some_and(|last| reading.time < last.time) {
             return None;
         }
@@ -173,35 +218,25 @@ impl Past {
             self.more = More::Usual(Box::default());
         }
         let More::Usual(usual) = &mut self.more else { return None };
-        let Verdict { score, low, high, why, ready, surprise, peak } =
-            usual.step(settings, reading.time, reading.value);
-        let deviation = |why: Why| {
-            let figures = [reading.value, within(low, high - low), within(high, low - high), surprise, peak];
-            let [value, low, high, surprise, peak] = figures.map(Figure::new);
-            let Why { cause, up, samples } = why;
-            Some(Evidence::Unusual(Deviation {
-                value: value?,
-                unit: None,
-                low: low?,
-                high: high?,
-                cause,
-                up,
-                samples,
-                surprise: surprise?,
-                peak: peak?,
-            }))
-        };
-        let evidence = why.filter(|_| score > 0.0).and_then(deviation);
+        let (verdict, reckoning) = usual.told(settings, reading.time, reading.value, from);
+        let evidence = reckoning.and_then(|reckoning| deviation(reading.value, &verdict, reckoning));
         // Nobody means more than three digits of a score; cut off, so that none is stated as a band that it did not reach.
-        ready.then_some(Judged { value: (score * 1000.0).floor() / 1000.0, evidence })
+        let value = (verdict.score * 1000.0).floor() / 1000.0;
+        verdict.ready.then_some(Judged { value, evidence: evidence.map(Evidence::Unusual) })
     }
 
     /// The silence at `end`, when no later reading comes: as a reading of that moment. `None` before the first reading and
     /// after the silence is no longer judged.
-    pub fn silence(&self, quantity: &Quantity, end: i64, counted: impl Fn(i64, i64) -> i64) -> Option<Reading> {
+    pub fn silence(
+        &self,
+        quantity: &Quantity,
+        end: i64,
+        counted: impl Fn(i64, i64) -> i64,
+    ) -> Option<(Reading, Option<Evidence>)> {
         let (Quantity::Silence { until }, Some(last)) = (quantity, self.last) else { return None };
         let is_judged = end > last.time && end.saturating_sub(last.time) <= *until;
-        is_judged.then(|| Reading { time: end, row: last.row, value: counted(last.time, end) as f64 / 1e6 })
+        let reading = || Reading { time: end, row: last.row, value: counted(last.time, end) as f64 / 1e6 };
+        is_judged.then(|| (reading(), silence(last, end, None)))
     }
 
     /// Whether there was enough for the rule to judge by.
@@ -216,6 +251,20 @@ impl Past {
     fn is_forgotten(&self, start: i64) -> bool {
         self.last.is_none_or(|last| start.saturating_sub(last.time) > FORGOTTEN_AFTER)
     }
+}
+
+fn silence(before: Reading, until: i64, ended_by: Option<u64>) -> Option<Evidence> {
+    Some(Evidence::Silence { before: before.sample()?, until: Timestamp::from_micros(until)?, ended_by })
+}
+
+/// A value, and what would have been usual.
+fn deviation(value: f64, verdict: &Verdict, reckoning: Reckoning) -> Option<Deviation> {
+    let Verdict { low, high, surprise, peak, .. } = *verdict;
+    let Why { cause, up, samples } = verdict.why?;
+    let figures = [value, within(low, high - low), within(high, low - high), surprise, peak];
+    let [value, low, high, surprise, peak] = figures.map(Figure::new);
+    let (value, low, high, surprise, peak) = (value?, low?, high?, surprise?, peak?);
+    Some(Deviation { value, unit: None, low, high, cause, up, samples, surprise, peak, reckoning: Some(reckoning) })
 }
 
 /// The edge of a usual range in four significant digits, rounded towards the inside: what is outside stays outside.
@@ -272,7 +321,8 @@ mod tests {
         let mut past = Past::default();
         let reading =
             |(at, value): (usize, &f64)| Reading { time: at as i64 * 10 * SECOND, row: at as u64, value: *value };
-        let step = |reading| past.step(quantity, reading, |from, to| to - from).map(|judged| judged.value);
+        let step =
+            |reading| past.step(quantity, reading, f64::INFINITY, |from, to| to - from).map(|judged| judged.value);
         values.iter().enumerate().map(reading).map(step).collect()
     }
 
@@ -305,7 +355,8 @@ mod tests {
         let rate = Quantity::Rate { per: SECOND, direction: Direction::Both };
         let reading = |time, value| Reading { time, row: 0, value };
         let steps = [(0, 1.0), (0, 9.0), (1, f64::MAX), (2, -f64::MAX), (i64::MAX, 1.0)];
-        let steps = steps.map(|(time, value)| past.step(&rate, reading(time, value), |from, to| to - from).is_some());
+        let steps =
+            steps.map(|(time, value)| past.step(&rate, reading(time, value), 0.0, |from, to| to - from).is_some());
         assert_eq!(steps, [false, false, false, false, true]);
     }
 

@@ -81,6 +81,13 @@ pub struct Override {
     pub limits: Option<Limits>,
 }
 
+impl Override {
+    /// The place of the first that names an entity; none names records without one.
+    pub fn place(all: &[Override], entity: Option<&str>) -> Option<usize> {
+        all.iter().position(|one| entity.is_some_and(|entity| one.entity.matches(entity)))
+    }
+}
+
 impl Rule {
     /// Names the rule within its file: `cpu_usage`, `cpu_usage#rate`.
     pub fn name(&self) -> String {

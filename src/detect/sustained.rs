@@ -103,6 +103,13 @@ impl Sustained {
         all.ended(pending, lasts)
     }
 
+    /// The worst readings of its stretches, and those that are held back and may be the worst of one.
+    pub fn awaited(&self, levels: &Levels) -> impl Iterator<Item = Reading> {
+        let stretches = [self.leading, self.current.map(|(current, _)| current), self.lasted];
+        let held = self.order.held().filter(|reading| levels.severity(reading.value).is_some());
+        stretches.into_iter().flatten().map(|stretch| stretch.worst).chain(held.copied())
+    }
+
     fn ended(&self, pending: Option<Reading>, lasts: i64) -> (Option<Reached>, Option<Reading>) {
         if self.newest.is_none() {
             return (None, pending);

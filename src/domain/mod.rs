@@ -22,7 +22,7 @@ pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severi
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};
-pub use evidence::{Cause, Deviation, Evidence, Operand};
+pub use evidence::{Cause, Deviation, Evidence, Margin, Operand, Reckoning, StatusChange, View};
 pub use figure::Figure;
 pub use incident::Incident;
 pub use language::Language;

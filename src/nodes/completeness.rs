@@ -272,7 +272,7 @@ impl Completing {
         for share in shares {
             let Some(reached) = share.reached(&self.measure) else { continue };
             let (standing, sustained) = (share.standing(), Sustained::one(reached));
-            let anomaly = turn.reached(&self.judge(), share.entity(), &standing, &reached, (Some(&sustained), None));
+            let anomaly = turn.reached(&self.judge(), share.entity(), &standing, &reached, (Some(&sustained), &[]));
             found.extend(anomaly.map(|anomaly| self.described(anomaly, Some(share))));
         }
         // By name, as they came.

@@ -246,7 +246,9 @@ fn moments(anomaly: &Anomaly, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bands, Cause, Counts, Deviation, Episode, Evidence, Figure, Phase, Sample, Stretch, Timestamp};
+    use crate::domain::{
+        Bands, Cause, Counts, Deviation, Episode, Evidence, Figure, Phase, Sample, Stretch, Timestamp,
+    };
 
     fn figure(value: f64) -> Figure {
         Figure::new(value).unwrap()
@@ -275,7 +277,10 @@ mod tests {
             first: sample("2023-10-01T12:00:00Z", 71.0),
             worst: sample("2023-10-02T08:30:00Z", 93.5),
             last: sample("2023-10-03T23:45:00Z", 70.0),
-            stretch: Stretch { from: sample("2023-10-02T08:00:00Z", 0.0).time, to: sample("2023-10-02T09:00:00Z", 0.0).time },
+            stretch: Stretch {
+                from: sample("2023-10-02T08:00:00Z", 0.0).time,
+                to: sample("2023-10-02T09:00:00Z", 0.0).time,
+            },
             newest: sample("2023-10-04T00:00:00Z", 50.0),
             mean: figure(61.0),
             evidence: None,
@@ -412,6 +417,7 @@ mod tests {
                 samples,
                 surprise: figure(0.98),
                 peak: figure(1.0),
+                reckoning: None,
             })
         };
         let unusual = |cause, up, samples| Anomaly {

@@ -8,7 +8,7 @@ use super::outcome::{Causes, Change, DataChange, FileChange, NodeChange, Presenc
 use super::told::Told;
 use crate::cli::load;
 use crate::domain::{InputRecord, Timestamp};
-use crate::engine::{FileMark, Parts};
+use crate::engine::{FileMark, Header, Parts};
 use crate::graph::Override;
 use crate::io;
 use crate::node::{Kind, Role};
@@ -37,7 +37,7 @@ fn part_of(kind: Option<&str>, kinds: &[&'static Kind]) -> Part {
 
 pub fn causes(before: &Told, after: &Told, texts: &Texts<'_>) -> Causes {
     let kinds = load::kinds();
-    let (old, new) = (Settings::of(before, texts), Settings::of(after, texts));
+    let (old, new) = (Settings::of(&before.header, texts), Settings::of(&after.header, texts));
     let mut causes = Causes {
         model: Change::of(before.model().cloned(), after.model().cloned()),
         program: Change::of(before.header.made.program.clone(), after.header.made.program.clone()),
@@ -139,16 +139,16 @@ fn text_diff(before: &str, after: &str) -> String {
 
 /// What a graph file and `--set` say, by key.
 #[derive(Default)]
-struct Settings {
+pub struct Settings {
     /// By node; empty where the file is not kept any more.
-    of_nodes: BTreeMap<String, BTreeMap<String, String>>,
+    pub of_nodes: BTreeMap<String, BTreeMap<String, String>>,
     /// What is no node's; `None` where the file is not kept.
     of_graph: Option<BTreeMap<String, String>>,
 }
 
 impl Settings {
-    fn of(told: &Told, texts: &Texts<'_>) -> Settings {
-        let text = told.header.made.source.as_ref().and_then(|file| texts(&file.fingerprint));
+    pub fn of(header: &Header, texts: &Texts<'_>) -> Settings {
+        let text = header.made.source.as_ref().and_then(|file| texts(&file.fingerprint));
         let Some(mut table) = text.and_then(|text| text.parse::<toml::Table>().ok()) else {
             return Settings::default();
         };
@@ -158,7 +158,7 @@ impl Settings {
                 flatten("", &node, settings.of_nodes.entry(name).or_default());
             }
         }
-        for Override { node, keys, value } in told.header.invocation.overrides.iter().flat_map(|t| Override::parse(t)) {
+        for Override { node, keys, value } in header.invocation.overrides.iter().flat_map(|t| Override::parse(t)) {
             settings.of_nodes.entry(node).or_default().insert(keys.join("."), value);
         }
         let mut of_graph = BTreeMap::new();

@@ -1,4 +1,4 @@
-mod causes;
+pub mod causes;
 mod effects;
 pub mod outcome;
 mod told;

@@ -1,8 +1,11 @@
 //! Why an anomaly is in a report: from the rule over the records to the sentence.
 
 mod judged;
+mod surprise;
+mod terms;
 
-use self::judged::{figures, reached, records, rule, samples};
+use self::judged::{figures, margins, reached, records, rule, samples};
+pub use self::terms::Background;
 use super::text::labelled;
 use super::{Style, safe};
 use crate::domain::{Anomaly, Episode, Incident, InputRecord};
@@ -34,13 +37,13 @@ pub enum Basis {
     Arrivals,
 }
 
-/// The page of `anomaly`. `rule_file` is the rules file as the graph names it, `inputs` the sources whose records it
+/// The page of `anomaly`. `background` is what its node was told, `inputs` the sources whose records it
 /// was found in, `incidents` those that it is part of: one of each plan.
 pub fn why(
     anomaly: &Anomaly,
     basis: Basis,
     place: Place,
-    rule_file: Option<&str>,
+    background: &Background,
     inputs: &[InputRecord],
     incidents: &[&Incident],
 ) -> String {
@@ -52,11 +55,16 @@ pub fn why(
         Place::NoReport => " (the run has no report)",
     };
     let mut printed = format!("{}: {}{remark}\n\n", safe(&anomaly.name), anomaly.severity.word());
-    printed.push_str(&page(vec![("Rule", rule(anomaly, rule_file)), ("Records", records(anomaly, basis, inputs))]));
+    let judged = rule(anomaly, basis, background, inputs);
+    printed.push_str(&page(vec![("Rule", judged), ("Records", records(anomaly, basis, inputs))]));
     printed.push('\n');
-    printed.push_str(&samples(anomaly, basis, place));
+    printed.push_str(&samples(anomaly, basis, place, background));
     printed.push('\n');
-    let mut rows = figures(anomaly);
+    if let Some(margins) = margins(anomaly) {
+        printed.push_str(&margins);
+        printed.push('\n');
+    }
+    let mut rows = figures(anomaly, basis, background);
     rows.push(reached(anomaly));
     rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis))));
     rows.extend(incidents.iter().map(|of| ("Incident", incident(of, &anomaly.name))));

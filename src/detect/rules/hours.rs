@@ -19,8 +19,16 @@ use crate::domain::Batch;
 /// When a rule judges: `Mon-Fri 08:00-18:00` in a zone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
+    text: String,
     spans: Vec<Span>,
     zone: TimeZone,
+}
+
+/// As written, with the zone.
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.text, self.zone.iana_name().unwrap_or("UTC"))
+    }
 }
 
 /// On some days from a minute to another; to one of the next day where it is not later.
@@ -47,7 +55,7 @@ impl Hours {
     /// `None` where the text is no hours.
     fn parse(text: &str, zone: &TimeZone) -> Option<Hours> {
         let spans: Option<Vec<Span>> = text.split(',').map(Span::parse).collect();
-        Some(Hours { spans: spans?, zone: zone.clone() })
+        Some(Hours { text: text.trim().to_string(), spans: spans?, zone: zone.clone() })
     }
 
     /// The values of those times that are within the hours, NaN in the place of the others.
@@ -231,7 +239,17 @@ impl Maintenance {
         found
     }
 
-    fn concerns(&self, entity: Option<&str>) -> bool {
+    /// From when, and the first moment that is judged again, in microseconds.
+    pub fn span(&self) -> (i64, i64) {
+        (self.from, self.to)
+    }
+
+    /// The patterns of the entities; `None`: all, and the records without one.
+    pub fn entities(&self) -> Option<&[Pattern]> {
+        self.entities.as_deref()
+    }
+
+    pub fn concerns(&self, entity: Option<&str>) -> bool {
         match (&self.entities, entity) {
             (None, _) => true,
             (Some(patterns), Some(entity)) => patterns.iter().any(|pattern| pattern.matches(entity)),

@@ -19,12 +19,14 @@
 
 mod profile;
 mod signal;
+mod views;
 
 use serde::{Deserialize, Serialize};
 
 use self::profile::{Hour, Profile};
-use self::signal::{MEMORY, Margins, SPANS, Signal};
-use crate::domain::Cause;
+use self::signal::{MEMORY, SPANS, Signal};
+use self::views::{Seen, Views};
+use crate::domain::{Cause, Figure, Reckoning, View};
 
 /// The score from which on a sample is an alert: where a surprise equals what the series' own past asks for.
 pub const ALERT: f64 = 0.5;
@@ -129,26 +131,29 @@ pub struct Unusual {
     peak: f64,
 }
 
-/// The surprises of a sample as they come in: their sum, and the greatest with its usual range.
-struct Surprise {
-    direction: Direction,
-    sum: f64,
-    greatest: f64,
-    why: Option<Why>,
-    range: (f64, f64),
-}
-
 impl Unusual {
     /// Takes the next sample. Samples are best given in the order of time, but none does harm. A value that is not
     /// finite is as if it were not there.
     pub fn step(&mut self, settings: Settings, time_micros: i64, value: f64) -> Verdict {
+        self.told(settings, time_micros, value, f64::INFINITY).0
+    }
+
+    /// The same, and how the surprise is counted where the score is `from` or more.
+    pub fn told(
+        &mut self,
+        settings: Settings,
+        time_micros: i64,
+        value: f64,
+        from: f64,
+    ) -> (Verdict, Option<Reckoning>) {
         let x = value * DOWN;
         let usual = if self.value.count() == 0 { (x, x) } else { self.value.usual(0, true) };
-        let mut surprise = Surprise::new(settings.direction, usual);
+        let mut views = Views::new(settings.direction, usual);
         if !value.is_finite() {
-            return surprise.verdict(0.0, (0.0, self.peak), self.is_ready(settings.season));
+            return (views.verdict(0.0, (0.0, self.peak), self.is_ready(settings.season)), None);
         }
-        let step = self.step.max(FINEST * self.value.range());
+        let (change, range) = (self.step, self.value.range());
+        let step = change.max(FINEST * range);
         let before = self.value;
         if before.count() > 0 {
             self.pace(time_micros, x);
@@ -156,24 +161,31 @@ impl Unusual {
             self.first = time_micros;
         }
         let margins = self.value.take(x, step, SPANS);
-        let cause = |samples| if samples == 1 { Cause::Outside } else { Cause::Stays };
-        surprise.add(&margins, &before, 0.0, cause);
-        let signals = 2 + self.seasons(settings.season, time_micros, x, step, &mut surprise);
+        views.add(Seen { view: View::Value, level: 0.0, sample: x, before, margins });
+        let count = 2 + self.seasons(settings.season, time_micros, x, step, &mut views);
         if before.count() > 0 {
             let jump = x - self.last;
-            let jumps = self.jump;
             self.rises = self.rises.saturating_add(u32::from(jump > 0.0));
             self.fell |= jump < 0.0;
-            if !self.fell && self.rises > LEARNING {
-                surprise = Surprise::new(settings.direction, usual);
+            if self.only_rises() {
+                views = Views::new(settings.direction, usual);
             }
+            let before = self.jump;
             let margins = self.jump.take(jump, step, 1);
-            surprise.add(&margins, &jumps, self.last, |_| Cause::Jump);
+            views.add(Seen { view: View::Step, level: self.last, sample: jump, before, margins });
         }
         (self.last, self.time) = (x, time_micros);
-        let (mean, peak) = (surprise.sum / f64::from(signals), self.peak);
-        let score = self.score(mean);
-        surprise.verdict(score, (mean, peak), self.is_ready(settings.season))
+        let (mean, held, peak) = (views.sum() / f64::from(count), self.held, self.peak);
+        let (score, ready) = (self.score(mean), self.is_ready(settings.season));
+        let reckoning = (ready && score >= from).then(|| views.reckoning((change, range, step), count)).flatten();
+        let reckoning = reckoning
+            .and_then(|reckoning| Some(Reckoning { held: Figure::new(held)?, rises: self.only_rises(), ..reckoning }));
+        (views.verdict(score, (mean, peak), ready), reckoning)
+    }
+
+    /// Whether it is a counter by all that was seen of it.
+    fn only_rises(&self) -> bool {
+        !self.fell && self.rises > LEARNING
     }
 
     /// Whether there are samples enough to judge by.
@@ -183,16 +195,16 @@ impl Unusual {
     }
 
     /// Takes what is left of a value without its season. Gives the number of signals that the season has.
-    fn seasons(&mut self, season: Season, time_micros: i64, x: f64, step: f64, surprise: &mut Surprise) -> u8 {
+    fn seasons(&mut self, season: Season, time_micros: i64, x: f64, step: f64, views: &mut Views) -> u8 {
         let (week, day) = Hour::of(time_micros);
-        let by_week = (week, &mut self.week, Cause::HourOfWeek);
-        let by_day = (day, &mut self.day, Cause::HourOfDay);
+        let by_week = (week, &mut self.week, View::HourOfWeek);
+        let by_day = (day, &mut self.day, View::HourOfDay);
         let (profile, cadence) = (&mut self.profile, self.cadence);
-        let mut compare = |(hour, signal, cause): (Hour, &mut Signal, Cause)| {
+        let mut compare = |(hour, signal, view): (Hour, &mut Signal, View)| {
             if let Some(level) = profile.level(hour) {
                 let before = *signal;
                 let margins = signal.take(x - level, step, SPANS);
-                surprise.add(&margins, &before, level, |_| cause);
+                views.add(Seen { view, level, sample: x - level, before, margins });
             }
             profile.take(hour, x, cadence);
         };
@@ -225,38 +237,6 @@ impl Unusual {
         self.held = surprise.max(self.held * SILENCE_FADES);
         self.peak = surprise.max(self.peak * PEAK_FADES);
         score
-    }
-}
-
-impl Surprise {
-    fn new(direction: Direction, usual: (f64, f64)) -> Surprise {
-        Surprise { direction, sum: 0.0, greatest: 0.0, why: None, range: usual }
-    }
-
-    /// Adds the margins of a signal, which was like `before`; its zero is at `origin`. `cause` is by the number of samples.
-    fn add(&mut self, margins: &Margins, before: &Signal, origin: f64, cause: impl Fn(u8) -> Cause) {
-        let sides = [(Direction::Down, &margins.above, true), (Direction::Up, &margins.below, false)];
-        for (unwanted, margins, up) in sides {
-            if self.direction == unwanted {
-                continue;
-            }
-            for (span, margin) in margins.iter().enumerate() {
-                self.sum += margin;
-                if *margin > self.greatest {
-                    let samples = 1 << span; // at most 8
-                    let (low, high) = before.usual(span, up);
-                    self.greatest = *margin;
-                    self.why = Some(Why { cause: cause(samples), up, samples });
-                    self.range = (origin + low, origin + high);
-                }
-            }
-        }
-    }
-
-    fn verdict(self, score: f64, (surprise, peak): (f64, f64), ready: bool) -> Verdict {
-        let up = |scaled: f64| (scaled / DOWN).clamp(f64::MIN, f64::MAX);
-        let (low, high) = (up(self.range.0), up(self.range.1));
-        Verdict { score: if ready { score } else { 0.0 }, low, high, why: self.why, ready, surprise, peak }
     }
 }
 

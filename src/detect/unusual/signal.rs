@@ -47,6 +47,22 @@ impl Signal {
         if up { (self.low[0].min(high), high) } else { (low, self.high[0].max(low)) }
     }
 
+    /// The lowest running maximum and the highest running minimum of a span.
+    pub fn extremes(&self, span: usize) -> (f64, f64) {
+        (self.low[span], self.high[span]) // as above
+    }
+
+    /// The least and the greatest of the last samples of a span, of which `sample` is the next.
+    pub fn run(&self, sample: f64, span: usize) -> (f64, f64) {
+        let before = self.recent.iter().take((1 << span) - 1);
+        before.fold((sample, sample), |(least, most), value| (least.min(*value), most.max(*value)))
+    }
+
+    /// Whether the next sample can lie outside of what was seen in a span.
+    pub fn is_warm(&self, span: usize) -> bool {
+        self.count.saturating_add(1) >= WARM_UP + (1 << span)
+    }
+
     /// From the lowest to the highest sample.
     pub fn range(&self) -> f64 {
         self.high[0] - self.low[0]

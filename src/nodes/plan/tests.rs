@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::diagnostic::{decode, parse_toml};
 use crate::domain::{
-    Bands, Counts, Episode, FactValue, Parameter, Phase, Sample, ServiceState, Severity, Status, Stretch, Timestamp, Words,
+    Bands, Counts, Episode, FactValue, Parameter, Phase, Sample, ServiceState, Severity, Status, Stretch, Timestamp,
+    Words,
 };
 use crate::port::Files;
 use crate::wording::grounding::{Reason, ground};

@@ -2,13 +2,18 @@
 
 use super::super::safe;
 use super::super::text::{align_right, fix, grid, print, space};
-use super::{Basis, LABEL, PAGE, Place};
+use super::terms::{self, Background, seconds};
+use super::{Basis, LABEL, PAGE, Place, surprise};
+use crate::detect::{Quantity, stretches};
 use crate::domain::{
-    Anomaly, Aspect, Cause, Deviation, Evidence, Figure, InputRecord, Operand, Sample, Severity, Status, Timestamp,
+    Anomaly, Aspect, Bands, Evidence, Figure, InputRecord, Operand, Sample, Severity, Status, StatusChange, Timestamp,
 };
 
-/// What is judged, and its bands. `file` is the rules file.
-pub fn rule(anomaly: &Anomaly, file: Option<&str>) -> String {
+/// Stretches of a silence, and gaps, that are named.
+const NAMED: usize = 8;
+
+/// What is judged, its bands, and what else the rule says.
+pub fn rule(anomaly: &Anomaly, basis: Basis, background: &Background, inputs: &[InputRecord]) -> String {
     let what = match &anomaly.service {
         Some(service) => format!("status of the service {}", safe(service)),
         None => safe(&anomaly.metric).into_owned(),
@@ -21,18 +26,24 @@ pub fn rule(anomaly: &Anomaly, file: Option<&str>) -> String {
         Aspect::Unusual => format!("how unusual {what} is for itself, from 0 to 1"),
         Aspect::Flapping => format!("changes of the {what} in the {} up to each record", within(anomaly)),
     };
-    let from = file.map_or_else(String::new, |file| format!(" ({})", safe(file)));
+    let from = background.file.as_deref().map_or_else(String::new, |file| format!(" ({})", safe(file)));
     let bands = match &anomaly.condition {
         Some(condition) => format!("{}: {}", anomaly.severity.word(), safe(condition)),
-        None => bands(anomaly),
+        None => bands_of(anomaly, &anomaly.bands),
     };
-    format!("{what}{from}\n{bands}")
+    let more = match basis {
+        Basis::Readings => terms::terms(anomaly, background, inputs),
+        Basis::Arrivals => terms::settings(background),
+    };
+    let lines: Vec<String> = [format!("{what}{from}"), bands].into_iter().chain(more).collect();
+    lines.join("\n")
 }
 
-fn bands(anomaly: &Anomaly) -> String {
+/// Bands in the unit of an anomaly.
+pub fn bands_of(anomaly: &Anomaly, bands: &Bands) -> String {
     let side = if anomaly.aspect == Aspect::Below { " down" } else { "" };
     let band = |severity: Severity| {
-        let band = value(anomaly, anomaly.bands.get(severity)?);
+        let band = value(anomaly, bands.get(severity)?);
         Some(format!("{} from {band}{side}", severity.word()))
     };
     Severity::ALL.into_iter().filter_map(band).collect::<Vec<_>>().join(", ")
@@ -71,7 +82,7 @@ pub fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> Strin
 }
 
 /// The records that the sentence speaks of, with their places in the input.
-pub fn samples(anomaly: &Anomaly, basis: Basis, place: Place) -> String {
+pub fn samples(anomaly: &Anomaly, basis: Basis, place: Place, background: &Background) -> String {
     let mut table = grid(PAGE.columns());
     let worst = match place {
         Place::Reported => "the value of the report",
@@ -91,7 +102,11 @@ pub fn samples(anomaly: &Anomaly, basis: Basis, place: Place) -> String {
         }
         (_, Aspect::Stale) => {
             let silences = ["the first that reached a band", worst, "the last that reached a band", "the newest"];
-            (["", "from", "until", "silence", ""], silences)
+            // Of what does not count, only that of the worst is known.
+            let rule = background.rule(anomaly);
+            let has_breaks = rule.is_some_and(|rule| rule.hours.is_some())
+                || !background.maintenance(anomaly.entity.as_deref()).is_empty();
+            (["", if has_breaks { "from, at latest" } else { "from" }, "until", "silence", ""], silences)
         }
         (_, aspect) => {
             let head = match aspect {
@@ -136,51 +151,106 @@ fn began(sample: &Sample) -> Timestamp {
 }
 
 /// What the worst value is made of.
-pub fn figures(anomaly: &Anomaly) -> Vec<(&'static str, String)> {
-    match (&anomaly.evidence, anomaly.aspect) {
-        (Some(Evidence::Unusual(deviation)), _) => unusual(anomaly, deviation),
-        (Some(Evidence::Change { before, after }), _) => vec![("Change", change(anomaly, before, after))],
-        (Some(Evidence::Operands(operands)), _) if !operands.is_empty() => {
-            vec![("Figures", operands_of(anomaly, operands))]
+pub fn figures(anomaly: &Anomaly, basis: Basis, background: &Background) -> Vec<(&'static str, String)> {
+    if basis == Basis::Arrivals {
+        return missing(anomaly, background);
+    }
+    match &anomaly.evidence {
+        Some(Evidence::Unusual(deviation)) => surprise::rows(anomaly, deviation),
+        Some(Evidence::Change { before, after }) => vec![("Change", change(anomaly, before, after, background))],
+        Some(Evidence::Operands(operands)) if !operands.is_empty() => vec![("Figures", operands_of(anomaly, operands))],
+        Some(Evidence::Silence { before, until, ended_by }) => {
+            vec![("Silence", silence(anomaly, before, *until, *ended_by, background))]
         }
-        (_, Aspect::Stale) => {
-            let counted = "counted from the reading before; not outside the hours of the rule, nor in maintenance";
-            vec![("Silence", counted.to_string())]
-        }
+        Some(Evidence::Changes { newest, earlier }) => vec![("Changes", changes(anomaly, newest, *earlier))],
         _ => Vec::new(),
     }
 }
 
-fn unusual(anomaly: &Anomaly, deviation: &Deviation) -> Vec<(&'static str, String)> {
-    let Deviation { value, unit, low, high, cause, up, samples, surprise, peak } = deviation;
-    let stated = |figure: Figure| stated(figure, unit.as_deref());
-    let Sample { time, row, .. } = anomaly.worst;
-    let side = if *up { "above" } else { "below" };
-    let why = match cause {
-        Cause::Outside => format!("{side} everything that was seen of it lately"),
-        Cause::Stays => format!("{samples} readings in a row are {side} this, as never before so many"),
-        Cause::HourOfWeek => format!("{side} what was seen in this hour of the week"),
-        Cause::HourOfDay => format!("{side} what was seen in this hour of the day"),
-        Cause::Jump => {
-            let way = if *up { "upwards" } else { "downwards" };
-            format!("the step {way} from the reading before is greater than any seen lately")
-        }
+/// The table of how a surprise comes about, if it is one.
+pub fn margins(anomaly: &Anomaly) -> Option<String> {
+    match &anomaly.evidence {
+        Some(Evidence::Unusual(deviation)) => surprise::margins(deviation),
+        _ => None,
+    }
+}
+
+/// The share that is missing, and the gaps in which it is.
+fn missing(anomaly: &Anomaly, background: &Background) -> Vec<(&'static str, String)> {
+    if anomaly.is_over() {
+        return Vec::new(); // the figures of the window in which it was worst are in that one's report
+    }
+    let (missing, due) = (anomaly.reached.total(), anomaly.records);
+    let share = format!("{missing} / {due} × 100 = {}, rounded to hundredths", value(anomaly, anomaly.value));
+    let gaps: Vec<_> = background.gaps.iter().filter(|gap| gap.entity == anomaly.entity).collect();
+    let mut lines: Vec<String> =
+        gaps.iter().take(NAMED).map(|gap| format!("{} from {} to {}", gap.missing, gap.from, gap.to)).collect();
+    let named: u64 = gaps.iter().take(NAMED).map(|gap| gap.missing).sum();
+    if let Some(more @ 1..) = missing.checked_sub(named) {
+        lines.push(format!("{more} more in other gaps, and where records came too slowly"));
+    }
+    vec![("Share", share), ("Gaps", lines.join("\n"))]
+}
+
+/// Since when and until when nothing was heard, and what of that counts.
+fn silence(
+    anomaly: &Anomaly,
+    before: &Sample,
+    until: Timestamp,
+    ended_by: Option<u64>,
+    background: &Background,
+) -> String {
+    let end = match ended_by {
+        Some(row) => format!("until {until} (record {row})"),
+        None => format!("until {until}, where what was read ends"),
     };
-    let score = format!(
-        "s / (s + 1/8 + 0.075 m) = {}, cut off after three digits\nsurprise s = {surprise}, and m = {peak}, the greatest \
-         before it; `agent kinds detect` says how a surprise is counted",
-        anomaly.value
-    );
-    vec![
-        ("Value", format!("{} at {time} (record {row})", stated(*value))),
-        ("Usual", format!("{low} to {}: {why}", stated(*high))),
-        ("Score", score),
-    ]
+    let span = (before.time.micros(), until.micros());
+    let whole = micros(span);
+    let heard = format!("last heard at {} (record {})\n{end}: {whole}", before.time, before.row);
+    let hours = background.rule(anomaly).and_then(|rule| rule.hours.as_ref());
+    let counted = stretches(hours, &background.maintenance(anomaly.entity.as_deref()), span);
+    if counted == [span] {
+        return heard;
+    }
+    let one = |span: &(i64, i64)| {
+        format!("{} from {} to {}", micros(*span), Timestamp::nearest(span.0), Timestamp::nearest(span.1))
+    };
+    let mut lines: Vec<String> = counted.iter().take(NAMED).map(one).collect();
+    if let Some(more @ 1..) = counted.len().checked_sub(NAMED) {
+        let rest = counted.iter().skip(NAMED).map(|(from, to)| to - from).sum();
+        lines.push(format!("{} in {more} more", micros((0, rest))));
+    }
+    let value = value(anomaly, anomaly.value);
+    format!("{heard}, of which {value} count, within the hours and outside of maintenance:\n{}", lines.join("\n"))
+}
+
+fn micros((from, to): (i64, i64)) -> String {
+    seconds(std::time::Duration::from_micros(to.saturating_sub(from).unsigned_abs()))
+}
+
+/// The changes that are counted.
+fn changes(anomaly: &Anomaly, newest: &[StatusChange], earlier: u64) -> String {
+    let worst = &anomaly.worst;
+    let mut lines = vec![format!(
+        "{} later than {} before {} (record {})",
+        value(anomaly, anomaly.value),
+        within(anomaly),
+        worst.time,
+        worst.row
+    )];
+    if earlier > 0 {
+        lines.push(format!("{earlier} earlier, and"));
+    }
+    let one = |StatusChange { time, row, from, to }: &StatusChange| {
+        format!("{time} {} to {} (record {row})", from.word(), to.word())
+    };
+    lines.extend(newest.iter().map(one));
+    lines.join("\n")
 }
 
 /// The two readings, and what comes out of them.
-fn change(anomaly: &Anomaly, before: &Sample, after: &Sample) -> String {
-    let seconds = Figure::new((after.time.micros() - before.time.micros()) as f64 / 1e6).unwrap_or(Figure::ZERO);
+fn change(anomaly: &Anomaly, before: &Sample, after: &Sample, background: &Background) -> String {
+    let elapsed = Figure::new((after.time.micros() - before.time.micros()) as f64 / 1e6).unwrap_or(Figure::ZERO);
     let change = after.value.get() - before.value.get();
     let is_reset = anomaly.aspect == Aspect::Counter && change < 0.0;
     let change = Figure::new(if is_reset { after.value.get() } else { change }).unwrap_or(Figure::ZERO);
@@ -188,7 +258,15 @@ fn change(anomaly: &Anomaly, before: &Sample, after: &Sample) -> String {
     let reset = if is_reset { ", counted from 0: the counter was reset" } else { "" };
     let one = |sample: &Sample| format!("{} at {} (record {})", sample.value, sample.time, sample.row);
     let made = value(anomaly, anomaly.value);
-    format!("from {}\nto {}\n{sign}{change} in {seconds} s{reset}, which is {made}", one(before), one(after))
+    let reckoned = match background.rule(anomaly).map(|rule| rule.quantity) {
+        Some(Quantity::Rate { per, .. } | Quantity::Counter { per }) => {
+            // Of the sign that is judged.
+            let judged = if (change.get() < 0.0) == (anomaly.value.get() < 0.0) { change } else { change.negative() };
+            format!("{judged} / {elapsed} s × {} = {made}", micros((0, per)))
+        }
+        _ => format!("which is {made}"),
+    };
+    format!("from {}\nto {}\n{sign}{change} in {elapsed} s{reset}: {reckoned}", one(before), one(after))
 }
 
 /// The figures of the worst record.
@@ -216,7 +294,7 @@ pub fn reached(anomaly: &Anomaly) -> (&'static str, String) {
 }
 
 /// A number with the rule's unit; the level of a service with its word.
-fn value(anomaly: &Anomaly, figure: Figure) -> String {
+pub fn value(anomaly: &Anomaly, figure: Figure) -> String {
     if anomaly.is_status() {
         let status = Status::ALL.into_iter().find(|s| f64::from(s.level()) == figure.get());
         return status.map_or_else(|| figure.to_string(), |status| format!("{figure} ({})", status.word()));
@@ -228,7 +306,7 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
     }
 }
 
-fn stated(figure: Figure, unit: Option<&str>) -> String {
+pub fn stated(figure: Figure, unit: Option<&str>) -> String {
     match unit {
         Some("%") => format!("{figure}%"), // as in the sentence
         Some(unit) => format!("{figure} {}", safe(unit)),

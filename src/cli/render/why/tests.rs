@@ -39,13 +39,18 @@ fn cpu() -> Anomaly {
     }
 }
 
+/// Of a rules file that is not kept any more.
+fn named() -> Background {
+    Background { file: Some("rules/infrastructure.toml".into()), ..Background::default() }
+}
+
 fn input() -> InputRecord {
     InputRecord { path: "fixtures/infrastructure.json".into(), records: 500, ..InputRecord::default() }
 }
 
 #[test]
 fn from_the_rule_over_the_records_to_the_sentence() {
-    insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, Some("rules/infrastructure.toml"), &[input()], &[]), @r#"
+    insta::assert_snapshot!(why(&cpu(), Basis::Readings, Place::Reported, &named(), &[input()], &[]), @r#"
     cpu_usage@web-1: high
 
     Rule       cpu_usage (rules/infrastructure.toml)
@@ -68,7 +73,7 @@ fn from_the_rule_over_the_records_to_the_sentence() {
 #[test]
 fn one_that_is_not_in_the_report_is_not_said_to_be() {
     for (place, remark) in [(Place::LeftOut, "not in the report"), (Place::NoReport, "has no report")] {
-        let page = why(&cpu(), Basis::Readings, place, None, &[input()], &[]);
+        let page = why(&cpu(), Basis::Readings, place, &Background::default(), &[input()], &[]);
         assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
     }
 }
@@ -78,7 +83,14 @@ fn an_episode_says_how_far_it_is() {
     let page = |phase, windows, place| {
         let since = sample(1, 3, 71.0).time;
         let episode = Episode { id: "x".into(), phase, since, worst_severity: Severity::High, windows };
-        why(&Anomaly { episode: Some(episode), ..cpu() }, Basis::Readings, place, None, &[input()], &[])
+        why(
+            &Anomaly { episode: Some(episode), ..cpu() },
+            Basis::Readings,
+            place,
+            &Background::default(),
+            &[input()],
+            &[],
+        )
     };
     let opened = page(Phase::Opened, 1, Place::Reported);
     let said = "opened, since 2023-10-01T12:01:00Z, 1 window with records of it, high at worst";
@@ -101,7 +113,7 @@ fn an_incident_says_what_else_is_part_of_it_and_what_came_first() {
             first: first.into(),
             anomalies: anomalies.to_vec(),
         };
-        let page = why(&cpu(), Basis::Readings, Place::Reported, None, &[input()], &[&incident]);
+        let page = why(&cpu(), Basis::Readings, Place::Reported, &Background::default(), &[input()], &[&incident]);
         let rows = page.split("Incident   ").nth(1).unwrap().split("Sentence").next().unwrap();
         rows.lines().map(str::trim).collect::<Vec<_>>().join("\n")
     };
@@ -139,7 +151,7 @@ fn a_service_is_shown_by_its_words() {
         ..cpu()
     };
     let input = InputRecord { path: "-".into(), ..input() };
-    insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, None, &[input], &[]), @r#"
+    insta::assert_snapshot!(why(&service, Basis::Readings, Place::Reported, &Background::default(), &[input], &[]), @r#"
     service_status.cache: high
 
     Rule       status of the service cache

@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use super::rules::{Hours, Maintenance};
+
+/// When silence does not count: outside the hours of a rule, and during maintenance.
+#[derive(Debug, Clone, Default)]
+pub struct Breaks {
+    hours: Option<Hours>,
+    /// By entity, in microseconds, in the order of their beginnings; empty where there is none.
+    maintenance: Vec<Vec<(i64, i64)>>,
+}
+
+impl Breaks {
+    pub fn new(hours: Option<Hours>) -> Breaks {
+        Breaks { hours, maintenance: Vec::new() }
+    }
+
+    /// Learns the maintenance of entities that are new; `names` are those of all so far, by number.
+    pub fn meet(&mut self, names: &[Option<Arc<str>>], maintenance: &[Maintenance]) {
+        let known = self.maintenance.len();
+        let of = |name: &Option<Arc<str>>| Maintenance::of(maintenance, name.as_deref());
+        self.maintenance.extend(names.iter().skip(known).map(of));
+    }
+
+    fn of(&self, entity: u32) -> &[(i64, i64)] {
+        self.maintenance.get(entity as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether silence counts that goes on at `time`.
+    pub fn counts(&self, entity: u32, time: i64) -> bool {
+        let is_break = |(from, to): &(i64, i64)| (*from..*to).contains(&time);
+        self.hours.as_ref().is_none_or(|hours| hours.is_open(time)) && !self.of(entity).iter().any(is_break)
+    }
+
+    /// How many microseconds count of the silence between two times.
+    pub fn counted(&self, entity: u32, from: i64, to: i64) -> i64 {
+        stretches(self.hours.as_ref(), self.of(entity), (from, to))
+            .into_iter()
+            .map(|(from, to)| to.saturating_sub(from))
+            .sum()
+    }
+}
+
+/// What counts of the silence between two times, in microseconds: what is within the hours and outside of maintenance, whose
+/// times come in the order of their beginnings.
+pub fn stretches(hours: Option<&Hours>, maintenance: &[(i64, i64)], (from, to): (i64, i64)) -> Vec<(i64, i64)> {
+    let open = hours.map_or_else(|| vec![(from, to)], |hours| hours.open(from, to));
+    let mut counted = Vec::new();
+    for (from, to) in open {
+        let mut at = from;
+        for (begin, end) in maintenance.iter().filter(|(begin, end)| *begin < to && *end > from) {
+            counted.push((at, *begin));
+            at = at.max(*end);
+        }
+        counted.push((at, to));
+    }
+    counted.retain(|(from, to)| from < to);
+    counted
+}
