@@ -57,6 +57,10 @@ pub trait Model: Send + Sync {
     /// One request, retried and bounded in time as the environment says. Never blocks for longer than the deadline.
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>>;
 
+    /// Whether what it is asked first decides what it can be asked later, as under a budget. Then a node that follows
+    /// another asks nothing before that one is done, so that the order of what is asked does not depend on time.
+    fn is_in_order(&self) -> bool;
+
     /// Tells what became of a question: the reply that was accepted at last, to it or after it was asked again; `None`
     /// where none was. `ticket` is that of the first reply, whichever process got it.
     fn judged(&self, _ticket: &str, _accepted: Option<&ModelReply>) {}

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::checkpoint::{Checkpoint, SourceMark, VERSION};
-use super::drive::Log;
 use super::event::{Event, Header};
 use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
 use super::live::{Begun, Closed, Shared, Surroundings, save};
+use super::log::Log;
 use super::mailbox::{Mailbox, Message, pump};
 use super::open::{Open, Values, values};
 use super::state::Run;

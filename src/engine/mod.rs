@@ -11,6 +11,7 @@ mod history;
 mod inputs;
 mod intake;
 mod live;
+mod log;
 mod mailbox;
 mod open;
 mod pass;

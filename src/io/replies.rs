@@ -109,6 +109,9 @@ impl Model for Kept {
         self.model.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        self.model.is_in_order()
+    }
     fn judged(&self, ticket: &str, accepted: Option<&ModelReply>) {
         self.model.judged(ticket, accepted);
     }
@@ -177,6 +180,9 @@ impl Model for Recited {
         self.identity.clone()
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(std::future::ready(self.next(request)))
     }
@@ -191,6 +197,9 @@ mod tests {
     impl Model for Counting {
         fn identity(&self) -> ModelIdentity {
             ModelIdentity { provider: "p".into(), model: "m".into(), base_url: "u".into() }
+        }
+        fn is_in_order(&self) -> bool {
+            false
         }
         fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
             let mut count = self.0.lock().unwrap();

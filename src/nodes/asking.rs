@@ -110,6 +110,9 @@ pub(super) mod scripted {
         fn identity(&self) -> ModelIdentity {
             ModelIdentity { provider: "test".into(), model: "scripted".into(), base_url: "test:".into() }
         }
+        fn is_in_order(&self) -> bool {
+            false
+        }
         fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
             self.asked.lock().unwrap().push(request.clone());
             let answer = self.answers.lock().unwrap().pop_front();

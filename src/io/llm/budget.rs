@@ -98,6 +98,9 @@ impl Model for Budgeted {
         self.inner.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        true
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

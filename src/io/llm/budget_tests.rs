@@ -28,6 +28,9 @@ impl Model for Slow {
         ModelIdentity { provider: "test".into(), model: "slow".into(), base_url: "test:".into() }
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(async move {
             let text = format!("{} {} {}", self.seed, request.asked_by, request.user);

@@ -312,6 +312,9 @@ impl Model for ChatModel {
         self.identity.clone()
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

@@ -88,6 +88,9 @@ impl Model for Fallback {
         self.models.first().map_or_else(none, |model| model.identity())
     }
 
+    fn is_in_order(&self) -> bool {
+        self.models.iter().any(|model| model.is_in_order())
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }
