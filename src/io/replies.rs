@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ModelIdentity;
-use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
+use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Line {
@@ -26,9 +26,9 @@ struct Line {
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Reply(ModelReply),
-    Timeout(String),
-    Transport(String),
-    Declined(String),
+    Timeout(Why),
+    Transport(Why),
+    Declined(Why),
     Budget(String),
     Replay(String),
 }

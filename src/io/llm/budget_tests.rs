@@ -174,7 +174,7 @@ async fn who_gives_up_makes_room_and_nobody_waits_for_ever() {
     // Waits for the first, which is never polled again.
     let begun = Instant::now();
     let error = model.complete(&request("w[1]", TAKES_100)).await.unwrap_err();
-    assert!(matches!(&error, ModelError::Timeout(why) if why.contains("LLM_DEADLINE")), "{error}");
+    assert!(matches!(&error, ModelError::Timeout(why) if why.text.contains("LLM_DEADLINE")), "{error}");
     assert_eq!(begun.elapsed(), Duration::from_secs(5));
     drop(first); // it was sent, so it may have been charged for
     assert_eq!(lock(&model.books).spent, 100);
