@@ -61,6 +61,10 @@ pub trait Model: Send + Sync {
     /// One request, retried and bounded in time as the environment says. Never blocks for longer than the deadline.
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>>;
 
+    /// Whether what it is asked first decides what it can be asked later, as under a budget. Then a node that follows
+    /// another asks nothing before that one is done, so that the order of what is asked does not depend on time.
+    fn is_in_order(&self) -> bool;
+
     /// Tells what became of a question: the reply that was accepted at last, to it or after it was asked again; `None`
     /// where none was. `ticket` is that of the first reply, whichever process got it.
     fn judged(&self, _ticket: &str, _accepted: Option<&ModelReply>) {}
@@ -106,22 +110,86 @@ pub struct ModelReply {
     pub ticket: Option<String>,
 }
 
+/// Why a call brought nothing, and the HTTP exchanges that it took for all that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Why {
+    pub text: String,
+    /// Retries and steps of the feature ladder included; 0 where nothing was sent.
+    pub attempts: u32,
+}
+
+impl Why {
+    #[must_use]
+    pub fn after(self, attempts: u32) -> Why {
+        Why { attempts, ..self }
+    }
+}
+
+impl<T: Into<String>> From<T> for Why {
+    fn from(text: T) -> Why {
+        Why { text: text.into(), attempts: 0 }
+    }
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A text alone is from when nobody counted.
+impl<'de> Deserialize<'de> for Why {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Why, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Counted { text: String, attempts: u32 },
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Text(text) => text.into(),
+            Written::Counted { text, attempts } => Why { text, attempts },
+        })
+    }
+}
+
 /// Why there is no reply. Texts never hold a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// `LLM_DEADLINE` is used up, or a call took longer than `LLM_TIMEOUT` at its last try.
     #[error("no answer in time: {0}")]
-    Timeout(String),
+    Timeout(Why),
     /// Nothing reached the endpoint, or nothing readable came back, at the last try.
     #[error("the endpoint could not be used: {0}")]
-    Transport(String),
+    Transport(Why),
     /// The endpoint answered and declined: wrong key, unknown model, no quota, a refusal.
     #[error("the endpoint declined: {0}")]
-    Declined(String),
+    Declined(Why),
     /// Nothing was sent: what a run may take of tokens does not cover it.
     #[error("not asked: {0}")]
     Budget(String),
     /// The cassette holds no such request; the run must fail, since a replay has to be the recorded run.
     #[error("{0}")]
     Replay(String),
+}
+
+impl ModelError {
+    /// HTTP exchanges that the call took.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            ModelError::Timeout(why) | ModelError::Transport(why) | ModelError::Declined(why) => why.attempts,
+            ModelError::Budget(_) | ModelError::Replay(_) => 0,
+        }
+    }
+
+    /// The same after so many exchanges.
+    #[must_use]
+    pub fn after(self, attempts: u32) -> ModelError {
+        match self {
+            ModelError::Timeout(why) => ModelError::Timeout(why.after(attempts)),
+            ModelError::Transport(why) => ModelError::Transport(why.after(attempts)),
+            ModelError::Declined(why) => ModelError::Declined(why.after(attempts)),
+            unasked @ (ModelError::Budget(_) | ModelError::Replay(_)) => unasked,
+        }
+    }
 }

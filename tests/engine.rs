@@ -8,7 +8,7 @@ use std::time::Duration;
 use agent::engine::{Cancel, Event, Outcome, Run, World, drive};
 use agent::graph::{Compiled, Plan};
 use agent::port::Journal;
-use support::{Epoch, Nobody, POLLS, RUNS, compiled, header, run};
+use support::{Epoch, Nobody, POLLS, RUNS, Silent, compiled, header, run, run_with};
 
 /// Output of the node `end` as JSON.
 fn end(run: &Run, plan: &Plan) -> String {
@@ -140,15 +140,113 @@ async fn independent_tasks_run_at_the_same_time() {
 
 #[tokio::test]
 async fn tasks_of_one_time_begin_in_order_before_any_goes_on() {
-    let values: Vec<String> = (0..300).map(|n| format!("{n}.0")).collect();
+    let values: Vec<String> = (1000..1300).map(|n| format!("{n}.0")).collect();
     let text = squares("", &format!("[{}]", values.join(", "))).replace("'test.square'", "'test.sleep'\nms = 0");
-    POLLS.lock().unwrap().clear();
-    let (state, ..) = run(&text, &[], Cancel::default()).await;
-    let id = state.header.unwrap().run;
-    let polls: Vec<(u64, bool)> =
-        POLLS.lock().unwrap().iter().filter(|(of, ..)| *of == id).map(|(_, n, again)| (*n, *again)).collect();
+    run(&text, &[], Cancel::default()).await;
+    let polls: Vec<(u64, bool)> = POLLS.lock().unwrap().iter().filter(|(n, _)| *n >= 1000).copied().collect();
     let began: Vec<u64> = polls.iter().take(300).filter(|(_, again)| !again).map(|(n, _)| *n).collect();
-    assert!(polls.len() == 600 && began.into_iter().eq(0..300), "{polls:?}");
+    assert!(polls.len() == 600 && began.into_iter().eq(1000..1300), "{polls:?}");
+}
+
+/// `sq`, then `second`, which is more of a node; `sq` naps as long as its item says.
+fn naps(values: &str, second: &str) -> String {
+    squares("", values).replace("'test.square'", "'test.sleep'\nms = 100\ntimes = true").replace(
+        "[nodes.end]\nkind = 'test.collect'\ninputs = { items = 'sq' }",
+        &format!("{second}\n[nodes.end]\nkind = 'test.collect'\ninputs = {{ items = 'second' }}"),
+    )
+}
+
+const FOLLOWING: &str = "[nodes.second]\nkind = 'test.sleep'\nms = 0\neach = 'item'\ninputs = { item = 'sq' }";
+
+/// Which items of a node were started and ended, in the journal's order: `sq-3` ended.
+fn order(lines: &[String]) -> Vec<String> {
+    let events = lines.iter().map(|line| serde_json::from_str::<agent::engine::Entry>(line).unwrap().event);
+    let told = events.filter_map(|event| match event {
+        Event::TaskStarted { node, item: Some(item), .. } => Some(format!("{node}+{item}")),
+        Event::TaskEnded { node, item: Some(item), .. } => Some(format!("{node}-{item}")),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_goes_on_while_others_of_its_list_are_still_made() {
+    let text = naps("[3, 1, 2]", FOLLOWING);
+    let (state, outcome, plan, lines) = run(&text, &[], Cancel::default()).await;
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+    assert_eq!(end(&state, &plan), r#"{"total":6.0,"items":[{"n":3.0},{"n":1.0},{"n":2.0}]}"#);
+    let expected = "sq+0 sq+1 sq+2 sq-1 second+1 second-1 sq-2 second+2 second-2 sq-0 second+0 second-0";
+    assert_eq!(order(&lines).join(" "), expected);
+    // A model that has to be asked in order is: what follows waits for the list, and begins in its order.
+    for (in_order, expected) in [
+        (true, "sq+0 sq+1 sq+2 sq-1 sq-2 sq-0 second+0 second+1 second+2 second-0 second-1 second-2"),
+        (false, expected),
+    ] {
+        let model = Arc::new(Silent { in_order });
+        let (.., lines) = run_with(&text, &[], Cancel::default(), Some(model.clone())).await;
+        assert_eq!(order(&lines).join(" "), expected, "{in_order}");
+        for crash in 1..lines.len() {
+            let (state, outcome, plan, more) =
+                run_with(&text, &lines[..crash], Cancel::default(), Some(model.clone())).await;
+            assert!(matches!(outcome, Outcome::Done), "after {crash} events: {outcome:?}");
+            assert_eq!(end(&state, &plan), r#"{"total":6.0,"items":[{"n":3.0},{"n":1.0},{"n":2.0}]}"#);
+            let order = order(&[&lines[..crash], &more[..]].concat());
+            let at = |what: &str| order.iter().position(|told| told == what).unwrap();
+            let last = ["sq-0", "sq-1", "sq-2"].into_iter().map(at).max().unwrap();
+            let first = ["second+0", "second+1", "second+2"].into_iter().map(at).min().unwrap();
+            assert!(!in_order || last < first, "after {crash} events: {order:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_of_items_one_by_one_is_what_is_made_of_their_list() {
+    let cases = [
+        // Beside its item each gets the whole of something else, and what is made before there is an item.
+        (
+            "[nodes.f]\nkind = 'test.first'\ninputs = { items = 'a' }\n[nodes.second]\nkind = 'test.pair'\neach = 'left'\ninputs = { left = 'sq', right = 'f' }",
+            "[3, 1, 2]",
+            r#"{"total":69.0,"items":[{"n":33.0},{"n":13.0},{"n":23.0}]}"#,
+        ),
+        // Of its own producer, too: then it waits for the list.
+        (
+            "[nodes.f]\nkind = 'test.first'\ninputs = { items = 'sq' }\n[nodes.second]\nkind = 'test.pair'\neach = 'left'\ninputs = { left = 'sq', right = 'f' }",
+            "[3, 1, 2]",
+            r#"{"total":69.0,"items":[{"n":33.0},{"n":13.0},{"n":23.0}]}"#,
+        ),
+        // Three in a row.
+        (
+            "[nodes.between]\nkind = 'test.square'\neach = 'item'\nrefuses = 2\non_error = 'skip'\ninputs = { item = 'sq' }\n[nodes.second]\nkind = 'test.square'\neach = 'item'\ninputs = { item = 'between' }",
+            "[3, 1, 2]",
+            r#"{"total":1082.0,"items":[{"n":81.0},{"n":1.0},{"n":1000.0}]}"#,
+        ),
+        // Zipped with another list: it waits for both.
+        (
+            "[nodes.second]\nkind = 'test.pair'\neach = ['left', 'right']\ninputs = { left = 'sq', right = 'a' }",
+            "[3, 1]",
+            r#"{"total":44.0,"items":[{"n":33.0},{"n":11.0}]}"#,
+        ),
+        // Nothing left to go on with.
+        (
+            "[nodes.between]\nkind = 'test.square'\neach = 'item'\nrefuses = 2\non_error = 'skip'\ninputs = { item = 'sq' }\n[nodes.second]\nkind = 'test.square'\neach = 'item'\ninputs = { item = 'between' }",
+            "[2, 2]",
+            r#"{"total":2000.0,"items":[{"n":1000.0},{"n":1000.0}]}"#,
+        ),
+    ];
+    for (second, values, expected) in cases {
+        let text = naps(values, second);
+        let (state, outcome, plan, lines) = run(&text, &[], Cancel::default()).await;
+        assert!(matches!(outcome, Outcome::Done), "{second}: {outcome:?}");
+        assert_eq!(end(&state, &plan), expected, "{second}");
+        for crash in 1..lines.len() {
+            let (state, outcome, plan, more) = run(&text, &lines[..crash], Cancel::default()).await;
+            assert!(matches!(outcome, Outcome::Done), "{second}, after {crash} events: {outcome:?}");
+            assert_eq!(end(&state, &plan), expected, "{second}, after {crash} events");
+            let ends = |line: &&String| line.contains("task_ended");
+            let ended = lines[..crash].iter().chain(&more).filter(ends).count();
+            assert_eq!(ended, lines.iter().filter(ends).count(), "{second}, after {crash} events: a task ran twice");
+        }
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ impl Model for Parrot {
         ModelIdentity { provider: "test".into(), model: "parrot".into(), base_url: "test:".into() }
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         let at = self.asked.fetch_add(1, Ordering::Relaxed) % self.replies.len();
         let answer = self.replies[at].clone();

@@ -12,7 +12,8 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::value::RawValue;
 
-use super::event::{Entry, Event};
+use super::event::Event;
+use super::log::Log;
 use super::open::Values;
 use super::pass::{Passed, run_apart};
 use super::state::{Action, Diverged, Run, task_name};
@@ -71,6 +72,7 @@ pub async fn drive(
         cancel: world.cancel,
         events: VecDeque::new(),
         starts: Vec::new(),
+        held: BTreeMap::new(),
         running: FuturesUnordered::new(),
         fault: None,
     };
@@ -97,6 +99,8 @@ struct Driver {
     events: VecDeque<Event>,
     /// To be started once the events that announce them are journaled.
     starts: Vec<Action>,
+    /// Tasks of nodes that have to wait for the one that they follow, by node and item.
+    held: BTreeMap<usize, BTreeMap<Option<u32>, Action>>,
     running: FuturesUnordered<BoxFuture<'static, Step>>,
     /// The latest fault with a code and a remedy of its own; the journal has only its text.
     fault: Option<Box<Diagnostic>>,
@@ -149,7 +153,7 @@ impl Driver {
     /// Takes in all events at hand and journals them in one write; only then may start what they lead to.
     fn settle(&mut self) -> Result<(), Diverged> {
         let mut actions = Vec::new();
-        while let Some(event) = self.events.pop_front() {
+        while let Some(event) = self.next_event() {
             if self.run.ended.is_some() && !matches!(event, Event::Resumed {}) {
                 break; // what still ran when the run failed is not part of it
             }
@@ -161,11 +165,33 @@ impl Driver {
         Ok(())
     }
 
+    /// The next event that is not taken in. When there is none, those that wait for others to have asked may be free.
+    fn next_event(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            let followed = |node: usize| self.plan.followed(node).map(|(_, followed)| followed);
+            let is_free = |node: &usize| followed(*node).is_none_or(|followed| self.run.value(followed).is_some());
+            let free: Vec<usize> = self.held.keys().copied().filter(is_free).collect();
+            let free: Vec<Action> =
+                free.iter().filter_map(|node| self.held.remove(node)).flatten().map(|(_, a)| a).collect();
+            free.into_iter().for_each(|action| self.announce(action));
+        }
+        self.events.pop_front()
+    }
+
+    /// Whether a task of the node must not begin before the node that it follows is done.
+    fn waits(&self, node: usize) -> bool {
+        let asks = self.plan.nodes.get(node).is_some_and(|planned| planned.kind.uses_model);
+        asks && self.plan.followed(node).is_some() && self.model.as_ref().is_some_and(|model| model.is_in_order())
+    }
+
     fn take_up(&mut self, action: Action) {
         match action {
             Action::Pass => self.starts.push(action),
             Action::Start { after, .. } if !after.is_zero() => {
                 self.running.push(tokio::time::sleep(after).map(move |()| Step::Due(action)).boxed());
+            }
+            Action::Start { node, item, .. } if self.waits(node) => {
+                self.held.entry(node).or_default().insert(item, action);
             }
             Action::Start { .. } => self.announce(action),
             Action::GiveUp { node, item, attempt, input, error } => {
@@ -336,57 +362,5 @@ async fn attempt_task(
             let fault = if let TaskError::Diagnosed(fault) = error { Some(fault) } else { None };
             Step::Ended(Event::TaskFailed { node, item, attempt, error: text, transient }, fault)
         }
-    }
-}
-
-/// The journal's writer: gathers lines and appends them in one write.
-pub(super) struct Log {
-    journal: Option<Box<dyn Journal>>,
-    clock: Arc<dyn Clock>,
-    watcher: Arc<dyn Watcher>,
-    buffer: Vec<u8>,
-}
-
-impl Log {
-    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>) -> Log {
-        Log { journal, clock, watcher, buffer: Vec::new() }
-    }
-
-    /// The journal, for whoever goes on with it.
-    pub fn into_journal(self) -> Option<Box<dyn Journal>> {
-        self.journal
-    }
-
-    /// Whether what is flushed survives a power cut.
-    pub fn is_synced(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.is_synced())
-    }
-
-    pub fn put(&mut self, event: &Event) {
-        if self.journal.is_some() {
-            let entry = Entry { at: self.clock.now(), event };
-            match serde_json::to_writer(&mut self.buffer, &entry) {
-                Ok(()) => self.buffer.push(b'\n'),
-                Err(error) => self.lose(&error.to_string()),
-            }
-        }
-        self.watcher.on_event(event);
-    }
-
-    pub fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&self.buffer));
-        self.buffer.clear();
-        if let Err(why) = written {
-            self.lose(&why);
-        }
-    }
-
-    /// There is always a report: without a journal the run only cannot be resumed.
-    fn lose(&mut self, why: &str) {
-        self.journal = None;
-        self.watcher.on_journal_lost(why);
     }
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::checkpoint::{Checkpoint, SourceMark};
-use super::drive::Log;
+
 use super::event::{Event, Header};
 use super::intake::{Faulty, Intake, Tally, fingerprint_of, name_of, open};
 use super::kept::{self, FoldState, Kept};
 use super::live::{Begun, Closed, Shared, Surroundings};
+use super::log::Log;
 use super::mailbox::{Mailbox, Message, pump};
 use super::open::{Open, Values, values};
 use super::state::Run;

@@ -18,14 +18,10 @@ pub fn inputs_of<'a>(
     let mut whole: Vec<(&str, Cow<'a, RawValue>)> = Vec::new();
     let mut zipped: Vec<(&PlanInput, Vec<&'a RawValue>)> = Vec::new();
     for port in ports {
-        let parts = port.from.iter().map(|reference| referred(reference, value)).collect::<Result<Vec<_>, _>>()?;
-        let items = || parts.iter().copied().map(read).collect::<Result<Vec<Vec<&RawValue>>, _>>();
         if port.each {
-            zipped.push((port, items()?.concat()));
-        } else if let [part] = parts[..] {
-            whole.push((&port.port, Cow::Borrowed(part)));
+            zipped.push((port, joined(port, value)?));
         } else {
-            whole.push((&port.port, Cow::Owned(list(&items()?.concat())?)));
+            whole.push((&port.port, self::whole(port, value)?));
         }
     }
     let whole = || whole.iter().map(|(port, value)| (*port, value.as_ref()));
@@ -48,6 +44,43 @@ pub fn inputs_of<'a>(
         if skipped { Ok(None) } else { object(fields.collect()).map(Some) }
     };
     (0..count).map(item).collect()
+}
+
+/// What every task of a node is given alike, by port.
+pub fn whole_of<'a>(
+    ports: &[PlanInput],
+    value: &dyn Fn(usize) -> Option<&'a RawValue>,
+) -> Result<Vec<(String, Box<RawValue>)>, String> {
+    let whole =
+        ports.iter().filter(|port| !port.each).map(|port| Ok((port.port.clone(), whole(port, value)?.into_owned())));
+    whole.collect()
+}
+
+/// The input object of one item of a node that has one port of `each`; `None` for an item that is skipped.
+pub fn item_of(
+    whole: &[(String, Box<RawValue>)],
+    port: &PlanInput,
+    item: &RawValue,
+) -> Result<Option<Box<RawValue>>, String> {
+    if item.get() == "null" && !port.nullable {
+        return Ok(None);
+    }
+    let whole = whole.iter().map(|(port, value)| (port.as_str(), value.as_ref()));
+    object(whole.chain([(port.port.as_str(), item)]).collect()).map(Some)
+}
+
+/// What a port that is not taken item by item is given.
+fn whole<'a>(port: &PlanInput, value: &dyn Fn(usize) -> Option<&'a RawValue>) -> Result<Cow<'a, RawValue>, String> {
+    match &port.from[..] {
+        [reference] => referred(reference, value).map(Cow::Borrowed),
+        _ => list(&joined(port, value)?).map(Cow::Owned),
+    }
+}
+
+/// The items of all lists that a port refers to.
+fn joined<'a>(port: &PlanInput, value: &dyn Fn(usize) -> Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, String> {
+    let lists = port.from.iter().map(|reference| read::<Vec<&RawValue>>(referred(reference, value)?));
+    Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn referred<'a>(reference: &Reference, value: &dyn Fn(usize) -> Option<&'a RawValue>) -> Result<&'a RawValue, String> {

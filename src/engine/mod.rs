@@ -12,6 +12,7 @@ mod inputs;
 mod intake;
 mod kept;
 mod live;
+mod log;
 mod mailbox;
 mod open;
 mod pass;

@@ -1,16 +1,16 @@
 //! The state of a run: changed by [`Run::apply`] and by nothing else. Pure, so that the same machine serves a fresh
 //! run, a resumed one, and one inside another engine.
 
+mod items;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::Direction;
-use petgraph::graph::NodeIndex;
 use serde_json::value::RawValue;
 
 use super::event::{Event, Header};
-use super::inputs::{inputs_of, list, null};
 use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, TaskRecord};
 use crate::graph::Plan;
 use crate::node::Role;
@@ -53,9 +53,13 @@ pub struct Run {
 
 #[derive(Debug, Default)]
 struct NodeState {
-    /// Edges whose producer is not finished.
+    /// Edges that it waits for: their producer is not finished, or, of the one that it follows, has not begun.
     missing: usize,
-    /// Outputs of the items so far; a node without `each` has one.
+    /// Its items are known, and are its producer's where it follows one.
+    is_open: bool,
+    /// What each of its tasks is given beside its own item; only where it follows another node.
+    whole: Vec<(String, Box<RawValue>)>,
+    /// Outputs of the items so far, `null` of those that are skipped; a node without `each` has one.
     items: Vec<Option<Box<RawValue>>>,
     /// Items that are not finished.
     left: usize,
@@ -245,86 +249,13 @@ impl Run {
         }
         self.tasks.push(record);
         let state = self.nodes.get_mut(node).ok_or_else(|| Diverged("no such node".into()))?;
-        let slot = state.items.get_mut(item).ok_or_else(|| Diverged(format!("there is no item {item}")))?;
-        *slot = Some(output.to_owned());
-        state.left = state.left.saturating_sub(1);
-        let mut ready = VecDeque::new();
-        if state.left == 0 {
-            self.gather(plan, node, &mut ready)?;
+        if item >= state.items.len() {
+            return Err(Diverged(format!("there is no item {item}")));
         }
+        let mut ready = VecDeque::new();
+        self.item_ended(plan, (node, item), output.to_owned(), &mut ready, actions)?;
         self.ready(plan, ready, actions)?;
         self.check_end(actions);
-        Ok(())
-    }
-
-    /// All items of a node are there: its value is.
-    fn gather(&mut self, plan: &Plan, node: usize, ready: &mut VecDeque<usize>) -> Result<(), Diverged> {
-        let each = plan.nodes.get(node).is_some_and(|n| n.each);
-        let items = self.nodes.get_mut(node).map(|s| std::mem::take(&mut s.items)).unwrap_or_default();
-        let value = match each {
-            true => {
-                let items: Vec<&RawValue> =
-                    items.iter().map(|item| item.as_deref().unwrap_or(RawValue::NULL)).collect();
-                list(&items).map_err(Diverged)?
-            }
-            false => items.into_iter().next().flatten().unwrap_or_else(null),
-        };
-        self.finish(plan, node, value, ready)
-    }
-
-    fn finish(
-        &mut self,
-        plan: &Plan,
-        node: usize,
-        value: Box<RawValue>,
-        ready: &mut VecDeque<usize>,
-    ) -> Result<(), Diverged> {
-        let state = self.nodes.get_mut(node).ok_or_else(|| Diverged("no such node".into()))?;
-        if state.value.replace(value).is_some() {
-            return Err(Diverged(format!("node {node} ended twice")));
-        }
-        self.left = self.left.saturating_sub(1);
-        for edge in plan.dag.edges_directed(NodeIndex::new(node), Direction::Outgoing) {
-            let consumer = petgraph::visit::EdgeRef::target(&edge).index();
-            if let Some(state) = self.nodes.get_mut(consumer) {
-                state.missing = state.missing.saturating_sub(1);
-                if state.missing == 0 {
-                    ready.push_back(consumer);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Demands the tasks of nodes whose inputs are all there; an empty list finishes its node at once.
-    fn ready(&mut self, plan: &Plan, mut ready: VecDeque<usize>, actions: &mut Vec<Action>) -> Result<(), Diverged> {
-        while let Some(node) = ready.pop_front() {
-            let Some(planned) = plan.nodes.get(node) else { continue };
-            let inputs = match inputs_of(&planned.inputs, planned.each, &|node| self.value(node)) {
-                Ok(inputs) => inputs,
-                Err(error) => {
-                    // Lists of unequal length cannot be zipped; the node fails as its `on_error` says.
-                    let state = &mut self.nodes[node]; // `ready` holds indices of the plan
-                    (state.items, state.left) = (vec![None], 1);
-                    let action = Action::GiveUp { node, item: None, attempt: 1, input: null().into(), error };
-                    self.demand((node, None), action, actions);
-                    continue;
-                }
-            };
-            let state = &mut self.nodes[node]; // `ready` holds indices of the plan
-            state.items = vec![None; inputs.len()];
-            state.left = inputs.iter().filter(|i| i.is_some()).count();
-            if state.left == 0 {
-                self.gather(plan, node, &mut ready)?;
-                continue;
-            }
-            for (item, input) in inputs.into_iter().enumerate() {
-                let Some(input) = input else { continue };
-                let item = planned.each.then_some(item as u32);
-                let action = Action::Start { node, item, attempt: 1, input: input.into(), after: Duration::ZERO };
-                self.demand((node, item), action, actions);
-            }
-        }
         Ok(())
     }
 

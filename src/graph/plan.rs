@@ -100,6 +100,15 @@ impl Plan {
         self.by_name.get(name).copied()
     }
 
+    /// The port and the node that a node follows: its one port that is taken item by item, if that is the whole list of
+    /// another node with `each`. Then its items are known as soon as the other's are, one by one.
+    pub fn followed(&self, node: usize) -> Option<(&PlanInput, usize)> {
+        let mut taken = self.nodes.get(node)?.inputs.iter().filter(|port| port.each);
+        let (port, None) = (taken.next()?, taken.next()) else { return None };
+        let [Reference { node: producer, field: None }] = port.from[..] else { return None };
+        self.nodes.get(producer)?.each.then_some((port, producer))
+    }
+
     /// Nodes whose output is a `T`: the very type, whatever else has its name. Where one may be skipped, it may be `null`.
     pub fn yielding<T: 'static>(&self) -> impl Iterator<Item = usize> + '_ {
         let of_type = |n: &PlanNode| !n.each && n.kind.output_type.is_some_and(|of| of() == TypeId::of::<T>());

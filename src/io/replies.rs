@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ModelIdentity;
-use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
+use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Line {
@@ -26,9 +26,9 @@ struct Line {
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Reply(ModelReply),
-    Timeout(String),
-    Transport(String),
-    Declined(String),
+    Timeout(Why),
+    Transport(Why),
+    Declined(Why),
     Budget(String),
     Replay(String),
 }
@@ -109,6 +109,9 @@ impl Model for Kept {
         self.model.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        self.model.is_in_order()
+    }
     fn judged(&self, ticket: &str, accepted: Option<&ModelReply>) {
         self.model.judged(ticket, accepted);
     }
@@ -177,6 +180,9 @@ impl Model for Recited {
         self.identity.clone()
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(std::future::ready(self.next(request)))
     }
@@ -191,6 +197,9 @@ mod tests {
     impl Model for Counting {
         fn identity(&self) -> ModelIdentity {
             ModelIdentity { provider: "p".into(), model: "m".into(), base_url: "u".into() }
+        }
+        fn is_in_order(&self) -> bool {
+            false
         }
         fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
             let mut count = self.0.lock().unwrap();

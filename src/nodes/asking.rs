@@ -58,7 +58,7 @@ pub(super) async fn ask(
     let answer = model.complete(&request).await;
     let mut call = ModelCall {
         asked_by: request.asked_by,
-        attempts: 0, // an error does not say how many
+        attempts: 0,
         outcome: ModelCall::ANSWERED.to_string(),
         prompt_tokens: 0,
         completion_tokens: 0,
@@ -77,7 +77,7 @@ pub(super) async fn ask(
         }
         Err(ModelError::Replay(why)) => return Err(TaskError::Permanent(why.clone())),
         Err(ModelError::Budget(_)) => return Ok(answer), // no call; the wording's record says why
-        Err(error) => call.outcome = error.to_string(),
+        Err(error) => (call.attempts, call.outcome) = (error.attempts(), error.to_string()),
     }
     usage.add(&call);
     cx.note(Note::Call(call));
@@ -109,6 +109,9 @@ pub(super) mod scripted {
     impl Model for Scripted {
         fn identity(&self) -> ModelIdentity {
             ModelIdentity { provider: "test".into(), model: "scripted".into(), base_url: "test:".into() }
+        }
+        fn is_in_order(&self) -> bool {
+            false
         }
         fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
             self.asked.lock().unwrap().push(request.clone());

@@ -31,6 +31,9 @@ use crate::wording::{BadPrompt, Irreplaceable, Prompt, PromptTemplate, Pseudonym
 /// - `facts`: a list of `slot` (`{cpu_usage.value}`), `value` with its unit, `meaning`, `subject` and `time` (or none)
 /// - `template.action` and `template.benefit_estimate`: the playbook's sentences, with slots
 /// - `schema`: the JSON Schema of the answer; every request ends its system message with it already
+///
+/// A prompt of your own should tell the model what `validate` refuses (`agent kinds validate`), as
+/// `prompts/recommendation.md` does: what it does not tell comes back as a rejected answer, and is paid for twice.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

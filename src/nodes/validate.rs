@@ -21,6 +21,13 @@ use crate::wording::{Grounded, Pseudonyms, Rejection, Wording, judge, legible};
 /// - it keeps to the plan: the action says the planned verb or one of the same meaning, nothing turns it around, and
 ///   every sentence holds a slot or only words of the planned one. The longest sentence has 400 characters, or 100 more
 ///   than the planned one
+/// - it says of each slot what its fact is: a status is the one that the facts have, of two figures the one that was comes
+///   before the one that is expected, and what is expected to fall does not rise
+/// - it brings in nothing else: no cause told for certain, no word for all or none of something, and no day, person, price,
+///   secret, accident or other action that neither the plan nor a fact speaks of
+///
+/// These rules know words, not meanings, in the language of the graph. They would rather refuse an honest sentence than let
+/// a false one pass.
 ///
 /// A rejected answer is asked for again with the reasons, at most `max_repairs` times and as far as the tokens of the run
 /// go (`max_tokens_per_run` of the graph); then the template of the

@@ -22,7 +22,8 @@ pub struct Wording {
 
 /// The schema that requests carry: [`portable`] of [`Wording`]'s.
 pub fn wording_schema() -> Value {
-    portable(schemars::schema_for!(Wording).as_value())
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| portable(schemars::schema_for!(Wording).as_value()));
+    SCHEMA.clone()
 }
 
 /// What of a reply does not fit the full schema, as sentences. Empty when it fits.

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::diagnostic::{Diagnostic, SourceFile};
-use agent::domain::{Batch, InputRecord, MetricColumn, NO_ENTITY, Note, Timestamp};
+use agent::domain::{Batch, InputRecord, MetricColumn, ModelIdentity, NO_ENTITY, Note, Timestamp};
 use agent::engine::{Cancel, Entry, Event, Header, Invocation, ModelMode, Outcome, Run, Watcher, World};
 use agent::graph::{Compiled, Override, Plan, Surroundings, compile};
 use agent::node::{Assets, Cx, Fold, Kind, Next, Pass, Reader, Source, Task, TaskError, Wanted, Window};
-use agent::port::{Clock, Files, Journal};
+use agent::port::{BoxFuture, Clock, Files, Journal, Model, ModelError, ModelReply, ModelRequest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub static KINDS: [Kind; 10] = [
+pub static KINDS: [Kind; 11] = [
     Kind::source::<Numbers>(),
     Kind::source::<script::Script>(),
     Kind::fold::<Sum>(),
@@ -28,13 +28,14 @@ pub static KINDS: [Kind; 10] = [
     Kind::task::<Collect>(),
     Kind::task::<Sleep>(),
     Kind::task::<Pair>(),
+    Kind::task::<First>(),
 ];
 
 /// How often tasks ran, by the name of the task.
 pub static RUNS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
-/// By run: which item of `test.sleep` began, and which went on.
-pub static POLLS: Mutex<Vec<(String, u64, bool)>> = Mutex::new(Vec::new());
+/// Which item of `test.sleep` began, and which went on; of all tests, so that each looks for its own numbers.
+pub static POLLS: Mutex<Vec<(u64, bool)>> = Mutex::new(Vec::new());
 
 fn count(cx: &Cx, tag: &str) {
     *RUNS.lock().unwrap().entry(format!("{tag}/{}", cx.task)).or_default() += 1;
@@ -303,6 +304,9 @@ impl Task for Collect {
 #[serde(deny_unknown_fields)]
 pub struct SleepConfig {
     ms: u64,
+    /// As often as the item's number.
+    #[serde(default)]
+    times: bool,
 }
 
 pub struct Sleep(SleepConfig);
@@ -310,16 +314,18 @@ pub struct Sleep(SleepConfig);
 impl Task for Sleep {
     const KIND: &'static str = "test.sleep";
     const VERSION: u32 = 1;
+    const USES_MODEL: bool = true;
     type Config = SleepConfig;
     type Input = SquareInput;
     type Output = Item;
     fn new(config: SleepConfig, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
         Ok(Sleep(config))
     }
-    async fn run(&self, input: SquareInput, cx: &Cx) -> Result<Item, TaskError> {
-        POLLS.lock().unwrap().push((cx.run.clone(), input.item.n as u64, false));
-        tokio::time::sleep(Duration::from_millis(self.0.ms)).await;
-        POLLS.lock().unwrap().push((cx.run.clone(), input.item.n as u64, true));
+    async fn run(&self, input: SquareInput, _: &Cx) -> Result<Item, TaskError> {
+        POLLS.lock().unwrap().push((input.item.n as u64, false));
+        let times = if self.0.times { input.item.n as u64 } else { 1 };
+        tokio::time::sleep(Duration::from_millis(self.0.ms * times)).await;
+        POLLS.lock().unwrap().push((input.item.n as u64, true));
         Ok(input.item)
     }
 }
@@ -344,6 +350,45 @@ impl Task for Pair {
     }
     async fn run(&self, input: PairInput, _: &Cx) -> Result<Item, TaskError> {
         Ok(Item { n: 10.0 * input.left.n + input.right.n })
+    }
+}
+
+/// The first of some items.
+#[derive(Deserialize, JsonSchema)]
+pub struct FirstInput {
+    items: Vec<Item>,
+}
+
+pub struct First;
+
+impl Task for First {
+    const KIND: &'static str = "test.first";
+    const VERSION: u32 = 1;
+    type Config = Empty;
+    type Input = FirstInput;
+    type Output = Item;
+    fn new(_: Empty, _: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
+        Ok(First)
+    }
+    async fn run(&self, input: FirstInput, _: &Cx) -> Result<Item, TaskError> {
+        Ok(input.items.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// A model that nobody asks.
+pub struct Silent {
+    pub in_order: bool,
+}
+
+impl Model for Silent {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity { provider: "p".into(), model: "m".into(), base_url: "u".into() }
+    }
+    fn complete<'a>(&'a self, _: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
+        Box::pin(std::future::ready(Err(ModelError::Declined("no".into()))))
+    }
+    fn is_in_order(&self) -> bool {
+        self.in_order
     }
 }
 
@@ -406,6 +451,16 @@ pub fn header(plan: &Plan) -> Header {
 
 /// Runs a graph, or goes on from the first lines of a journal.
 pub async fn run(text: &str, from: &[String], cancel: Cancel) -> (Run, Outcome, Plan, Vec<String>) {
+    run_with(text, from, cancel, None).await
+}
+
+/// The same, with a model that tasks may ask.
+pub async fn run_with(
+    text: &str,
+    from: &[String],
+    cancel: Cancel,
+    model: Option<Arc<dyn Model>>,
+) -> (Run, Outcome, Plan, Vec<String>) {
     let Compiled { plan, stream } = compiled(text);
     let plan = Arc::new(plan);
     let journal = Memory::default();
@@ -419,7 +474,7 @@ pub async fn run(text: &str, from: &[String], cancel: Cancel) -> (Run, Outcome, 
     let world = World {
         journal: Some(Box::new(journal.clone())),
         clock: Arc::new(Epoch),
-        model: None,
+        model,
         memory: None,
         watcher: Arc::new(Nobody),
         cancel,

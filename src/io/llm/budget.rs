@@ -71,7 +71,7 @@ impl Budgeted {
         let seat = Seat::take(&self.books, &request.asked_by, most);
         let refused = timeout_at(end, seat.decided()).await.map_err(|_| {
             let deadline = self.deadline;
-            ModelError::Timeout(format!("the {deadline:?} for all calls of the run are used up (LLM_DEADLINE)"))
+            ModelError::Timeout(format!("the {deadline:?} for all calls of the run are used up (LLM_DEADLINE)").into())
         })?;
         if let Some(left) = refused {
             let limit = lock(&self.books).limit;
@@ -98,6 +98,9 @@ impl Model for Budgeted {
         self.inner.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        true
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

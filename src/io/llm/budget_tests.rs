@@ -28,6 +28,9 @@ impl Model for Slow {
         ModelIdentity { provider: "test".into(), model: "slow".into(), base_url: "test:".into() }
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(async move {
             let text = format!("{} {} {}", self.seed, request.asked_by, request.user);
@@ -171,7 +174,7 @@ async fn who_gives_up_makes_room_and_nobody_waits_for_ever() {
     // Waits for the first, which is never polled again.
     let begun = Instant::now();
     let error = model.complete(&request("w[1]", TAKES_100)).await.unwrap_err();
-    assert!(matches!(&error, ModelError::Timeout(why) if why.contains("LLM_DEADLINE")), "{error}");
+    assert!(matches!(&error, ModelError::Timeout(why) if why.text.contains("LLM_DEADLINE")), "{error}");
     assert_eq!(begun.elapsed(), Duration::from_secs(5));
     drop(first); // it was sent, so it may have been charged for
     assert_eq!(lock(&model.books).spent, 100);

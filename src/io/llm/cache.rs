@@ -241,6 +241,9 @@ impl Model for Cached {
         self.inner.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        self.inner.is_in_order()
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

@@ -13,6 +13,9 @@ impl Model for Counting {
         ModelIdentity { provider: "test".into(), model: "m".into(), base_url: "test:".into() }
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, _: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         let mut asked = self.0.lock().unwrap();
         *asked += 1;
@@ -112,6 +115,9 @@ fn everything_that_is_sent_is_part_of_the_key() {
     impl Model for Other {
         fn identity(&self) -> ModelIdentity {
             ModelIdentity { base_url: "other:".into(), ..Counting::default().identity() }
+        }
+        fn is_in_order(&self) -> bool {
+            false
         }
         fn complete<'a>(&'a self, _: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
             unreachable!("only its name is asked for")

@@ -23,7 +23,7 @@ use super::service::{Answered, Requests, Stopped, Wire, locked};
 use super::tape::{Player, Recorder, Tape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
-use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
+use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 /// Where exchanges come from and go to.
 #[derive(Debug, Clone)]
@@ -233,7 +233,11 @@ impl ChatModel {
         let mut features = self.memory.features(&request.asked_by);
         loop {
             let body = features.body(&self.identity.model, request);
-            let Answered { answer, tries } = self.send(&request.asked_by, &body).await?;
+            let sent = self.send(&request.asked_by, &body).await;
+            let Answered { answer, tries } = sent.map_err(|error| {
+                let tries = error.attempts();
+                error.after(attempts + tries)
+            })?;
             attempts += tries;
             if let Some((field, fewer)) = features.without_rejected(&answer, &body) {
                 tracing::debug!(asked_by = request.asked_by, field, "the endpoint rejects a feature");
@@ -259,7 +263,7 @@ impl ChatModel {
                 features = lower;
                 continue;
             }
-            let said = said?;
+            let said = said.map_err(|error| error.after(attempts))?;
             let elapsed = if self.timed { started.elapsed().as_millis() } else { 0 };
             return Ok(ModelReply {
                 text: said.text,
@@ -275,7 +279,7 @@ impl ChatModel {
 
     /// One request through async-openai and the service below it.
     pub async fn send(&self, asked_by: &str, body: &Value) -> Result<Answered, ModelError> {
-        let http = self.wire.network.client().map_err(ModelError::Transport)?;
+        let http = self.wire.network.client().map_err(|why| ModelError::Transport(why.into()))?;
         // All that the configuration would take from the process's environment is set here; the service adds the key.
         let config =
             OpenAIConfig::new().with_api_base(&self.wire.base_url).with_api_key("").with_org_id("").with_project_id("");
@@ -283,12 +287,12 @@ impl ChatModel {
         let client = Client::build(http.clone(), config).with_http_service(requests);
         let answered: Result<Value, OpenAIError> = client.chat().create_byot(body).await;
         match answered {
-            Ok(answered) => serde_json::from_value(answered).map_err(|e| ModelError::Transport(e.to_string())),
+            Ok(answered) => serde_json::from_value(answered).map_err(|e| ModelError::Transport(e.to_string().into())),
             Err(OpenAIError::Boxed(e)) => Err(match e.downcast::<Stopped>() {
                 Ok(stopped) => error_of(*stopped),
-                Err(other) => ModelError::Transport(other.to_string()),
+                Err(other) => ModelError::Transport(other.to_string().into()),
             }),
-            Err(other) => Err(ModelError::Transport(other.to_string())),
+            Err(other) => Err(ModelError::Transport(other.to_string().into())),
         }
     }
 }
@@ -296,11 +300,18 @@ impl ChatModel {
 fn error_of(stopped: Stopped) -> ModelError {
     match stopped {
         Stopped::NotRecorded(why) => ModelError::Replay(why),
-        Stopped::Unsendable(why) => ModelError::Transport(why),
+        Stopped::Unsendable(why) => ModelError::Transport(why.into()),
         Stopped::Failed { failure, tries } => {
-            let text = if tries > 1 { format!("{failure}, at try {tries}") } else { failure.to_string() };
+            let text = if tries > 1 && failure.kind != FailureKind::TooLate {
+                format!("{failure}, at try {tries}")
+            } else {
+                failure.to_string()
+            };
+            let text = Why::from(text).after(tries);
             match failure.kind {
-                FailureKind::Timeout | FailureKind::Deadline | FailureKind::Abandoned => ModelError::Timeout(text),
+                FailureKind::Timeout | FailureKind::Deadline | FailureKind::TooLate | FailureKind::Abandoned => {
+                    ModelError::Timeout(text)
+                }
                 FailureKind::Connect | FailureKind::Reset | FailureKind::TooLarge => ModelError::Transport(text),
             }
         }
@@ -312,6 +323,9 @@ impl Model for ChatModel {
         self.identity.clone()
     }
 
+    fn is_in_order(&self) -> bool {
+        false
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

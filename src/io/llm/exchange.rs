@@ -36,6 +36,8 @@ const DEEPEST: usize = 100;
 
 impl Answer {
     pub fn new(status: u16, headers: BTreeMap<String, String>, body: &[u8]) -> Answer {
+        // JSON has no byte order mark, and some servers write one.
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         let text = || Value::String(String::from_utf8_lossy(body).into_owned());
         let body = match serde_json::from_slice(body) {
             Ok(json @ (Value::Object(_) | Value::Array(_))) if depth(&json) <= DEEPEST => json,
@@ -88,8 +90,10 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// One exchange took too long.
     Timeout,
-    /// The time for all exchanges of the run is used up; nothing was sent, or nothing awaited any longer.
+    /// The time for all exchanges of the run is used up; nothing was awaited any longer.
     Deadline,
+    /// Nothing was sent: that time is used up already, or would be before another try.
+    TooLate,
     /// No connection came about.
     Connect,
     /// The connection broke.
@@ -119,6 +123,8 @@ mod tests {
     #[test]
     fn a_body_is_json_only_when_it_reads_back() {
         assert_eq!(answer(200, "{\"a\":1}").body, json!({ "a": 1 }));
+        assert_eq!(answer(200, "\u{feff}{\"a\":1}").body, json!({ "a": 1 }));
+        assert_eq!(answer(200, "\u{feff}\u{feff}{}").body, json!("\u{feff}{}"));
         for text in ["", "oops", "\"oops\"", "1", "{\"a\":1", "{\"a\":1e999}"] {
             assert_eq!(answer(200, text).body, json!(text));
         }

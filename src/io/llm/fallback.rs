@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::domain::ModelIdentity;
-use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
+use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 /// So many failures in a row, and an endpoint is left alone for the rest of the run.
 const FAILURES: u32 = 3;
@@ -29,14 +29,15 @@ impl Fallback {
         for (place, model) in self.models.iter().enumerate() {
             if self.with_failures(&request.asked_by, place, |failures| *failures >= FAILURES) {
                 let why = format!("left alone after {FAILURES} failures in a row");
-                errors.push((model.identity(), ModelError::Transport(why)));
+                errors.push((model.identity(), ModelError::Transport(why.into())));
                 continue;
             }
             match model.complete(request).await {
                 Ok(reply) => {
                     self.with_failures(&request.asked_by, place, |failures| *failures = 0);
                     let stand_in = if place == 0 { None } else { reply.stand_in.or_else(|| Some(model.identity())) };
-                    return Ok(ModelReply { stand_in, ..reply });
+                    let failed: u32 = errors.iter().map(|(_, why): &(_, ModelError)| why.attempts()).sum();
+                    return Ok(ModelReply { stand_in, attempts: failed + reply.attempts, ..reply });
                 }
                 // A replay has to be the recorded run: nobody stands in for a cassette.
                 Err(error @ ModelError::Replay(_)) => return Err(error),
@@ -73,7 +74,8 @@ impl Fallback {
 fn all_of(errors: Vec<(ModelIdentity, ModelError)>) -> ModelError {
     let told: Vec<String> =
         errors.iter().map(|(who, why)| format!("{} of {}: {why}", who.model, who.provider)).collect();
-    let told = told.join("; ");
+    let attempts = errors.iter().map(|(_, why)| why.attempts()).sum();
+    let told = Why::from(told.join("; ")).after(attempts);
     match errors.into_iter().next_back() {
         Some((_, ModelError::Timeout(_))) => ModelError::Timeout(told),
         Some((_, ModelError::Declined(_))) => ModelError::Declined(told),
@@ -88,6 +90,9 @@ impl Model for Fallback {
         self.models.first().map_or_else(none, |model| model.identity())
     }
 
+    fn is_in_order(&self) -> bool {
+        self.models.iter().any(|model| model.is_in_order())
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(self.ask(request))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, Url, redirect};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -34,8 +35,34 @@ pub(super) struct Network {
     closed: bool,
     /// Built at the first request: reading the system's certificates takes longer than a run without a model.
     client: Arc<OnceLock<Result<Client, String>>>,
+    /// Started with the first exchange.
+    apart: Arc<OnceLock<Result<Apart, String>>>,
     limiter: Arc<Limiter>,
     first_call: FirstCall,
+}
+
+/// The thread on which exchanges are: whatever an endpoint sends, and however fast, the run's own timers go on, and the
+/// run gets on with its work meanwhile.
+struct Apart(Option<Runtime>);
+
+impl Apart {
+    fn start() -> Result<Apart, String> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("endpoint").enable_all().build();
+        runtime.map(|runtime| Apart(Some(runtime))).map_err(|e| format!("no thread can be had: {e}"))
+    }
+
+    fn handle(&self) -> Option<&Handle> {
+        self.0.as_ref().map(Runtime::handle)
+    }
+}
+
+impl Drop for Apart {
+    /// It may be dropped where nobody may wait.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// When the first call of the run was made, by whichever endpoint: the deadline is counted from there.
@@ -52,6 +79,7 @@ impl Network {
             plain: url.as_ref().is_some_and(|url| url.scheme() == "http" && is_local(url)),
             closed,
             client: Arc::default(),
+            apart: Arc::default(),
             limiter: Arc::new(Limiter::new(endpoint.limits.concurrency, endpoint.limits.rates)),
             first_call,
         }
@@ -99,27 +127,31 @@ impl Network {
         };
         let Limits { timeout, deadline, .. } = self.limits;
         let end = *self.first_call.get_or_init(Instant::now) + deadline;
-        let used_up = || {
+        let used_up = |kind| {
             let detail = format!("the {deadline:?} for all calls of the run are used up (LLM_DEADLINE)");
-            Failure { kind: FailureKind::Deadline, detail }
+            Failure { kind, detail }
         };
+        if Instant::now() >= end {
+            return Err(used_up(FailureKind::TooLate));
+        }
         if Instant::now() + wait >= end {
-            return Err(used_up());
+            let detail = format!("the {deadline:?} for all calls of the run (LLM_DEADLINE) end before another try");
+            return Err(Failure { kind: FailureKind::TooLate, detail });
         }
         sleep(wait).await;
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
         let Ok(admitted) = timeout_at(end, self.limiter.admit(body)).await else {
-            return Err(used_up());
+            return Err(used_up(FailureKind::TooLate));
         };
         let until = end.min(Instant::now() + timeout);
-        let answer = timeout_at(until, self.exchange(client, request)).await;
+        let answer = timeout_at(until, self.exchange_apart(client, request)).await;
         if let Ok(Ok(answer)) = &answer {
             admitted.settle(answer);
         }
         drop(admitted);
         match answer {
             Ok(answer) => answer,
-            Err(_) if until == end => Err(used_up()),
+            Err(_) if until == end => Err(used_up(FailureKind::Deadline)),
             Err(_) => {
                 let detail = format!("the endpoint took longer than {timeout:?} (LLM_TIMEOUT)");
                 Err(Failure { kind: FailureKind::Timeout, detail })
@@ -127,15 +159,25 @@ impl Network {
         }
     }
 
+    /// An exchange on its own thread, given up when this is dropped.
+    async fn exchange_apart(&self, client: &Client, request: Request) -> Result<Answer, Failure> {
+        let apart = self.apart.get_or_init(Apart::start).as_ref();
+        let handle = match apart.map(Apart::handle) {
+            Ok(Some(handle)) => handle,
+            Ok(None) => return Err(self.failure(FailureKind::Connect, "the thread of the endpoint has ended")),
+            Err(why) => return Err(self.failure(FailureKind::Connect, why)),
+        };
+        let (mut exchanges, network, client) = (JoinSet::new(), self.clone(), client.clone());
+        exchanges.spawn_on(async move { network.exchange(&client, request).await }, handle);
+        match exchanges.join_next().await {
+            Some(Ok(answer)) => answer,
+            _ => Err(self.failure(FailureKind::Reset, "the exchange did not come to its end, which is a bug")),
+        }
+    }
+
     async fn exchange(&self, client: &Client, mut request: Request) -> Result<Answer, Failure> {
         self.authorize(&mut request);
-        // A task of its own, which is aborted when this is dropped: it gets on while whoever polls this prepares others.
-        let (mut sending, client) = (JoinSet::new(), client.clone());
-        sending.spawn(async move { client.execute(request).await });
-        let Some(Ok(response)) = sending.join_next().await else {
-            return Err(self.failure(FailureKind::Reset, "the request was not sent to its end, which is a bug"));
-        };
-        let response = response.map_err(|e| {
+        let response = client.execute(request).await.map_err(|e| {
             if e.is_connect() {
                 self.failure(FailureKind::Connect, &format!("no connection: {}", cause(&e)))
             } else {

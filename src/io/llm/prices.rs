@@ -71,6 +71,9 @@ impl Model for Priced {
         self.inner.identity()
     }
 
+    fn is_in_order(&self) -> bool {
+        self.inner.is_in_order()
+    }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(async move {
             let mut reply = self.inner.complete(request).await?;

@@ -193,11 +193,8 @@ fn request() -> ModelRequest {
 
 fn text_of(error: ModelError) -> String {
     match error {
-        ModelError::Timeout(why)
-        | ModelError::Transport(why)
-        | ModelError::Declined(why)
-        | ModelError::Budget(why)
-        | ModelError::Replay(why) => why,
+        ModelError::Timeout(why) | ModelError::Transport(why) | ModelError::Declined(why) => why.text,
+        ModelError::Budget(why) | ModelError::Replay(why) => why,
     }
 }
 

@@ -71,32 +71,32 @@ pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
             why.push_str("; ");
             why.push_str(&asked);
         }
-        return Err(ModelError::Declined(why));
+        return Err(ModelError::Declined(why.into()));
     }
     let body: Body = match &answer.body {
         Value::Object(_) => serde_json::from_value(answer.body.clone()).unwrap_or_default(),
         Value::String(_) => {
             let kind = answer.headers.get("content-type").map_or("text", String::as_str);
             return Err(ModelError::Transport(match kind.contains("json") {
-                true => "the answer calls itself JSON and cannot be read as such".to_string(),
-                false => format!("the answer is not JSON but {kind}"),
+                true => "the answer calls itself JSON and cannot be read as such".into(),
+                false => format!("the answer is not JSON but {kind}").into(),
             }));
         }
         _ => Body::default(),
     };
     let Some(choice) = body.choices.into_iter().next() else {
         return Err(match Complaint::read(&answer.body) {
-            Some(complaint) => ModelError::Declined(declined(200, complaint)),
-            None => ModelError::Transport("the answer holds no reply".to_string()),
+            Some(complaint) => ModelError::Declined(declined(200, complaint).into()),
+            None => ModelError::Transport("the answer holds no reply".into()),
         });
     };
     let text = text_of(&choice.message.content);
     if let (true, Some(refusal)) = (text.is_empty(), choice.message.refusal.filter(|r| !r.is_empty())) {
         let refusal = Complaint::read(&Value::String(refusal)).unwrap_or_default();
-        return Err(ModelError::Declined(format!("the model refused: {}", refusal.message)));
+        return Err(ModelError::Declined(format!("the model refused: {}", refusal.message).into()));
     }
     match choice.finish_reason.as_deref() {
-        Some("content_filter") => Err(ModelError::Declined("the content filter stopped the reply".to_string())),
+        Some("content_filter") => Err(ModelError::Declined("the content filter stopped the reply".into())),
         _ => Ok(Said {
             text,
             finish_reason: choice.finish_reason.filter(|reason| !reason.is_empty()),
@@ -323,12 +323,15 @@ mod tests {
                     replies += 1;
                 }
                 Err(ModelError::Declined(why)) => {
-                    assert!(why.starts_with(&format!("status {status}: ")) && !why.contains("no explanation"), "{why}");
+                    assert!(
+                        why.text.starts_with(&format!("status {status}: ")) && !why.text.contains("no explanation"),
+                        "{why}"
+                    );
                     assert_ne!(status, 200, "{body}");
                     declined += 1;
                 }
                 Err(ModelError::Transport(why)) if kind.contains("event-stream") => {
-                    assert!(why.contains("text/event-stream"), "{why}");
+                    assert!(why.text.contains("text/event-stream"), "{why}");
                     streams += 1;
                 }
                 Err(ModelError::Transport(why)) => {

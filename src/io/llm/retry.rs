@@ -25,12 +25,14 @@ pub(super) fn may_pass(outcome: &Outcome, sent: &Value, hands_over: bool) -> boo
         Outcome::Error(failure) => match failure.kind {
             FailureKind::Timeout => !hands_over,
             FailureKind::Connect | FailureKind::Reset => true,
-            FailureKind::Deadline | FailureKind::TooLarge | FailureKind::Abandoned => false,
+            FailureKind::Deadline | FailureKind::TooLate | FailureKind::TooLarge | FailureKind::Abandoned => false,
         },
         Outcome::Response(answer) => match answer.meant_status() {
             _ if hands_over && asked_seconds(answer).is_some_and(|seconds| seconds > LONGEST_PATIENCE) => false,
             // The field is left out instead.
             500..=599 if rejected_field(answer, sent).is_some() => false,
+            // Not implemented, not in this version of HTTP, not before somebody logs in: not in a second either.
+            501 | 505 | 511 => false,
             // Words of billing beside a time to wait are about a minute's share, which comes back.
             408 | 409 | 425 | 429 | 500..=599 => names_wait(answer) || !is_about_quota(answer),
             _ => false,
@@ -94,19 +96,35 @@ fn asked_seconds(answer: &Answer) -> Option<f64> {
     seconds.or_else(|| asked_text(answer).is_none().then(|| retry_delay(answer))?)
 }
 
-/// What to say of an endpoint that asks for a longer wait than it gets. A date is only quoted: whether it is far off
-/// depends on the clock, and a replay has to say what the recorded run said.
+/// What to say of an endpoint that asks for a longer wait than it gets.
 pub(super) fn asked_too_long(answer: &Answer) -> Option<String> {
-    let asked = match asked_seconds(answer) {
-        Some(seconds) if seconds > LONGEST_WAIT.as_secs_f64() => format!("{seconds} s"),
-        Some(_) => return None,
-        None => {
-            let is_date = |text: &&str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).is_ok();
-            format!("until {}", asked_text(answer).filter(is_date)?)
-        }
-    };
-    let longest = LONGEST_WAIT.as_secs();
+    if asked_seconds(answer).is_some_and(|seconds| seconds <= LONGEST_WAIT.as_secs_f64()) {
+        return None;
+    }
+    let (asked, longest) = (asked_for(answer)?, LONGEST_WAIT.as_secs());
     Some(format!("the endpoint asks to wait {asked}, and no wait here is longer than {longest} s"))
+}
+
+/// The wait that an answer asks for. A date is only quoted: how far off it is depends on the clock, and a replay has to say
+/// what the recorded run said.
+fn asked_for(answer: &Answer) -> Option<String> {
+    if let Some(seconds) = asked_seconds(answer) {
+        return Some(format!("{seconds} s"));
+    }
+    let is_date = |text: &&str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).is_ok();
+    Some(format!("until {}", asked_text(answer).filter(is_date)?))
+}
+
+/// What came of the last try, and why there is no other: `ends` says so.
+pub(super) fn too_late(outcome: &Outcome, ends: &str) -> String {
+    let (what, asked) = match outcome {
+        Outcome::Error(failure) => (failure.detail.clone(), None),
+        Outcome::Response(answer) => (format!("status {}", answer.meant_status()), asked_for(answer)),
+    };
+    match asked {
+        Some(asked) => format!("{what}; the endpoint asks to wait {asked}, and {ends}"),
+        None => format!("{what}; {ends}"),
+    }
 }
 
 #[cfg(test)]
@@ -125,10 +143,10 @@ mod tests {
     fn what_may_pass_is_tried_again() {
         let sent = json!({ "response_format": {} });
         let may_pass = |outcome: &Outcome| may_pass(outcome, &sent, false);
-        for status in [408, 409, 425, 429, 500, 502, 503, 504, 529] {
+        for status in [408, 409, 425, 429, 500, 502, 503, 504, 520, 529, 599] {
             assert!(may_pass(&response(status, &[], json!(""))), "{status}");
         }
-        for status in [200, 301, 400, 401, 402, 403, 404, 413, 422] {
+        for status in [200, 301, 400, 401, 402, 403, 404, 413, 422, 501, 505, 511] {
             assert!(!may_pass(&response(status, &[], json!(""))), "{status}");
         }
         assert!(may_pass(&response(200, &[], json!({ "error": { "code": 502 } }))));
@@ -138,6 +156,7 @@ mod tests {
             (FailureKind::Connect, true),
             (FailureKind::Reset, true),
             (FailureKind::Deadline, false),
+            (FailureKind::TooLate, false),
             (FailureKind::TooLarge, false),
             (FailureKind::Abandoned, false),
         ] {

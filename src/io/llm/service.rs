@@ -94,13 +94,19 @@ impl Wire {
         let seed = format!("{asked_by}\n{}", asked.request);
         let mut wait = Duration::ZERO;
         let mut tried = 0;
+        let mut before = None;
         loop {
             tried += 1;
             let outcome = self.exchange(&asked, &request, wait).await?;
+            if let Outcome::Error(Failure { kind: kind @ FailureKind::TooLate, detail }) = &outcome {
+                let detail = before.as_ref().map_or_else(|| detail.clone(), |before| retry::too_late(before, detail));
+                return Err(Stopped::Failed { failure: Failure { kind: *kind, detail }, tries: tried - 1 });
+            }
             if tried < retry::TRIES && retry::may_pass(&outcome, &asked.request, self.hands_over) {
                 let now = jiff::Timestamp::now();
                 wait = retry::wait(&outcome, tried, self.network.limits().backoff, &seed, now);
                 tracing::debug!(asked_by, tried, ?wait, "trying again");
+                before = Some(outcome);
                 continue;
             }
             return match outcome {

@@ -3,7 +3,7 @@
 //! ordinary; what is not even that counts where a sentence says why. Words count in any form, by the endings of the
 //! language.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::domain::{Language, Recommendation};
@@ -14,11 +14,14 @@ use super::tokens::{Kind, Token, Word, tokenize};
 use super::{Reason, lexicon};
 
 /// The words of one language, as its file has them.
+#[derive(Default)]
 struct Vocabulary {
     general: HashSet<&'static str>,
     foreign: HashSet<&'static str>,
     /// Words, and others that may be said where one of them is given: of one meaning, or of things that go together.
     alike: Vec<(HashSet<&'static str>, Vec<&'static str>)>,
+    /// Places in `alike` where a word is given: every draft is asked for all its words.
+    given: HashMap<&'static str, Vec<usize>>,
 }
 
 static ENGLISH: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::read(include_str!("vocabulary/en.txt")));
@@ -35,14 +38,17 @@ impl Vocabulary {
     /// `[general]` and `[foreign]`: words in any order. `[alike]`: lines of given words, a colon, and
     /// others. `#` starts a comment.
     fn read(text: &'static str) -> Vocabulary {
-        let mut vocabulary = Vocabulary { general: HashSet::new(), foreign: HashSet::new(), alike: Vec::new() };
+        let mut vocabulary = Vocabulary::default();
         let mut section = "";
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match section {
                 _ if line.starts_with('[') => section = line,
                 "[alike]" => {
                     let (given, others) = line.split_once(':').unwrap_or_default();
-                    let given = given.split_whitespace().collect();
+                    let given: HashSet<&str> = given.split_whitespace().collect();
+                    for word in &given {
+                        vocabulary.given.entry(word).or_default().push(vocabulary.alike.len());
+                    }
                     vocabulary.alike.push((given, others.split_whitespace().collect()));
                 }
                 "[foreign]" => vocabulary.foreign.extend(line.split_whitespace()),
@@ -50,6 +56,13 @@ impl Vocabulary {
             }
         }
         vocabulary
+    }
+
+    /// What may be said where one of these words is given.
+    fn alike_to(&self, given: &HashSet<String>, language: Language) -> HashSet<&'static str> {
+        let stems = given.iter().flat_map(|word| cuts(word, language)).filter_map(|stem| self.given.get(stem));
+        let groups: BTreeSet<usize> = stems.flatten().copied().collect();
+        groups.into_iter().filter_map(|at| self.alike.get(at)).flat_map(|(_, others)| others).copied().collect()
     }
 }
 
@@ -66,29 +79,24 @@ pub(super) struct Words {
 impl Words {
     pub fn of(about: &Recommendation, known: &Known<'_>) -> Words {
         let language = known.language;
-        let mut given = HashSet::new();
-        let meanings = about.facts.iter().map(|fact| &fact.meaning);
-        for text in [&about.slots.action, &about.slots.benefit_estimate].into_iter().chain(meanings) {
-            for token in tokenize(text, known, &mut Vec::new()) {
-                given.extend(token.word().into_iter().flat_map(parts).map(str::to_string));
-            }
-        }
-        let mut plan = HashSet::new();
-        for text in [&about.slots.action, &about.slots.benefit_estimate] {
-            let telling = |part: &&str| part.len() > 2 && !lexicon::is_function_word(part);
-            for token in tokenize(text, known, &mut Vec::new()) {
-                plan.extend(token.word().into_iter().flat_map(parts).filter(telling).map(str::to_string));
-            }
-        }
+        let words = |text: &String| -> Vec<String> {
+            let tokens = tokenize(text, known, &mut Vec::new());
+            tokens.iter().filter_map(Token::word).flat_map(parts).map(str::to_string).collect()
+        };
+        let telling = |part: &&String| part.len() > 2 && !lexicon::is_function_word(part);
+        let planned: Vec<String> =
+            [&about.slots.action, &about.slots.benefit_estimate].into_iter().flat_map(words).collect();
+        let plan = planned.iter().filter(telling).cloned().collect();
+        let meanings: BTreeSet<&String> = about.facts.iter().map(|fact| &fact.meaning).collect();
+        let mut given: HashSet<String> = meanings.into_iter().flat_map(words).collect();
+        given.extend(planned);
         let names = about.facts.iter().map(|fact| &fact.name);
         let subjects = about.facts.iter().map(|fact| &fact.subject);
         for name in names.chain(subjects).chain([&about.target]) {
             let letters = name.split(|c: char| !c.is_alphabetic()).filter(|part| part.len() > 1);
             given.extend(letters.map(|part| lexicon::fold(&part.to_lowercase())));
         }
-        let groups = Vocabulary::of(language).alike.iter();
-        let groups = groups.filter(|(of, _)| given.iter().any(|word| stem(word, of, language).is_some()));
-        let alike = groups.flat_map(|(_, others)| others).copied().collect();
+        let alike = Vocabulary::of(language).alike_to(&given, language);
         Words { language, plan, alike, given }
     }
 
@@ -183,9 +191,13 @@ fn parts(word: &Word) -> impl Iterator<Item = &str> {
 
 /// The longest of these of which the word is a form: `replica` of `replicas`, `stop` of `stopped`.
 fn stem<'a>(word: &'a str, stems: &HashSet<&'static str>, language: Language) -> Option<&'a str> {
+    cuts(word, language).find(|stem| stems.contains(stem))
+}
+
+/// What the word may be a form of, itself first.
+fn cuts(word: &str, language: Language) -> impl Iterator<Item = &str> {
     let cuts = word.char_indices().rev().map(|(at, c)| word.split_at(at + c.len_utf8())); // at boundaries of characters
-    let mut cuts = cuts.filter(|(stem, ending)| stems.contains(stem) && is_ending(stem, ending, language));
-    cuts.next().map(|(stem, _)| stem)
+    cuts.filter(move |(stem, ending)| is_ending(stem, ending, language)).map(|(stem, _)| stem)
 }
 
 fn is_ending(stem: &str, ending: &str, language: Language) -> bool {

@@ -82,6 +82,12 @@ fn encodings() -> Vec<Case> {
             "puts a byte order mark before the JSON",
             changed(|_, text| format!("\u{feff}{text}").into_bytes()),
         )
+        .model(""),
+        case(
+            "two-byte-order-marks",
+            "puts two byte order marks before the JSON",
+            changed(|_, text| format!("\u{feff}\u{feff}{text}").into_bytes()),
+        )
         .template(UNREADABLE),
         case(
             "utf-16",

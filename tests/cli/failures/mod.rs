@@ -7,6 +7,7 @@
 
 mod content;
 mod format;
+mod french;
 mod protocol;
 mod server;
 mod wire;
@@ -55,6 +56,8 @@ pub struct Case {
     worded: Worded,
     /// A part of what the run record says of it; nothing where there is nothing to say.
     reason: &'static str,
+    /// Of the report.
+    language: &'static str,
     scheme: &'static str,
     timeout: &'static str,
     deadline: &'static str,
@@ -68,7 +71,8 @@ pub struct Case {
 pub fn case(name: &'static str, does: &'static str, act: Act) -> Case {
     let act = Arc::new(act);
     let (worded, reason) = (Worded::Template, "");
-    Case { name, does, act, worded, reason, scheme: "http", timeout: "10", deadline: "20", open: None, varies: false }
+    let (language, scheme, timeout, deadline) = ("en", "http", "10", "20");
+    Case { name, does, act, worded, reason, language, scheme, timeout, deadline, open: None, varies: false }
 }
 
 impl Case {
@@ -101,6 +105,10 @@ impl Case {
         Case { open: Some(why), ..self }
     }
 
+    pub fn french(self) -> Case {
+        Case { language: "fr", ..self }
+    }
+
     pub fn https(self) -> Case {
         Case { scheme: "https", ..self }
     }
@@ -124,7 +132,8 @@ struct Outcome {
 
 /// What every run is held to.
 struct Standard {
-    offline: String,
+    /// The report without a model, in each language.
+    offline: [(&'static str, String); 2],
     reports: Validator,
     records: Validator,
 }
@@ -137,9 +146,26 @@ impl Standard {
             jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
         };
         let (reports, records) = (schema("report"), schema("run"));
-        sandbox.agent(&["run", GRAPH, "-q", "--offline", "--input", INPUT]).exits(0);
-        Standard { offline: sandbox.read("output.json"), reports, records }
+        let offline = ["en", "fr"].map(|language| {
+            let sandbox = speaking(language);
+            sandbox.agent(&["run", GRAPH, "-q", "--offline", "--input", INPUT]).exits(0);
+            (language, sandbox.read("output.json"))
+        });
+        Standard { offline, reports, records }
     }
+
+    fn offline(&self, case: &Case) -> &str {
+        self.offline.iter().find(|(language, _)| *language == case.language).map_or("", |(_, report)| report)
+    }
+}
+
+/// A project whose report is in this language.
+fn speaking(language: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    if language != "en" {
+        sandbox.edit(GRAPH, "language = \"en\"", &format!("language = \"{language}\""));
+    }
+    sandbox
 }
 
 #[test]
@@ -149,6 +175,7 @@ fn whatever_an_endpoint_does_the_report_is_true() {
         ("The protocol", protocol::cases()),
         ("The format", format::cases()),
         ("The content", content::cases()),
+        ("The content, in French", french::cases()),
     ];
     let only = std::env::var("FAILURES").unwrap_or_default();
     let mut names: Vec<&str> = all.iter().flat_map(|(_, cases)| cases).map(|case| case.name).collect();
@@ -208,7 +235,7 @@ fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// One run, and everything it is held to.
 fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
-    let sandbox = Sandbox::new();
+    let sandbox = speaking(case.language);
     let Played { ran, exchanges, taught, took, memory } = play(case, &sandbox)?;
     check(ran.code == Some(0), || format!("it exits with {:?}: {}", ran.code, ran.stderr))?;
     check(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), || "the key stands on a stream".to_string())?;
@@ -221,10 +248,15 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     let record = fs::read_to_string(sandbox.run_folder().join("run.json")).unwrap();
     fits("report", &standard.reports, &report)?;
     let record = fits("run record", &standard.records, &record)?;
-    let same = decisions(&report) == decisions(&standard.offline);
+    let same = decisions(&report) == decisions(standard.offline(case));
     check(same, || format!("more than words differs from the run without a model: {report}"))?;
-    harmless(&report, &standard.offline)?;
+    harmless(&report, standard.offline(case))?;
 
+    let calls = record["calls"].as_array().unwrap();
+    let attempts: u64 = calls.iter().map(|call| call["attempts"].as_u64().unwrap()).sum();
+    check(calls.iter().all(|call| call["attempts"] != 0), || format!("a call took no exchange: {calls:?}"))?;
+    let counted = case.varies || attempts == exchanges as u64;
+    check(counted, || format!("{exchanges} exchanges, and the record says {attempts}"))?;
     let mut wordings: Vec<&Value> = record["wordings"].as_array().unwrap().iter().collect();
     wordings.sort_by_key(|wording| wording["recommendation"].as_str()); // as tasks end, else
     let worded = match wordings.iter().filter(|wording| wording["source"] == "model").count() {
@@ -232,7 +264,7 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
         n if n == wordings.len() => Worded::Model,
         _ => Worded::Both,
     };
-    let by_templates = worded != Worded::Template || report == standard.offline;
+    let by_templates = worded != Worded::Template || report == standard.offline(case);
     check(by_templates, || format!("the templates' words are not those of the run without a model: {report}"))?;
     let lists = wordings.iter().flat_map(|wording| [&wording["rejected"], &wording["ledger"]]);
     let said: Vec<&str> = lists.flat_map(|list| list.as_array().unwrap()).map(|text| text.as_str().unwrap()).collect();

@@ -264,6 +264,15 @@ fn interim() -> Vec<Case> {
         )
         .model(""),
         case(
+            "continue-for-ever",
+            "says 100 until it is hung up on",
+            Act::Answer(Box::new(|_, stream| {
+                flood(stream, &b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000), usize::MAX);
+            })),
+        )
+        .slow()
+        .template("took longer than 400ms (LLM_TIMEOUT)"),
+        case(
             "switching-protocols",
             "says 101",
             bytes("HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
@@ -568,6 +577,12 @@ fn haste() -> Vec<Case> {
         case("retry-after-a-day", "says 429 and to come back in a day", limited(&["retry-after: 86400"])).template(late),
         case("retry-after-in-a-century", "says 429 and a date of 2125", limited(&["retry-after: Sun, 21 Oct 2125 07:28:00 GMT"])).template(late),
         case("retry-after-overflows", "says 429 and to come back in 10^300 seconds", limited(&["retry-after: 1e300"])).template(late),
+        case("retry-after-the-deadline", "says 429 and to come back in 15 seconds, of a run of 6", limited(&["retry-after: 15"]))
+            .deadline("6")
+            .template("status 429; the endpoint asks to wait 15 s, and the 6s for all calls of the run (LLM_DEADLINE) end before"),
+        case("retry-after-half-the-deadline", "says 429 and to come back in 4 seconds, of a run of 6", limited(&["retry-after: 4"]))
+            .deadline("6")
+            .template("status 429; the endpoint asks to wait 4 s, and the 6s for all calls of the run (LLM_DEADLINE) end before"),
         case("no-quota", "says 429: the account has no money", bytes(http("429 Too Many Requests", &[JSON], r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#)))
             .template("the account has no quota left"),
         case("too-many-requests-in-html", "says 429 with a page", bytes(http("429 Too Many Requests", &["content-type: text/html"], "<title>Slow down</title>"))).template("status 429: Slow down"),

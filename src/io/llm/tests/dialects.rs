@@ -460,7 +460,7 @@ async fn every_refusal_is_a_typed_error_after_as_many_tries_as_it_is_worth() {
         let server = server(vec![answer; 4]).await;
         let connected = connect(&environment(&url(&server), &[("LLM_PROVIDER", name)]), Mode::Live).unwrap();
         let got = ask(&connected, "w[0]", "facts").await;
-        assert_eq!(got, Err(ModelError::Declined(expected)), "{name}");
+        assert_eq!(got, Err(ModelError::Declined(expected.into()).after(tries as u32)), "{name}");
         assert_eq!(server.received_requests().await.unwrap().len(), tries, "{name}: {body}");
     }
 }

@@ -75,7 +75,7 @@ async fn what_may_pass_is_tried_three_times() {
     let broken = || ResponseTemplate::new(503).set_body_string("<h1>Sorry</h1>").insert_header("retry-after-ms", "1");
     assert_eq!(text_and_attempts(live(&[], vec![broken(), broken(), says("ok")]).await.0), ("ok".into(), 3));
     let (got, sent) = live(&[], vec![broken(), broken(), broken(), says("late")]).await;
-    assert_eq!(got, Err(ModelError::Declined("status 503: Sorry".into())));
+    assert_eq!(got, Err(ModelError::Declined("status 503: Sorry".into()).after(3)));
     assert_eq!(sent.len(), 3);
     let hidden = ResponseTemplate::new(200).set_body_json(json!({ "error": { "code": 502, "message": "up" } }));
     assert_eq!(
@@ -143,7 +143,7 @@ async fn a_wait_is_capped() {
         let busy = ResponseTemplate::new(429).set_body_string("").insert_header("retry-after", asked);
         let started = Instant::now();
         let (got, sent) = live(&[("LLM_DEADLINE", "19")], vec![busy, says("never")]).await;
-        assert!(matches!(&got, Err(ModelError::Timeout(why)) if why.contains("LLM_DEADLINE")), "{got:?}");
+        assert!(matches!(&got, Err(ModelError::Timeout(why)) if why.text.contains("LLM_DEADLINE")), "{got:?}");
         assert_eq!(sent.len(), 1);
         assert!(started.elapsed() < Duration::from_secs(5), "what cannot come in time is not waited for");
     }
@@ -166,7 +166,7 @@ async fn a_slow_answer_is_asked_for_again_and_a_drip_is_cut_off() {
     let started = Instant::now();
     let connected = connect(&environment(&url, &[("LLM_TIMEOUT", "0.3")]), Mode::Live).unwrap();
     let error = ask(&connected, "w[0]", "facts").await.unwrap_err();
-    assert!(matches!(&error, ModelError::Timeout(why) if why.ends_with("at try 3")), "{error}");
+    assert!(matches!(&error, ModelError::Timeout(why) if why.text.ends_with("at try 3")), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
@@ -198,7 +198,7 @@ async fn what_cannot_pass_is_not_tried_again() {
     ];
     for (answer, expected) in cases {
         let (got, sent) = live(&[], vec![answer, says("never")]).await;
-        assert_eq!(got, Err(ModelError::Declined(expected.into())));
+        assert_eq!(got, Err(ModelError::Declined(expected.into()).after(1)));
         assert_eq!(sent.len(), 1);
     }
 }
@@ -206,10 +206,10 @@ async fn what_cannot_pass_is_not_tried_again() {
 #[tokio::test]
 async fn what_is_no_reply_is_an_error() {
     let page = ResponseTemplate::new(200).set_body_raw("<html>hi</html>", "text/html");
-    let expected = ModelError::Transport("the answer is not JSON but text/html".into());
+    let expected = ModelError::Transport("the answer is not JSON but text/html".into()).after(1);
     assert_eq!(live(&[], vec![page]).await.0, Err(expected));
     let huge = ResponseTemplate::new(200).set_body_bytes(vec![b' '; (4 << 20) + 1]);
-    let expected = ModelError::Transport("the answer is longer than 4 MiB".into());
+    let expected = ModelError::Transport("the answer is longer than 4 MiB".into()).after(1);
     assert_eq!(live(&[], vec![huge]).await.0, Err(expected));
     let long = ResponseTemplate::new(200).set_body_string(format!("{}{}", "[".repeat(200_000), "]".repeat(200_000)));
     assert!(matches!(live(&[], vec![long]).await.0, Err(ModelError::Transport(_))));
@@ -221,16 +221,16 @@ async fn slowness_is_bounded_by_call_and_by_run() {
     let started = Instant::now();
     let (got, sent) = live(&[("LLM_TIMEOUT", "0.1")], vec![slow(), slow(), slow()]).await;
     let expected = "the endpoint took longer than 100ms (LLM_TIMEOUT), at try 3";
-    assert_eq!(got, Err(ModelError::Timeout(expected.into())));
+    assert_eq!(got, Err(ModelError::Timeout(expected.into()).after(3)));
     assert_eq!(sent.len(), 3);
     assert!(started.elapsed() < Duration::from_secs(5));
 
     let started = Instant::now();
     let server = server(vec![slow(), says("never asked for")]).await;
     let connected = connect(&environment(&url(&server), &[("LLM_DEADLINE", "0.2")]), Mode::Live).unwrap();
-    for _ in 0..2 {
+    for sent in [1, 0] {
         let expected = "the 200ms for all calls of the run are used up (LLM_DEADLINE)";
-        assert_eq!(ask(&connected, "w[0]", "facts").await, Err(ModelError::Timeout(expected.into())));
+        assert_eq!(ask(&connected, "w[0]", "facts").await, Err(ModelError::Timeout(expected.into()).after(sent)));
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -238,7 +238,9 @@ async fn slowness_is_bounded_by_call_and_by_run() {
     let patient = ResponseTemplate::new(429).insert_header("retry-after", "3600");
     let started = Instant::now();
     let (got, _) = live(&[("LLM_DEADLINE", "5")], vec![patient, says("never asked for")]).await;
-    assert!(matches!(got, Err(ModelError::Timeout(_))), "{got:?}");
+    let expected = "status 429; the endpoint asks to wait 3600 s, and the 5s for all calls of the run (LLM_DEADLINE) end \
+                    before another try";
+    assert_eq!(got, Err(ModelError::Timeout(expected.into()).after(1)));
     assert!(started.elapsed() < Duration::from_secs(4), "it is not waited for what cannot come in time");
 }
 
@@ -276,7 +278,7 @@ async fn broken_connections_are_tried_again() {
     let connected = connect(&environment(&nobody, &[]), Mode::Live).unwrap();
     let error = ask(&connected, "w[0]", "facts").await.unwrap_err();
     let told = |why: &str| why.starts_with("no connection: ") && why.ends_with("at try 3");
-    assert!(matches!(&error, ModelError::Transport(why) if told(why)), "{error}");
+    assert!(matches!(&error, ModelError::Transport(why) if told(&why.text)), "{error}");
 
     // Nobody listens at the first try, and somebody at the second.
     let address = nobody.trim_start_matches("http://").trim_end_matches("/v1").to_string();
