@@ -9,10 +9,11 @@ use super::progress::Progress;
 use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::signals::Signals;
+use super::spans::Spans;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record, usage};
+use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
 use crate::graph::{Compiled, Plan};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
@@ -108,17 +109,20 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     if let Event::Started(header) = &mut first {
         header.made.model.clone_from(&identity);
     }
-    let model = model.map(|model| kept(model, folder.as_ref()));
+    let id = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
+    let id = id.map(|header| header.run.clone()).unwrap_or_default();
     let cancel = Cancel::default();
     // A log and a bar would write over each other.
     let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
     let progress = Arc::new(Progress::new(draws));
+    let spans = Spans::of(environment, &plan, progress.clone());
+    let model = model.map(|model| kept(traced(model, spans.as_ref(), &id), folder.as_ref()));
     let world = World {
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
         memory,
-        watcher: progress.clone(),
+        watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
         cancel: cancel.clone(),
     };
     // One thread: tasks wait for others or are short, and the stream part has threads of its own.
@@ -143,7 +147,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
     record.completeness = outputs::<Completeness>(&plan, &run);
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
-    match outcome {
+    let exit = match outcome {
         Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {
             Ok(leftovers) => ending.done(&leftovers),
             // The report is written, only its recording is not.
@@ -151,6 +155,18 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         },
         Outcome::Failed(fault) => ending.failed(*fault),
         Outcome::Interrupted => ending.interrupted(),
+    };
+    if let Some(spans) = spans {
+        spans.finish(); // the last: by now everything is written and said
+    }
+    exit
+}
+
+/// The same model, whose calls are part of the spans of this run, where there are some.
+pub(super) fn traced(model: Arc<dyn Model>, spans: Option<&Arc<Spans>>, run: &str) -> Arc<dyn Model> {
+    match spans {
+        Some(spans) => spans.model(run, model),
+        None => model,
     }
 }
 

@@ -60,12 +60,13 @@ pub async fn drive(
     world: World,
     first: Option<Event>,
 ) -> (Run, Outcome) {
+    let id = run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
     let mut driver = Driver {
         plan,
         stream,
         run,
         resumed: matches!(first, Some(Event::Resumed {})),
-        log: Log::new(world.journal, world.clock, world.watcher),
+        log: Log::new(world.journal, world.clock, world.watcher, id),
         model: world.model,
         memory: world.memory,
         cancel: world.cancel,
@@ -341,6 +342,8 @@ async fn attempt_task(
 
 /// The journal's writer: gathers lines and appends them in one write.
 pub(super) struct Log {
+    /// Id of the run; empty until it has started.
+    run: String,
     journal: Option<Box<dyn Journal>>,
     clock: Arc<dyn Clock>,
     watcher: Arc<dyn Watcher>,
@@ -348,8 +351,13 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>) -> Log {
-        Log { journal, clock, watcher, buffer: Vec::new() }
+    pub fn new(
+        journal: Option<Box<dyn Journal>>,
+        clock: Arc<dyn Clock>,
+        watcher: Arc<dyn Watcher>,
+        run: String,
+    ) -> Log {
+        Log { run, journal, clock, watcher, buffer: Vec::new() }
     }
 
     /// The journal, for whoever goes on with it.
@@ -363,6 +371,9 @@ impl Log {
     }
 
     pub fn put(&mut self, event: &Event) {
+        if let Event::Started(header) = event {
+            self.run.clone_from(&header.run);
+        }
         if self.journal.is_some() {
             let entry = Entry { at: self.clock.now(), event };
             match serde_json::to_writer(&mut self.buffer, &entry) {
@@ -370,7 +381,7 @@ impl Log {
                 Err(error) => self.lose(&error.to_string()),
             }
         }
-        self.watcher.on_event(event);
+        self.watcher.on_event(&self.run, event);
     }
 
     pub fn flush(&mut self) {
