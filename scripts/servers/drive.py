@@ -4,8 +4,8 @@
     python3 scripts/servers/drive.py [litellm] [aimock]
 
 Each is installed into a temporary folder, or into $SERVERS_FOLDER, where it is found again next time. LiteLLM stands in
-front of scripts/synthetic_endpoint.py, as it would in front of a provider; aimock answers from fixtures made of the same
-table. No key, no model, and after the installation no network is needed.
+front of scripts/synthetic_endpoint.py, as it would in front of a provider; aimock answers from fixtures made of the shipped
+cassette, which was recorded there. No key, no model, and after the installation no network is needed.
 
 In every case `agent run` must exit with 0, and the report must be that of `--offline` but for the sentences. How many of
 these the server's drafts became is said, and held to what the case can give. What cannot be installed is skipped, and said
@@ -26,13 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-import synthetic_endpoint  # noqa: E402
 
 GRAPH = "graphs/default.toml"
 KEY = "sk-drive-0123456789"
-LITELLM = "litellm[proxy]"
-AIMOCK = "@copilotkit/aimock"
+# Of the versions that this was written with: others may answer otherwise.
+LITELLM = "litellm[proxy]==1.106.2"
+AIMOCK, AIMOCK_VERSION = "@copilotkit/aimock", "1.43.0"
 
 
 def agent_program() -> str:
@@ -98,6 +97,14 @@ def usable(variables: dict, model: str) -> None:
         assert models.returncode == 0 and model in models.stdout, models
 
 
+def blames(variables: dict, what: str) -> None:
+    """`agent doctor` must find the endpoint unusable for this reason."""
+    with tempfile.TemporaryDirectory() as folder:
+        doctor = agent(Path(folder), variables, "doctor", "--format", "json")
+        kinds = [check["probed"]["trouble"]["kind"] for check in json.loads(doctor.stdout)["endpoints"]]
+        assert doctor.returncode == 1 and kinds == [what], doctor.stdout
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -141,7 +148,7 @@ def installed(folder: Path, what: str, commands: list) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     for command in commands:
         try:
-            ran = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=600)
+            ran = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300)
             why = "" if ran.returncode == 0 else (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
         except (OSError, subprocess.TimeoutExpired) as error:
             why = str(error)
@@ -188,7 +195,10 @@ def litellm(folder: Path) -> bool:
         drive("chatty", {**variables, "LLM_MODEL": "chatty"}, 0, 0)
         drive("nobody behind it", {**variables, "LLM_MODEL": "nobody"}, 0, 0)
         drive("no such model", {**variables, "LLM_MODEL": "missing"}, 0, 0)
-        drive("wrong key", {**variables, "LITELLM_MASTER_KEY": "sk-wrong-0123456789"}, 0, 0)
+        wrong = {**variables, "LITELLM_MASTER_KEY": "sk-wrong-0123456789"}
+        drive("wrong key", wrong, 0, 0)
+        blames(wrong, "key")
+        blames({**variables, "LLM_MODEL": "missing"}, "model")
         fallback = {**variables, "LLM_MODEL": "busy", "LLM_FALLBACKS": f"{url}#wordings", "LLM_FALLBACKS_API_KEY": KEY}
         drive("busy, with a fallback", fallback, 1.0)
     return True
@@ -198,31 +208,34 @@ def aimock(folder: Path) -> bool:
     if shutil.which("node") is None or shutil.which("npm") is None:
         print("aimock: SKIPPED, it needs node and npm")
         return False
-    install = ["npm", "install", "--no-fund", "--no-audit", "--prefix", ".", AIMOCK]
+    install = ["npm", "install", "--no-fund", "--no-audit", "--fetch-retries=0", "--fetch-timeout=60000", "--prefix", ".",
+               f"{AIMOCK}@{AIMOCK_VERSION}"]
     if not installed(folder, "aimock", [install]):
         return False
     package = json.loads((folder / "node_modules" / AIMOCK / "package.json").read_text())
     print("aimock", package["version"])
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
-    words = [
-        ({"userMessage": f"Recommendation {name}"}, {"action": action, "benefit_estimate": benefit})
-        for name, (action, benefit) in synthetic_endpoint.EN.items()
-    ]
-    fixtures = [{"match": match, "response": {"content": json.dumps(content)}} for match, content in words]
+    # What the shipped cassette answers to the same questions: aimock looks for a part of the prompt.
+    recorded = json.loads((ROOT / "fixtures/cassettes/default.json").read_text())["interactions"]
+    fixtures = []
+    for interaction in recorded:
+        about = interaction["request"]["messages"][-1]["content"].split(", for ")[0]
+        content = interaction["response"]["body"]["choices"][0]["message"]["content"]
+        fixtures.append({"match": {"userMessage": about}, "response": {"content": content}})
     # Whatever else is asked, as `agent doctor` does.
     fixtures.append({"match": {}, "response": {"content": json.dumps({"answer": "ok"})}})
     (folder / "fixtures.json").write_text(json.dumps({"fixtures": fixtures}))
     program = ["node", str(folder / "node_modules" / AIMOCK / package["bin"]["llmock"])]
     command = [*program, "-p", str(port), "-f", "fixtures.json", "--log-level", "warn"]
-    variables = {"LLM_BASE_URL": url, "LLM_MODEL": "gpt-4.1-mini", "LLM_API_KEY": KEY, "LLM_TIMEOUT": "5"}
+    variables = {"LLM_BASE_URL": url, "LLM_MODEL": "gpt-4o", "LLM_API_KEY": KEY, "LLM_TIMEOUT": "2"}
 
     def case(name: str, flags: list, *shares: float):
         with server([*command, *flags], f"{url}/models", folder):
             drive(name, variables, *shares)
 
     with server(command, f"{url}/models", folder):
-        usable(variables, "gpt-4.1-mini")
+        usable(variables, "gpt-4o")
         drive("as configured", variables, 1.0)
         drive("as OpenAI", {"LLM_PROVIDER": "openai", "LLM_BASE_URL": url, "OPENAI_API_KEY": KEY}, 1.0)
     case("half of the answers 429", ["--chaos-ratelimit", "0.5"], 0)
@@ -231,7 +244,7 @@ def aimock(folder: Path) -> bool:
     case("all answers 429", ["--chaos-ratelimit", "1"], 0, 0)
     case("all answers malformed", ["--chaos-malformed", "1"], 0, 0)
     case("all connections cut", ["--chaos-disconnect", "1"], 0, 0)
-    case("all answers after 8 s", ["--chaos-latency", "8000"], 0, 0)
+    case("all answers after 4 s", ["--chaos-latency", "4000"], 0, 0)
     return True
 
 

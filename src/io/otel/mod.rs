@@ -75,8 +75,9 @@ impl Telemetry {
 
     /// Sends what is left, within [`LONGEST_END`].
     pub fn finish(&self) {
-        if let Err(OTelSdkError::Timeout(_)) = self.provider.shutdown_with_timeout(LONGEST_END) {
-            self.deliveries.failed(&format!("they did not get there within {LONGEST_END:?}"));
+        match self.provider.shutdown_with_timeout(LONGEST_END) {
+            Ok(()) | Err(OTelSdkError::AlreadyShutdown) => {}
+            Err(_) => self.deliveries.failed(&format!("they did not get there within {LONGEST_END:?}")),
         }
     }
 }
