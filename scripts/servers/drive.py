@@ -101,7 +101,7 @@ def blames(variables: dict, what: str) -> None:
     """`agent doctor` must find the endpoint unusable for this reason."""
     with tempfile.TemporaryDirectory() as folder:
         doctor = agent(Path(folder), variables, "doctor", "--format", "json")
-        kinds = [check["probed"]["trouble"]["kind"] for check in json.loads(doctor.stdout)["endpoints"]]
+        kinds = [check["trouble"]["kind"] for check in json.loads(doctor.stdout)["endpoints"]]
         assert doctor.returncode == 1 and kinds == [what], doctor.stdout
 
 

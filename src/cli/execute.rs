@@ -14,7 +14,7 @@ use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
-use crate::graph::{Compiled, Plan};
+use crate::graph::{Compiled, Plan, Stream};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
@@ -111,7 +111,6 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     }
     let id = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
     let id = id.map(|header| header.run.clone()).unwrap_or_default();
-    let cancel = Cancel::default();
     // A log and a bar would write over each other.
     let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
     let progress = Arc::new(Progress::new(draws));
@@ -123,21 +122,9 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         model,
         memory,
         watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
-        cancel: cancel.clone(),
+        cancel: Cancel::default(),
     };
-    // One thread: tasks wait for others or are short, and the stream part has threads of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
-    let (run, outcome) = runtime
-        .block_on(async {
-            tokio::spawn(Signals::heed(signals, cancel, None));
-            // Spawned, so that a panic of the engine is an error here.
-            tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
-        })
-        .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
-    runtime.shutdown_background();
+    let (run, outcome) = driven(plan.clone(), stream, run, world, first, signals)?;
     progress.finish();
 
     let ended = run.ended.is_some().then(|| WallClock.now());
@@ -160,6 +147,29 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         spans.finish(); // the last: by now everything is written and said
     }
     exit
+}
+
+/// Drives the run to its end, or to where a signal stops it. On one thread: tasks wait for others or are short, and the
+/// stream part has threads of its own.
+fn driven(
+    plan: Arc<Plan>,
+    stream: Stream,
+    run: Run,
+    world: World,
+    first: Event,
+    signals: Option<Signals>,
+) -> Result<(Run, Outcome), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    let ended = runtime.block_on(async {
+        tokio::spawn(Signals::heed(signals, world.cancel.clone(), None));
+        // Spawned, so that a panic of the engine is an error here.
+        tokio::spawn(drive(plan, Some(stream), run, world, Some(first))).await
+    });
+    runtime.shutdown_background();
+    ended.map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))
 }
 
 /// The same model, whose calls are part of the spans of this run, where there are some.

@@ -179,6 +179,27 @@ fn tries_and_failures_are_told_without_their_texts() {
 }
 
 #[test]
+fn a_call_that_is_not_waited_for_is_an_error() {
+    let (sandbox, collector) = (Sandbox::new(), Collector::start(Manner::Takes));
+    let endpoint = Endpoint::start(Duration::from_secs(20));
+    let mut variables = endpoint.variables();
+    variables.extend([("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()), ("LLM_CONCURRENCY", "16")]);
+    sandbox.edit(
+        GRAPH,
+        "kind = \"draft\"\n",
+        "kind = \"draft\"\ntimeout = \"300ms\"\nretry = 0\non_error = \"fallback\"\n",
+    );
+    let ran = sandbox.agent_with(&variables, &["run", GRAPH]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let spans = collector.spans();
+    let calls = named(&spans, "chat loopback-1");
+    assert!(!calls.is_empty());
+    assert!(calls.iter().all(|call| call.is_error && call.attributes["error.type"] == "abandoned"), "{calls:?}");
+    let items = &one(&spans, "node wording").attributes;
+    assert_eq!(items["agent.node.items.fallback"], items["agent.node.items"]);
+}
+
+#[test]
 fn a_failed_run_is_an_error_with_its_reason() {
     let (sandbox, collector) = (Sandbox::new(), Collector::start(Manner::Takes));
     sandbox.write("taken", "");
@@ -268,8 +289,9 @@ fn each_window_is_a_trace_of_its_own_and_settings_may_stand_in_dotenv() {
     fs::write(sandbox.at("graphs/windows.toml"), graph).unwrap();
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let output = "--output=reports/{window}.json";
-    let arguments = ["run", "graphs/windows.toml", "--offline", output];
-    sandbox.agent_with(&[("TRACEPARENT", parent)], &arguments).exits(0);
+    let endpoint = Endpoint::start(Duration::ZERO);
+    let variables = [endpoint.variables(), vec![("TRACEPARENT", parent)]].concat();
+    sandbox.agent_with(&variables, &["run", "graphs/windows.toml", output]).exits(0);
     let spans = collector.spans();
     let roots: Vec<&Span> = spans.iter().filter(|span| span.name.starts_with("invoke_workflow")).collect();
     assert!(roots.len() > 1, "{}", roots.len());
@@ -281,7 +303,11 @@ fn each_window_is_a_trace_of_its_own_and_settings_may_stand_in_dotenv() {
     }
     let below = |root: &&&Span| spans.iter().filter(|span| span.parent == root.id).count() >= 3;
     assert!(roots.iter().filter(below).count() > 1, "windows with records have nodes");
-    let ids: BTreeSet<&str> = roots.iter().map(|root| root.id.as_str()).collect();
-    let others = spans.iter().filter(|span| !span.name.starts_with("invoke_workflow"));
-    assert!(others.into_iter().all(|span| ids.contains(span.parent.as_str())));
+    let by_id: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
+    for span in spans.iter().filter(|span| !span.name.starts_with("invoke_workflow")) {
+        let above = by_id[span.parent.as_str()];
+        assert_eq!(above.trace, span.trace);
+        assert!(above.name.starts_with(if span.name.starts_with("chat ") { "node " } else { "invoke_workflow " }));
+    }
+    assert!(!named(&spans, "chat loopback-1").is_empty());
 }

@@ -43,7 +43,7 @@ pub(super) async fn chat(
     }
     let name = format!("chat {}", identity.model);
     let cx = sink.start(SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes), &parent);
-    let ear = Ear::default();
+    let (ear, open) = (Ear::default(), Open(cx.clone()));
     let result = ask.with_context(cx.with_value(ear.clone())).await;
     let heard = std::mem::take(&mut *ear.lock().unwrap_or_else(PoisonError::into_inner));
     let span = cx.span();
@@ -63,7 +63,22 @@ pub(super) async fn chat(
         }
     }
     span.end();
+    drop(open);
     result
+}
+
+/// The span of a call that has not ended: dropped where its task gave up waiting.
+struct Open(Context);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let span = self.0.span();
+        if span.is_recording() {
+            span.set_attribute(KeyValue::new("error.type", "abandoned"));
+            span.set_status(Status::error(""));
+            span.end();
+        }
+    }
 }
 
 /// Hears an answer for the span of the call that is going on.
