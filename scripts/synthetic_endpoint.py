@@ -65,13 +65,15 @@ FR = {
 
 
 def reply(prompt: str) -> dict:
-    """The wording for a prompt of prompts/recommendation.md."""
+    """The wording for a prompt of prompts/recommendation.md; else what `agent doctor` asks for."""
     action = re.search(r"^Recommendation ([\w-]+)[.:\w@-]*, for ", prompt, re.M)
     planned = re.search(r"^Planned action: (.*)\n+Planned benefit estimate: (.*)$", prompt, re.M)
+    if not planned:
+        return {"answer": "ok"}
     table = FR if "in French" in prompt else EN
     words = table.get(action.group(1) if action else "")
     if words is None:
-        words = planned.groups() if planned else ("", "")
+        words = planned.groups()
     return {"action": words[0], "benefit_estimate": words[1]}
 
 

@@ -78,7 +78,7 @@ pub fn run(
 struct Heard(Mutex<Vec<Event>>);
 
 impl Watcher for Heard {
-    fn on_event(&self, event: &Event) {
+    fn on_event(&self, _run: &str, event: &Event) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
     }
 }

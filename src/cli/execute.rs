@@ -9,11 +9,12 @@ use super::progress::Progress;
 use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::signals::Signals;
+use super::spans::Spans;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, World, drive, run_record, usage};
-use crate::graph::{Compiled, Plan};
+use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
+use crate::graph::{Compiled, Plan, Stream};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
@@ -108,32 +109,22 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     if let Event::Started(header) = &mut first {
         header.made.model.clone_from(&identity);
     }
-    let model = model.map(|model| kept(model, folder.as_ref()));
-    let cancel = Cancel::default();
+    let id = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
+    let id = id.map(|header| header.run.clone()).unwrap_or_default();
     // A log and a bar would write over each other.
     let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
     let progress = Arc::new(Progress::new(draws));
+    let spans = Spans::of(environment, &plan, progress.clone());
+    let model = model.map(|model| kept(traced(model, spans.as_ref(), &id), folder.as_ref()));
     let world = World {
         journal: journal.map(|j| Box::new(j) as Box<dyn Journal>),
         clock: Arc::new(WallClock),
         model,
         memory,
-        watcher: progress.clone(),
-        cancel: cancel.clone(),
+        watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
+        cancel: Cancel::default(),
     };
-    // One thread: tasks wait for others or are short, and the stream part has threads of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
-    let (run, outcome) = runtime
-        .block_on(async {
-            tokio::spawn(Signals::heed(signals, cancel, None));
-            // Spawned, so that a panic of the engine is an error here.
-            tokio::spawn(drive(plan.clone(), Some(stream), run, world, Some(first))).await
-        })
-        .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;
-    runtime.shutdown_background();
+    let (run, outcome) = driven(plan.clone(), stream, run, world, first, signals)?;
     progress.finish();
 
     let ended = run.ended.is_some().then(|| WallClock.now());
@@ -143,7 +134,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     record.coverage = outputs::<Summary>(&plan, &run).into_iter().flat_map(|s| s.coverage).collect();
     record.completeness = outputs::<Completeness>(&plan, &run);
     let ending = Ending { plan: &plan, run: &run, record, folder: folder.as_ref(), invocation: &invocation, settings };
-    match outcome {
+    let exit = match outcome {
         Outcome::Done => match connected.map_or(Ok(Vec::new()), |c| c.finish()) {
             Ok(leftovers) => ending.done(&leftovers),
             // The report is written, only its recording is not.
@@ -151,6 +142,41 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         },
         Outcome::Failed(fault) => ending.failed(*fault),
         Outcome::Interrupted => ending.interrupted(),
+    };
+    if let Some(spans) = spans {
+        spans.finish(); // the last: by now everything is written and said
+    }
+    exit
+}
+
+/// Drives the run to its end, or to where a signal stops it. On one thread: tasks wait for others or are short, and the
+/// stream part has threads of its own.
+fn driven(
+    plan: Arc<Plan>,
+    stream: Stream,
+    run: Run,
+    world: World,
+    first: Event,
+    signals: Option<Signals>,
+) -> Result<(Run, Outcome), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    let ended = runtime.block_on(async {
+        tokio::spawn(Signals::heed(signals, world.cancel.clone(), None));
+        // Spawned, so that a panic of the engine is an error here.
+        tokio::spawn(drive(plan, Some(stream), run, world, Some(first))).await
+    });
+    runtime.shutdown_background();
+    ended.map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))
+}
+
+/// The same model, whose calls are part of the spans of this run, where there are some.
+pub(super) fn traced(model: Arc<dyn Model>, spans: Option<&Arc<Spans>>, run: &str) -> Arc<dyn Model> {
+    match spans {
+        Some(spans) => spans.model(run, model),
+        None => model,
     }
 }
 

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs};
+use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs, traced};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
 use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
+use super::spans::Spans;
 use super::{load, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
-    Begun, Cancel, Closed, Event, Invocation, Kept, Outcome, Run, Shelf, Surroundings, live as drive, run_record, usage,
+    Begun, Cancel, Closed, Event, Invocation, Kept, Outcome, Run, Shelf, Surroundings, Watcher, live as drive,
+    run_record, usage,
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::files::WallClock;
@@ -65,16 +67,18 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     if let Some(state) = &state {
         keep_texts(state, &files_of(&plan));
     }
-    let desk = Arc::new(Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?);
+    let on_terminal = std::io::stderr().is_terminal();
+    let draws = !settings.quiet && settings.verbose == 0 && on_terminal && !is_live;
+    let progress = Arc::new(Progress::new(draws));
+    let spans = Spans::of(&environment, &plan, progress.clone());
+    let desk = Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?;
+    let desk = Arc::new(Desk { spans: spans.clone(), ..desk });
     header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
     let (kept, earlier) = desk.take_up(fresh)?;
-    let on_terminal = std::io::stderr().is_terminal();
-    let draws = !desk.settings.quiet && desk.settings.verbose == 0 && on_terminal && !is_live;
-    let progress = Arc::new(Progress::new(draws));
     let drain = Cancel::default();
     let around = Surroundings {
         clock: Arc::new(WallClock),
-        watcher: progress.clone(),
+        watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
         shelf: desk.clone(),
         drain: drain.clone(),
     };
@@ -98,6 +102,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     });
     runtime.shutdown_background();
     progress.finish();
+    if let Some(spans) = spans {
+        spans.finish();
+    }
     desk.finish()?;
     ended
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?
@@ -125,6 +132,7 @@ struct Desk {
     folder: Option<LiveDir>,
     /// The tape of a recording or a replay, which all runs share; for live calls, whether a model is there.
     connected: Option<Connected>,
+    spans: Option<Arc<Spans>>,
     to_stdout: AtomicBool,
     books: Mutex<Books>,
 }
@@ -155,7 +163,7 @@ impl Desk {
             terminal::err(&format!("note: {notice}\n"));
         }
         let (to_stdout, books) = Default::default();
-        Ok(Desk { plan, invocation, settings, state, folder, connected, to_stdout, books })
+        Ok(Desk { plan, invocation, settings, state, folder, connected, spans: None, to_stdout, books })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -341,7 +349,7 @@ impl Shelf for Desk {
         let books = self.books();
         let id = run.header.as_ref().map_or("", |header| header.run.as_str());
         let folder = books.open.get(id).and_then(|(folder, _)| folder.as_ref());
-        Some(kept(model, folder.map(|(folder, _)| folder)))
+        Some(kept(traced(model, self.spans.as_ref(), id), folder.map(|(folder, _)| folder)))
     }
 
     fn ended(&self, run: &Run, outcome: Outcome) {

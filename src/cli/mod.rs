@@ -23,6 +23,7 @@ mod run;
 mod runs;
 mod schema;
 mod signals;
+mod spans;
 mod stand_in;
 mod terminal;
 mod test;

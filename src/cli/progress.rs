@@ -66,7 +66,7 @@ impl Watcher for Progress {
         *bar = Bar::Shown(new);
     }
 
-    fn on_event(&self, event: &Event) {
+    fn on_event(&self, _run: &str, event: &Event) {
         match event {
             Event::Started(header) => tracing::info!(run = header.run, graph = header.graph, "run started"),
             Event::Resumed {} => tracing::info!("run resumed"),

@@ -61,12 +61,13 @@ pub async fn drive(
     world: World,
     first: Option<Event>,
 ) -> (Run, Outcome) {
+    let id = run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
     let mut driver = Driver {
         plan,
         stream,
         run,
         resumed: matches!(first, Some(Event::Resumed {})),
-        log: Log::new(world.journal, world.clock, world.watcher),
+        log: Log::new(world.journal, world.clock, world.watcher, id),
         model: world.model,
         memory: world.memory,
         cancel: world.cancel,

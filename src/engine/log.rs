@@ -8,6 +8,8 @@ use crate::port::{Clock, Journal};
 
 /// The journal's writer: gathers lines and appends them in one write.
 pub struct Log {
+    /// Id of the run; empty until it has started.
+    run: String,
     journal: Option<Box<dyn Journal>>,
     clock: Arc<dyn Clock>,
     pub watcher: Arc<dyn Watcher>,
@@ -15,8 +17,13 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>) -> Log {
-        Log { journal, clock, watcher, buffer: Vec::new() }
+    pub fn new(
+        journal: Option<Box<dyn Journal>>,
+        clock: Arc<dyn Clock>,
+        watcher: Arc<dyn Watcher>,
+        run: String,
+    ) -> Log {
+        Log { run, journal, clock, watcher, buffer: Vec::new() }
     }
 
     /// The journal, for whoever goes on with it.
@@ -30,6 +37,9 @@ impl Log {
     }
 
     pub fn put(&mut self, event: &Event) {
+        if let Event::Started(header) = event {
+            self.run.clone_from(&header.run);
+        }
         if self.journal.is_some() {
             let entry = Entry { at: self.clock.now(), event };
             match serde_json::to_writer(&mut self.buffer, &entry) {
@@ -37,7 +47,7 @@ impl Log {
                 Err(error) => self.lose(&error.to_string()),
             }
         }
-        self.watcher.on_event(event);
+        self.watcher.on_event(&self.run, event);
     }
 
     pub fn flush(&mut self) {

@@ -7,7 +7,8 @@ use super::event::Event;
 
 /// Somebody who looks on.
 pub trait Watcher: Send + Sync {
-    fn on_event(&self, _event: &Event) {}
+    /// What has just been journaled of this run. In windows the runs of several may be told of in turn.
+    fn on_event(&self, _run: &str, _event: &Event) {}
     /// Bytes that a source has read, and how many there are where that is known.
     fn on_read(&self, _node: &str, _read: u64, _total: Option<u64>) {}
     /// The journal cannot be written any further; the run goes on without.

@@ -9,6 +9,7 @@ mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;
+pub mod otel;
 pub mod output;
 pub mod replies;
 pub mod state;

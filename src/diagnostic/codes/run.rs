@@ -50,4 +50,10 @@ super::codes! {
     NO_SCORES = "AG0330", "a graph that scores nothing",
         "`agent backtest --scores` writes how unusual each value is, and no rule of the graph judges that.",
         "Add a rule `unusual` to a metric of the rules file; `agent kinds detect` describes rules.";
+    TELEMETRY = "AG0340", "spans that cannot be sent",
+        "OTEL_EXPORTER_OTLP_ENDPOINT asks for spans, and a variable beside it has a value that is not usable here: only OTLP over HTTP with protobuf is spoken. The run goes on without spans.",
+        "Write the value as the message describes, or unset OTEL_EXPORTER_OTLP_ENDPOINT; .env.example lists the variables.";
+    UNDELIVERED = "AG0341", "spans that are not delivered",
+        "The collector that OTEL_EXPORTER_OTLP_ENDPOINT names could not be reached, was too slow, or declined. Report and exit code are what they are without spans; the end of the run waits for them at most 2 seconds.",
+        "Check the endpoint (OTLP over HTTP is most often port 4318), its credentials in OTEL_EXPORTER_OTLP_HEADERS, and that it takes http/protobuf.";
 }

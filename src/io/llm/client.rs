@@ -20,6 +20,7 @@ use super::layers::Layers;
 use super::network::{FirstCall, Network};
 use super::reply;
 use super::service::{Answered, Requests, Stopped, Wire, locked};
+use super::span;
 use super::tape::{Player, Recorder, Tape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
@@ -239,8 +240,10 @@ impl ChatModel {
                 error.after(attempts + tries)
             })?;
             attempts += tries;
+            span::answered(&answer);
             if let Some((field, fewer)) = features.without_rejected(&answer, &body) {
                 tracing::debug!(asked_by = request.asked_by, field, "the endpoint rejects a feature");
+                span::noted("feature rejected", "agent.feature", field);
                 self.memory.rejected(&request.asked_by, field, features.output);
                 features = fewer;
                 continue;
@@ -260,6 +263,7 @@ impl ChatModel {
                     rung = features.output.name(),
                     "the reply is no JSON of the schema"
                 );
+                span::noted("schema missed", "agent.rung", features.output.name());
                 features = lower;
                 continue;
             }
@@ -327,6 +331,6 @@ impl Model for ChatModel {
         false
     }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
-        Box::pin(self.ask(request))
+        Box::pin(span::chat(&self.identity, request, self.ask(request)))
     }
 }

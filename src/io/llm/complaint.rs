@@ -104,7 +104,9 @@ impl Complaint {
 
     /// Whether the key is at fault, whatever the status: some gateways say so with a 400.
     pub fn is_about_key(&self) -> bool {
-        self.has_code("invalid_api_key") || self.says(&["api key", "api_key", "apikey"])
+        // LiteLLM's proxy looks for a key that it does not know in its database, and says that it has none.
+        const CODES: [&str; 2] = ["invalid_api_key", "no_db_connection"];
+        CODES.iter().any(|code| self.has_code(code)) || self.says(&["api key", "api_key", "apikey"])
     }
 
     /// Whether there is no model of that name, or none that this key may use.

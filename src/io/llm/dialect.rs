@@ -6,6 +6,8 @@
 pub struct Dialect {
     /// As `LLM_PROVIDER` and the header of a cassette write it.
     pub name: &'static str,
+    /// As OpenTelemetry's conventions for generative AI write it, where they have one of their own.
+    pub traced_name: Option<&'static str>,
     /// Without a path of its own; `None` where there is no common one.
     pub base_url: Option<&'static str>,
     /// Variables that hold another base URL, and what is appended to theirs.
@@ -74,6 +76,7 @@ impl Output {
 /// A server of one's own, of which nothing is known.
 const LOCAL: Dialect = Dialect {
     name: "",
+    traced_name: None,
     base_url: None,
     base_url_variables: &[],
     base_url_suffix: "",
@@ -113,6 +116,7 @@ pub const DIALECTS: &[Dialect] = &[
     },
     Dialect {
         name: "mistral",
+        traced_name: Some("mistral_ai"),
         base_url: Some("https://api.mistral.ai/v1"),
         hosts: &["api.mistral.ai"],
         key_variables: &["MISTRAL_API_KEY"],
@@ -124,6 +128,7 @@ pub const DIALECTS: &[Dialect] = &[
     // The v1 API, which needs no api-version. The model is the name of a deployment.
     Dialect {
         name: "azure",
+        traced_name: Some("azure.ai.openai"),
         base_url_variables: &["AZURE_OPENAI_ENDPOINT"],
         base_url_suffix: "/openai/v1",
         hosts: &[".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"],
@@ -167,6 +172,7 @@ pub const DIALECTS: &[Dialect] = &[
     },
     Dialect {
         name: "gemini",
+        traced_name: Some("gcp.gemini"),
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
         hosts: &["generativelanguage.googleapis.com"],
         key_variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],

@@ -12,6 +12,7 @@
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
 //! - `cache`, `budget`, `prices`: layers around a model. `limiter`: how much is sent at a time and in a minute.
 //! - `probe`: what an endpoint is good for, before a run needs it.
+//! - `span`: what OpenTelemetry is told of a call.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
 //! Nothing here knows what the model is asked for or what becomes of its words.
@@ -38,6 +39,7 @@ mod reply;
 mod retry;
 mod secret;
 mod service;
+mod span;
 mod tape;
 
 pub use client::{Connected, Mode, connect};

@@ -306,6 +306,21 @@ mod tests {
         for (status, body, expected) in [
             (401, says("no"), TroubleKind::Key),
             (400, says("API key not valid. Please pass a valid API key."), TroubleKind::Key),
+            // LiteLLM 1.106.2 without a database, asked with a wrong key.
+            (
+                400,
+                json!({ "error": { "message": "No connected db.", "type": "no_db_connection", "param": null, "code": "400" } }),
+                TroubleKind::Key,
+            ),
+            // The same, asked for a model that it does not have.
+            (
+                400,
+                json!({ "error": {
+                    "message": "/chat/completions: Invalid model name passed in model=missing. Call `/v1/models` to view available models for your key.",
+                    "type": "invalid_request_error", "param": null, "code": "400",
+                } }),
+                TroubleKind::Model,
+            ),
             (404, says("The model `x` does not exist or you do not have access to it."), TroubleKind::Model),
             (404, json!({ "error": "model 'x' not found, try pulling it first" }), TroubleKind::Model),
             (400, json!({ "message": "Invalid model: x", "type": "invalid_model" }), TroubleKind::Model),

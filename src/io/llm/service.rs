@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::exchange::{Answer, Failure, FailureKind, Outcome};
 use super::network::Network;
 use super::retry;
+use super::span;
 use super::tape::{Asked, Tape};
 use crate::port::BoxFuture;
 
@@ -106,6 +107,7 @@ impl Wire {
                 let now = jiff::Timestamp::now();
                 wait = retry::wait(&outcome, tried, self.network.limits().backoff, &seed, now);
                 tracing::debug!(asked_by, tried, ?wait, "trying again");
+                span::tries_again(&outcome, tried, wait);
                 before = Some(outcome);
                 continue;
             }
