@@ -104,12 +104,12 @@ fn metrics_whose_names_command_are_data() {
     let sandbox = Sandbox::new();
     let records = sandbox.read("fixtures/fleet.ndjson").replace("\"latency_ms\":", &format!("{}:", json!(RULED)));
     let records = records.replace("\"cpu_usage\":", &format!("{}:99.5,\"cpu_usage\":", json!(UNKNOWN)));
-    let records = records.replace("\"disk_usage\":", &format!("{}:", json!(MARKED)));
+    let records = records.replace("\"io_wait\":", &format!("{}:", json!(MARKED)));
     sandbox.write("fleet.ndjson", &records);
     let toml = |name: &str| json!(name).to_string(); // a basic string of TOML, too
     let rules = "graphs/rules/infrastructure.toml";
     sandbox.edit(rules, "[metrics.latency_ms]", &format!("[metrics.{}]", toml(RULED)));
-    sandbox.edit(rules, "[metrics.disk_usage]", &format!("[metrics.{}]", toml(MARKED)));
+    sandbox.edit(rules, "[metrics.io_wait]", &format!("[metrics.{}]", toml(MARKED)));
 
     sandbox.agent(&["run", GRAPH, "--input", "fleet.ndjson", "--offline", "--output", "offline.json"]).exits(0);
     let offline = decisions(&sandbox.read("offline.json"));
