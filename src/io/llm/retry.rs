@@ -109,7 +109,7 @@ pub(super) fn asked_too_long(answer: &Answer) -> Option<String> {
 /// what the recorded run said.
 fn asked_for(answer: &Answer) -> Option<String> {
     if let Some(seconds) = asked_seconds(answer) {
-        return Some(format!("{seconds} s"));
+        return Some(if seconds < 1e9 { format!("{seconds} s") } else { format!("{seconds:e} s") });
     }
     let is_date = |text: &&str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).is_ok();
     Some(format!("until {}", asked_text(answer).filter(is_date)?))

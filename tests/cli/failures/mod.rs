@@ -255,8 +255,8 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     let calls = record["calls"].as_array().unwrap();
     let attempts: u64 = calls.iter().map(|call| call["attempts"].as_u64().unwrap()).sum();
     check(calls.iter().all(|call| call["attempts"] != 0), || format!("a call took no exchange: {calls:?}"))?;
-    let counted = case.varies || attempts == exchanges as u64;
-    check(counted, || format!("{exchanges} exchanges, and the record says {attempts}"))?;
+    // A try that ended before its connection was accepted is one too.
+    check(attempts >= exchanges as u64, || format!("{exchanges} exchanges, and the record says {attempts}"))?;
     let mut wordings: Vec<&Value> = record["wordings"].as_array().unwrap().iter().collect();
     wordings.sort_by_key(|wording| wording["recommendation"].as_str()); // as tasks end, else
     let worded = match wordings.iter().filter(|wording| wording["source"] == "model").count() {

@@ -271,6 +271,7 @@ fn interim() -> Vec<Case> {
             })),
         )
         .slow()
+        .varies()
         .template("took longer than 400ms (LLM_TIMEOUT)"),
         case(
             "switching-protocols",
