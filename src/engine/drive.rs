@@ -66,7 +66,7 @@ pub async fn drive(
         stream,
         run,
         resumed: matches!(first, Some(Event::Resumed {})),
-        log: Log::new(world.journal, world.clock, world.watcher, id),
+        log: Log::new(world.journal, world.clock, world.watcher, &id),
         model: world.model,
         memory: world.memory,
         cancel: world.cancel,
@@ -351,13 +351,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub fn new(
-        journal: Option<Box<dyn Journal>>,
-        clock: Arc<dyn Clock>,
-        watcher: Arc<dyn Watcher>,
-        run: String,
-    ) -> Log {
-        Log { run, journal, clock, watcher, buffer: Vec::new() }
+    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>, id: &str) -> Log {
+        Log { run: id.to_string(), journal, clock, watcher, buffer: Vec::new() }
     }
 
     /// The journal, for whoever goes on with it.
