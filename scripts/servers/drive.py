@@ -112,7 +112,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(command: list, probe: str, cwd: Path, more: dict | None = None, patience: float = 90):
+def server(command: list, probe: str, cwd: Path, more: dict | None = None, patience: float = 240):
     """A process that is there once the URL answers, and is ended afterwards."""
     env = {"PATH": os.environ["PATH"], "HOME": str(cwd), **(more or {})}
     log = open(cwd / "server.log", "ab")

@@ -67,7 +67,7 @@ pub async fn drive(
         stream,
         run,
         resumed: matches!(first, Some(Event::Resumed {})),
-        log: Log::new(world.journal, world.clock, world.watcher, id),
+        log: Log::new(world.journal, world.clock, world.watcher, &id),
         model: world.model,
         memory: world.memory,
         cancel: world.cancel,

@@ -301,7 +301,7 @@ impl Folding {
         let Begun { run: id, journal } = self.around.shelf.begin();
         let header = Header { run: id.clone(), window: Some(record), ..self.header.clone() };
         let mut run = Run::default();
-        let mut log = Log::new(journal, self.around.clock.clone(), self.around.watcher.clone(), id.clone());
+        let mut log = Log::new(journal, self.around.clock.clone(), self.around.watcher.clone(), &id);
         let mut actions = Vec::new(); // what they ask for is asked of the state when the run is driven
         for event in [Event::Started(header)].into_iter().chain(cut) {
             log.put(&event);

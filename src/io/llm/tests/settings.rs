@@ -55,6 +55,14 @@ fn the_example_file_lists_every_variable() {
         .chain(["LLM_PRICE_PROMPT", "LLM_PRICE_COMPLETION", "LLM_CURRENCY", "LLM_CACHE", "LLM_LABEL"])
         .chain(["LLM_FALLBACKS", "LLM_FALLBACKS_API_KEY"])
         .chain(["AGENT_STATE_DIR", "AGENT_KEEP_RUNS", "AGENT_JOURNAL"]) // the command line reads these
+        .chain([
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "TRACEPARENT",
+        ])
+        .chain(["OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED"])
+        .chain(["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"])
         .collect();
     read.sort_unstable();
     read.dedup();
