@@ -31,6 +31,8 @@ struct Progress {
     /// Most blocks between the two.
     ahead: u64,
     done: BTreeMap<u64, Result<Decoded, Trouble>>,
+    /// Threads that wait for a change. To tell nobody is a call of the system too.
+    waiting: usize,
     stop: bool,
 }
 
@@ -41,7 +43,14 @@ impl Crew {
         let shared = Arc::new(Shared {
             blocks: blocks.clone(),
             framing: framing.fork(),
-            progress: Mutex::new(Progress { next: first, taken: first, ahead, done: BTreeMap::new(), stop: false }),
+            progress: Mutex::new(Progress {
+                next: first,
+                taken: first,
+                ahead,
+                done: BTreeMap::new(),
+                waiting: 0,
+                stop: false,
+            }),
             changed: Condvar::new(),
         });
         let mut threads = Vec::new();
@@ -61,7 +70,7 @@ impl Crew {
             let wanted = progress.taken;
             if let Some(decoded) = progress.done.remove(&wanted) {
                 progress.taken += 1;
-                self.shared.changed.notify_all();
+                self.shared.tell(progress);
                 return Some(decoded);
             }
             match self.shared.begin(&mut progress) {
@@ -83,8 +92,9 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        self.shared.lock().stop = true;
-        self.shared.changed.notify_all();
+        let mut progress = self.shared.lock();
+        progress.stop = true;
+        self.shared.tell(progress);
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so.
             let _ = thread.join();
@@ -97,8 +107,20 @@ impl Shared {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, progress: MutexGuard<'a, Progress>) -> MutexGuard<'a, Progress> {
-        self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'a>(&self, mut progress: MutexGuard<'a, Progress>) -> MutexGuard<'a, Progress> {
+        progress.waiting += 1;
+        let mut progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+        progress.waiting -= 1;
+        progress
+    }
+
+    /// Wakes those who wait for a change, if there are any.
+    fn tell(&self, progress: MutexGuard<'_, Progress>) {
+        let is_awaited = progress.waiting > 0;
+        drop(progress); // or who wakes waits for it
+        if is_awaited {
+            self.changed.notify_all();
+        }
     }
 
     /// The number of a block to decode, if it is time for one.
@@ -136,7 +158,8 @@ struct Report<'a> {
 impl Drop for Report<'_> {
     fn drop(&mut self) {
         let decoded = self.decoded.take().unwrap_or(Err(Trouble::Lost));
-        self.shared.lock().done.insert(self.number, decoded);
-        self.shared.changed.notify_all();
+        let mut progress = self.shared.lock();
+        progress.done.insert(self.number, decoded);
+        self.shared.tell(progress);
     }
 }
