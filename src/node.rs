@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
-use crate::domain::{Batch, InputRecord, Language, Note, Position, Timestamp, WindowRecord, WindowSpan};
+use crate::domain::{Batch, InputRecord, Language, Note, Position, Rejected, Timestamp, WindowRecord, WindowSpan};
 use crate::port::{Files, Memory, Model};
 
 pub use erased::{AnyFold, AnySource, AnyTask, Body, FoldValue, Gathered, Kind, Role, Setup};
@@ -130,20 +130,6 @@ pub trait Reader: Send {
 
     /// Bytes read, and bytes there are where that is known.
     fn progress(&self) -> (u64, Option<u64>);
-}
-
-/// A record that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// As in [`Batch::rows`]; 0 of a file that was read before.
-    pub row: u64,
-    /// How it is written, as far as [`Rejected::LONGEST`].
-    pub text: String,
-}
-
-impl Rejected {
-    /// Bytes of a text that are kept.
-    pub const LONGEST: usize = 1000;
 }
 
 /// Metrics that folds read. A source may leave others out, and notes a field of another type than a number only for these.

@@ -86,3 +86,21 @@ impl Batch {
         }
     }
 }
+
+/// A record that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// As in [`Batch::rows`]; 0 of a file that was read before.
+    pub row: u64,
+    /// How it is written, its first thousand bytes at most.
+    pub text: String,
+}
+
+impl Rejected {
+    /// Bytes of a text that are kept.
+    const LONGEST: usize = 1000;
+
+    pub fn new(row: u64, raw: &[u8]) -> Rejected {
+        Rejected { row, text: String::from_utf8_lossy(raw.get(..Rejected::LONGEST).unwrap_or(raw)).into_owned() }
+    }
+}

@@ -19,7 +19,7 @@ mod usage;
 mod window;
 
 pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity, Stretch};
-pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Rejected, StatusColumn};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};
 pub use evidence::{Cause, Deviation, Evidence, Margin, Operand, Reckoning, StatusChange, View};

@@ -11,9 +11,9 @@ use super::open::{Open, Values, values};
 use super::steps::Steps;
 use super::watch::Watcher;
 use super::windows::{Closing, Windows};
-use crate::domain::{Batch, ClosedBy, InputRecord, Note, Timestamp, WindowRecord, WindowSpan};
+use crate::domain::{Batch, ClosedBy, InputRecord, Note, Rejected, Timestamp, WindowRecord, WindowSpan};
 use crate::graph::{Plan, Stream, StreamFold, StreamSource, Windowing};
-use crate::node::{Next, Pass, Reader, Rejected, Wanted};
+use crate::node::{Next, Pass, Reader, Wanted};
 
 /// What comes by, in the order of the windows.
 pub enum Seen<'a> {

@@ -8,14 +8,14 @@ pub struct Enabled {
 }
 
 impl Enabled {
-    /// Of a rule and an entity; without one, what holds for all of them.
-    pub fn new(
-        hours: Option<&Hours>,
-        maintenance: &[Maintenance],
-        entity: Option<&str>,
-        (from, to): (i64, i64),
-    ) -> Enabled {
-        let mut spans = hours.map_or_else(|| vec![(from, to)], |hours| hours.open(from, to));
+    /// The hours of a rule.
+    pub fn new(hours: Option<&Hours>, (from, to): (i64, i64)) -> Enabled {
+        Enabled { spans: hours.map_or_else(|| vec![(from, to)], |hours| hours.open(from, to)) }
+    }
+
+    /// The same without the maintenance of an entity; without one, that of all of them.
+    pub fn without(&self, maintenance: &[Maintenance], entity: Option<&str>) -> Enabled {
+        let mut spans = self.spans.clone();
         for (begin, end) in Maintenance::of(maintenance, entity) {
             let without = |(from, to): (i64, i64)| {
                 let (before, after) = ((from, to.min(begin)), (from.max(end), to));
@@ -64,7 +64,7 @@ mod tests {
         let minutes = |minutes: i64| minutes * 60_000_000;
         let whole = (0, minutes(2 * 1440));
         let hours = rules.metrics()[0].hours.as_ref();
-        let enabled = |entity| Enabled::new(hours, rules.maintenance(), entity, whole);
+        let enabled = |entity| Enabled::new(hours, whole).without(rules.maintenance(), entity);
         let spans =
             |spans: &[(i64, i64)]| spans.iter().map(|(a, b)| (a / minutes(1), b / minutes(1))).collect::<Vec<_>>();
         assert_eq!(spans(&enabled(None).spans), [(480, 540), (570, 600), (1920, 2040)]);
@@ -76,10 +76,7 @@ mod tests {
         assert_eq!(within(500, 580), [(500, 540), (570, 580)]);
         assert_eq!(within(540, 570), []);
         assert_eq!(within(590, 3000), [(590, 600), (1935, 2040)]);
-        assert_eq!(
-            spans(&Enabled::new(None, &[], None, whole).within((minutes(3), minutes(4))).collect::<Vec<_>>()),
-            [(3, 4)]
-        );
+        assert_eq!(spans(&Enabled::new(None, whole).within((minutes(3), minutes(4))).collect::<Vec<_>>()), [(3, 4)]);
         assert_eq!(covered(vec![(5, 9), (0, 3), (2, 6), (20, 21)]), 10);
         assert_eq!(covered(vec![]), 0);
     }

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 
 use crate::detect::Rules;
 use crate::detect::unusual::{Settings, Unusual};
-use crate::domain::{Batch, Figure, NO_ENTITY, Timestamp};
-use crate::node::Rejected;
+use crate::domain::{Batch, Figure, NO_ENTITY, Rejected, Timestamp};
 
 /// Scores the readings of a metric, series by series, each by those before it only.
 pub trait Scorer {

@@ -152,7 +152,8 @@ impl Tally {
         for ((node, rule), series) in rules {
             let of = (node, rule);
             let maintenance = maintenance.get(&of.0).map_or(&[] as &[Maintenance], Vec::as_slice);
-            let enabled = |entity: Option<&str>| Enabled::new(hours.get(&of), maintenance, entity, covered);
+            let open = Enabled::new(hours.get(&of), covered);
+            let enabled = |entity: Option<&str>| open.without(maintenance, entity);
             let mut spans: Vec<(i64, i64)> = Vec::new();
             let mut series: Vec<SeriesFirings> = series
                 .into_iter()

@@ -159,7 +159,8 @@ fn compared(comparison: &Comparison, style: Style) -> String {
     let all = || comparison.by_rule.iter().map(|r| (&*r.node, &*r.rule));
     let unseen = unseen(comparison, |rule| name(all(), &rule.node, &rule.rule), style);
     if changed.is_empty() {
-        return format!("\nWith {rules} no episode changes\n{unseen}");
+        let what = if unseen.is_empty() { "nothing changes" } else { "no episode changes" };
+        return format!("\nWith {rules} {what}\n{unseen}");
     }
     let mut table = grid(style.columns());
     table.set_header(["rule", "fired", "", "added", "removed", "longer", "shorter", "worse", "milder", "total"]);

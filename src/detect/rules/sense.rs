@@ -1,4 +1,5 @@
-//! Rules that are well written and yet cannot mean what they say: what they ask for holds always, or never.
+//! Whether limits are in order; and rules that are well written and yet cannot mean what they say: what they ask for holds
+//! always, or never.
 
 use std::ops::Range;
 
@@ -7,9 +8,9 @@ use toml::Spanned;
 
 use super::super::derived::{Node, Operator};
 use super::super::unusual::Direction;
-use super::{Limits, Quantity, Rule};
+use super::{Limits, Quantity, Rule, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
-use crate::domain::{Aspect, Figure};
+use crate::domain::{Aspect, Bands, Figure, Severity};
 
 pub fn senseless(
     source: &SourceFile,
@@ -22,6 +23,47 @@ pub fn senseless(
 
 /// What is wrong, and what to do.
 type Flaw = (String, &'static str);
+
+/// Why limits cannot be applied, and what to do. `of` says what of; `unit` is of bands that were written in another.
+pub fn order(
+    source: &SourceFile,
+    of: &str,
+    (falls, unit): (bool, &str),
+    bands: &Bands,
+    clear: Option<&Spanned<Figure>>,
+    span: Range<usize>,
+) -> Option<Diagnostic> {
+    let set: Vec<(Severity, Figure)> = Severity::ALL.into_iter().filter_map(|s| Some((s, bands.get(s)?))).collect();
+    let Some((_, lowest)) = set.first() else {
+        let message = format!("the rule of {of} has no band");
+        return Some(refuse(source, span, message, "add at least one of `low`, `medium` and `high`"));
+    };
+    let beyond = |a: &Figure, b: &Figure| if falls { a < b } else { a > b };
+    let disorder = set.windows(2).find_map(|pair| match pair {
+        [(milder, lower), (worse, higher)] if !beyond(higher, lower) => Some((milder, lower, worse, higher)),
+        _ => None,
+    });
+    if let Some((milder, lower, worse, higher)) = disorder {
+        let (verb, than) = if falls { ("fall", "less") } else { ("rise", "greater") };
+        let message = format!(
+            "the bands of {of} do not {verb}: {} is {lower}{unit}, {} is {higher}{unit}",
+            milder.word(),
+            worse.word()
+        );
+        let help = format!(
+            "make `{}` {than} than `{}`; a value that equals a band has reached it",
+            worse.word(),
+            milder.word()
+        );
+        return Some(refuse(source, span, message, help));
+    }
+    let clear = clear.filter(|clear| beyond(clear.get_ref(), lowest))?;
+    let (side, bound) = if falls { ("below", "more") } else { ("above", "less") };
+    let message = format!("`clear` of {of} is {}, {side} its lowest band {lowest}", clear.get_ref());
+    let end = if falls { "above" } else { "below" };
+    let help = format!("an episode ends {end} `clear`: make it {lowest} or {bound}");
+    Some(refuse(source, clear.span(), message, help))
+}
 
 /// Why a band of what a rule makes of the readings would be reached by a series that does not change.
 pub fn band(of: &str, quantity: &Quantity, lowest: Figure) -> Option<Flaw> {

@@ -12,7 +12,7 @@ use super::sense::{self, senseless};
 use super::units::Band;
 use super::{Label, Limits, Override, Quantity, Rule, pattern, refuse};
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::domain::{Aspect, Bands, Figure, Severity, Span};
+use crate::domain::{Aspect, Bands, Figure, Span};
 
 /// Bands and times stand in every table of their own: `flatten` would widen every span to the whole table.
 #[derive(Debug, Deserialize)]
@@ -277,7 +277,7 @@ impl<'a> Table<'a> {
             };
             let unit = if aspect == Aspect::Stale { " s" } else { "" };
             let falls = aspect == Aspect::Below;
-            let found = fault(self.source, &of, (falls, unit), &bands, clear.as_ref(), span.clone());
+            let found = sense::order(self.source, &of, (falls, unit), &bands, clear.as_ref(), span.clone());
             let always =
                 bands.lowest().and_then(|(_, lowest)| sense::band(&of, &quantity, lowest)).map(|why| (why, span));
             let clear = clear.as_ref();
@@ -366,45 +366,4 @@ fn in_words(per: Duration) -> String {
         whole if whole % 60 == 0 => format!("{} min", whole / 60),
         whole => format!("{whole} s"),
     }
-}
-
-/// Why limits cannot be applied, and what to do. `of` says what of; `unit` is of bands that were written in another.
-fn fault(
-    source: &SourceFile,
-    of: &str,
-    (falls, unit): (bool, &str),
-    bands: &Bands,
-    clear: Option<&Spanned<Figure>>,
-    span: Range<usize>,
-) -> Option<Diagnostic> {
-    let set: Vec<(Severity, Figure)> = Severity::ALL.into_iter().filter_map(|s| Some((s, bands.get(s)?))).collect();
-    let Some((_, lowest)) = set.first() else {
-        let message = format!("the rule of {of} has no band");
-        return Some(refuse(source, span, message, "add at least one of `low`, `medium` and `high`"));
-    };
-    let beyond = |a: &Figure, b: &Figure| if falls { a < b } else { a > b };
-    let disorder = set.windows(2).find_map(|pair| match pair {
-        [(milder, lower), (worse, higher)] if !beyond(higher, lower) => Some((milder, lower, worse, higher)),
-        _ => None,
-    });
-    if let Some((milder, lower, worse, higher)) = disorder {
-        let (verb, than) = if falls { ("fall", "less") } else { ("rise", "greater") };
-        let message = format!(
-            "the bands of {of} do not {verb}: {} is {lower}{unit}, {} is {higher}{unit}",
-            milder.word(),
-            worse.word()
-        );
-        let help = format!(
-            "make `{}` {than} than `{}`; a value that equals a band has reached it",
-            worse.word(),
-            milder.word()
-        );
-        return Some(refuse(source, span, message, help));
-    }
-    let clear = clear.filter(|clear| beyond(clear.get_ref(), lowest))?;
-    let (side, bound) = if falls { ("below", "more") } else { ("above", "less") };
-    let message = format!("`clear` of {of} is {}, {side} its lowest band {lowest}", clear.get_ref());
-    let end = if falls { "above" } else { "below" };
-    let help = format!("an episode ends {end} `clear`: make it {lowest} or {bound}");
-    Some(refuse(source, clear.span(), message, help))
 }

@@ -5,8 +5,7 @@ use super::faults::Faults;
 use super::record::{FirstBad, Tally};
 use super::text::quote;
 use crate::diagnostic::{Code, codes::input};
-use crate::domain::{Batch, InputRecord, Timestamp};
-use crate::node::Rejected;
+use crate::domain::{Batch, InputRecord, Rejected, Timestamp};
 
 /// What an input, or one block of it, amounts to. Blocks are decoded apart, each with an account of its own, which are
 /// joined in the order of the input; the sum is the same as that of one account for everything.

@@ -11,8 +11,8 @@ use super::text::{BYTE_ORDER_MARK, trim, trim_start};
 use super::verdict::About;
 use super::wrapper::wrapper_key;
 use crate::diagnostic::{Diagnostic, codes::input};
-use crate::domain::{Batch, InputRecord};
-use crate::node::{Rejected, Wanted};
+use crate::domain::{Batch, InputRecord, Rejected};
+use crate::node::Wanted;
 
 /// How an input is to be read.
 pub struct Options<'a> {

@@ -11,8 +11,7 @@ use super::text::quote;
 use super::time::{TimeParser, describe_time};
 use super::weave::weave;
 use crate::diagnostic::{Code, codes::input};
-use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Status, StatusColumn, Timestamp};
-use crate::node::Rejected;
+use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Rejected, Status, StatusColumn, Timestamp};
 
 /// Services that are remembered from one batch to the next.
 const REMEMBERED_SERVICES: usize = 1024;
@@ -219,8 +218,7 @@ impl Table {
     pub fn reject(&mut self, row: u64, code: &'static Code, raw: &[u8], detail: impl FnOnce() -> String) {
         self.roll_back();
         if self.keeps_rejected {
-            let text = String::from_utf8_lossy(raw.get(..Rejected::LONGEST).unwrap_or(raw)).into_owned();
-            self.account.rejected.push(Rejected { row, text });
+            self.account.rejected.push(Rejected::new(row, raw));
         }
         self.account.reject(row, code, detail);
     }

@@ -14,9 +14,9 @@ use super::several::{Several, matching};
 use super::tally::add;
 use super::unpack::{Garbage, MAGIC, Unpacked, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
-use crate::domain::InputRecord;
+use crate::domain::{InputRecord, Rejected};
 use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
-use crate::node::{Assets, Next, Pass, Reader, Rejected, Source, Wanted};
+use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
 /// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
 /// memory, once or for as long as it grows.

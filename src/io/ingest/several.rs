@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::file::{Config, Text};
 use super::tally::{absorb, add};
 use crate::diagnostic::{Code, Diagnostic, codes::input};
-use crate::domain::{Fault, FaultExample, InputRecord};
-use crate::node::{Next, Pass, Reader, Rejected, Wanted};
+use crate::domain::{Fault, FaultExample, InputRecord, Rejected};
+use crate::node::{Next, Pass, Reader, Wanted};
 
 /// What makes a record one that cannot be used.
 const COSTS_A_RECORD: [&Code; 5] =
