@@ -62,7 +62,8 @@ impl Turn<'_> {
                 let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
                 let first = lasted.map(|lasted| lasted.first).or(left)?;
                 let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
-                let lasted = lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
+                let lasted =
+                    lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
                 (lasted, Tracked { seen, ..begin(first) })
             }
         };

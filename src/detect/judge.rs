@@ -4,9 +4,7 @@ use super::episodes::{About, Tracked};
 use super::rules::Limits;
 use super::series::least_stated_as;
 use super::{Levels, Reached, Reading, Rule, Series, Stretch};
-use crate::domain::{
-    self, Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample, Timestamp,
-};
+use crate::domain::{self, Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample, Timestamp};
 
 /// The metric of anomalies of services.
 pub const SERVICE_STATUS: &str = "service_status";

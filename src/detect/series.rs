@@ -139,7 +139,6 @@ impl Reached {
     }
 
     /// Adds others of the series, whose stretches are not joined to these: only that of the worst reading is known after.
-
     pub fn join(&mut self, other: &Reached) {
         self.counts.join(&other.counts);
         if other.first.is_before(&self.first) {
@@ -207,7 +206,9 @@ impl Series {
             }
             return;
         };
-        let Some((last_place, last)) = lanes::last(values, reaches).and_then(|at| Some((at, reading(at)?))) else { return };
+        let Some((last_place, last)) = lanes::last(values, reaches).and_then(|at| Some((at, reading(at)?))) else {
+            return;
+        };
         let find_first = || lanes::first(values, reaches).and_then(reading);
         let find_worst = || lanes::first(values, |value| number(value) == max);
         // What cannot change what is known is not looked for; then the last one stands for it, which changes nothing.
@@ -451,7 +452,8 @@ mod tests {
         let levels = Levels::new(&bands(Some(10.0), None, None));
         let check = |values: &[(i64, f64)], expected: (i64, i64)| {
             for size in 1..=values.len() {
-                let reading = |(row, (time, value)): (u64, &(i64, f64))| (0, Reading { time: *time, row, value: *value });
+                let reading =
+                    |(row, (time, value)): (u64, &(i64, f64))| (0, Reading { time: *time, row, value: *value });
                 let readings: Vec<_> = (1u64..).zip(values).map(reading).collect();
                 let batches: Vec<_> = readings.chunks(size).map(<[_]>::to_vec).collect();
                 let [metrics, ..] = kept(&batches, &levels);
@@ -459,7 +461,8 @@ mod tests {
                 assert_eq!((from.time, to), expected, "{values:?} by {size}");
             }
         };
-        let mut values = vec![(1, 11.0), (2, 5.0), (3, 12.0), (4, 20.0), (5, 13.0), (6, f64::NAN), (7, 14.0), (8, 1.0), (9, 15.0)];
+        let mut values =
+            vec![(1, 11.0), (2, 5.0), (3, 12.0), (4, 20.0), (5, 13.0), (6, f64::NAN), (7, 14.0), (8, 1.0), (9, 15.0)];
         check(&values, (3, 7));
         values.reverse();
         check(&values, (3, 7));

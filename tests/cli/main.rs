@@ -11,6 +11,7 @@ mod endpoint;
 mod exits;
 mod failures;
 mod fallbacks;
+mod incidents;
 mod journal;
 mod kills;
 mod manuals;

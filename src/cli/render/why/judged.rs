@@ -4,8 +4,10 @@ use super::super::safe;
 use super::super::text::{align_right, fix, grid, print, space};
 use super::{Basis, LABEL, PAGE, Place};
 use crate::domain::{
-    Anomaly, Aspect, Cause, Deviation, Evidence, Figure, InputRecord, Operand, Sample, Severity, Status, Timestamp,
+    Anomaly, Aspect, Cause, Deviation, Evidence, Figure, InputRecord, Language, Operand, Sample, Severity, Status,
+    Timestamp,
 };
+use crate::wording::elapsed;
 
 /// What is judged, and its bands. `file` is the rules file.
 pub fn rule(anomaly: &Anomaly, file: Option<&str>) -> String {
@@ -48,7 +50,8 @@ pub fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> Strin
     let paths = inputs.iter().map(path).collect::<Vec<_>>().join(" and ");
     let (count, reached) = (anomaly.records, anomaly.reached);
     if basis == Basis::Arrivals {
-        return format!("{} of the {count} that were due{whose} did not come in {paths}", reached.total());
+        let read = if paths.is_empty() { String::new() } else { format!(" in {paths}") };
+        return format!("{} of the {count} that were due{whose} did not come{read}", reached.total());
     }
     let all: u64 = inputs.iter().map(|input| input.records).sum();
     let mean = value(anomaly, anomaly.mean);
@@ -64,7 +67,12 @@ pub fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> Strin
         Aspect::Counter => format!("{count} of the {all} in {paths}{whose} {compared}; the mean increase is {mean}"),
         Aspect::Flapping => format!("{count} of the {all} in {paths}{whose} {compared}"),
         Aspect::Unusual => format!("{count} of the {all} in {paths}{whose} come after enough others to be judged"),
-        Aspect::Stale => format!("{count} silences were judged{whose} in {paths}, {mean} long in the mean"),
+        Aspect::Stale => {
+            let judged =
+                if count == 1 { "1 silence was judged".to_string() } else { format!("{count} silences were judged") };
+            let read = if paths.is_empty() { ", though no record came".to_string() } else { format!(" in {paths}") };
+            format!("{judged}{whose}{read}, {mean} long in the mean")
+        }
     };
     let by_severity = format!("{} low, {} medium, {} high", reached.low, reached.medium, reached.high);
     format!("{judged}\n{} reached a band: {by_severity}", reached.total())
@@ -167,7 +175,8 @@ fn unusual(anomaly: &Anomaly, deviation: &Deviation) -> Vec<(&'static str, Strin
         }
     };
     let score = format!(
-        "s / (s + 1/8 + 0.075 m) = {}, cut off after three digits\nsurprise s = {surprise}, and m = {peak}, the greatest \
+        "from 0, as usual, to 1: how far the value is out of the ordinary, beside the greatest surprise before it\n\
+         s / (s + 1/8 + 0.075 m) = {}, cut off after three digits\nsurprise s = {surprise}, and m = {peak}, the greatest \
          before it; `agent kinds detect` says how a surprise is counted",
         anomaly.value
     );
@@ -224,6 +233,10 @@ fn value(anomaly: &Anomaly, figure: Figure) -> String {
     match anomaly.aspect {
         Aspect::Flapping if figure.get() == 1.0 => "1 change".to_string(),
         Aspect::Flapping => format!("{figure} changes"),
+        Aspect::Stale => match (elapsed(figure, Language::En), stated(figure, anomaly.unit.as_deref())) {
+            (said, exact) if said == exact || figure.get() < 60.0 => exact,
+            (said, exact) => format!("{said} ({exact})"),
+        },
         _ => stated(figure, anomaly.unit.as_deref()),
     }
 }
