@@ -132,6 +132,8 @@ impl Column {
                 self.judge(entity, &run.with(&room), start);
                 self.room = room;
             }
+            // Of an entity without a reading there is nothing to look back to, nor is it lacking any.
+            _ if !run.values.iter().any(|value| value.is_finite()) => {}
             Lookback::AsTheyCome(pasts) => {
                 let (order, past) = pasts.of(entity);
                 let next = readings(run).filter_map(|reading| order.take(reading));

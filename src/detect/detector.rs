@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::column::{Column, Witness};
 use super::derived::Derived;
 use super::episodes::{About, Tracked};
-use super::judge::{Judge, Measure, Standing};
+use super::judge::{Judge, Measure, SERVICE_STATUS, Standing};
 use super::rules::{Maintenance, Quantity};
 use super::unusual::{LEARNING, Season};
 use super::{
@@ -207,7 +207,25 @@ impl Detector {
                 found.push(Insufficient { rule: rule.name(), series, of, needs: needs(rule, of == 0) });
             }
         }
+        found.extend(self.insufficient_services());
         found
+    }
+
+    /// Of the rules of services; of statuses one is enough to judge by.
+    fn insufficient_services(&self) -> impl Iterator<Item = Insufficient> {
+        let has_none = self.services.iter().all(|service| service.series.iter().next().is_none());
+        let absent =
+            |rule: String| Insufficient { rule, series: 0, of: 0, needs: "records that state services".into() };
+        let status = self.rules.status().lowest().filter(|_| has_none).map(|_| absent(SERVICE_STATUS.to_string()));
+        let flapping = self.rules.flapping().and_then(|rule| {
+            let lacking = self.services.iter().filter_map(|service| Some(service.flapping.as_ref()?.lacking()));
+            match lacking.fold((0, 0), |(series, of), (more, all)| (series + more, of + all)) {
+                _ if has_none => Some(absent(rule.name())),
+                (0, _) => None,
+                (series, of) => Some(Insufficient { rule: rule.name(), series, of, needs: needs(rule, false) }),
+            }
+        });
+        status.into_iter().chain(flapping)
     }
 
     fn entity(&self, number: u32) -> Option<&str> {

@@ -139,7 +139,6 @@ impl Reached {
     }
 
     /// Adds others of the series, whose stretches are not joined to these: only that of the worst reading is known after.
-
     pub fn join(&mut self, other: &Reached) {
         self.counts.join(&other.counts);
         if other.first.is_before(&self.first) {

@@ -17,13 +17,8 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn new(
-        journal: Option<Box<dyn Journal>>,
-        clock: Arc<dyn Clock>,
-        watcher: Arc<dyn Watcher>,
-        run: String,
-    ) -> Log {
-        Log { run, journal, clock, watcher, buffer: Vec::new() }
+    pub fn new(journal: Option<Box<dyn Journal>>, clock: Arc<dyn Clock>, watcher: Arc<dyn Watcher>, id: &str) -> Log {
+        Log { run: id.to_string(), journal, clock, watcher, buffer: Vec::new() }
     }
 
     /// The journal, for whoever goes on with it.

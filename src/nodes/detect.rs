@@ -165,7 +165,10 @@ use crate::wording::describe;
 /// that is older than the last of the window before says nothing. Without `[window]` they take them as they come, in order
 /// as far as no reading comes after more than 32 newer ones of its series.
 ///
-/// An anomaly states the worst value, the highest band that it reached and how many records reached the lowest one.
+/// An anomaly states the worst value, the highest band that it reached and how many records reached the lowest one. It knows the
+/// *stretch* around its worst record: the records at or above the lowest band before and after it, without one below in between,
+/// by which `plan` tells what happened at the same time. A record that comes late, neither newer nor older than all of its
+/// series before it, neither makes nor breaks one. In a graph with `[window]` it may have begun in a window before.
 /// `service_status.NAME` stands for a service: its value and threshold are the worst level (online 0, degraded 1,
 /// offline 2). A status that `[status]` leaves out is no anomaly; `offline` is never milder than `degraded`, also where
 /// only `degraded` is named. Records without an entity are a series of their own.

@@ -87,19 +87,23 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// ```
 ///
 /// Anomalies that belong together are one *incident*: related are those of one host (or of records that name none), and
-/// those of one service on whatever hosts, whose times overlap or lie at most `together` apart, from the first to the last
-/// record at or above the lowest threshold; and through them others. What began first likely came first; of equal times a
-/// service before a metric, then the worse. A recommendation says which incident it answers, the run record lists the
-/// incidents, and `agent why` tells of an anomaly what it belongs to. In a graph with `[window]` an incident keeps its id
-/// and what came first as long as one of its episodes goes on; of several that meet the oldest goes on.
+/// those of one service on whatever hosts, whose times overlap or lie at most `together` apart; and through them others. The
+/// time of an anomaly is the stretch around its worst record: the records at or above the lowest threshold before and after
+/// it, without one below in between (what comes late neither makes nor breaks one). So a mild hour on Monday has no part in
+/// what happened on Friday. What began first likely came first; of equal times a service before a metric, then the worse. A
+/// recommendation says which incident it answers, the run record lists the incidents, and `agent why` tells of an anomaly what
+/// it belongs to. In a graph with `[window]` a stretch may have begun in a window before, and an incident keeps its id and what
+/// came first as long as one of its episodes goes on; of several that meet the oldest goes on.
 ///
-/// Actions are tried in their order, incident by incident and in it host by host; records that name no host count as one.
+/// Actions are tried in their order, host by host; records that name no host count as one.
 /// An anomaly is answered once; where several nodes found one of the same name, the worst of them counts.
 /// `trigger` and `covers` name metrics; `service_status` is a service that was not online, `service_status:degraded` and
 /// `service_status:offline` one whose worst status is that. An action answers one service at a time.
 ///
 /// One cause means the same time: what an action answers along with its trigger overlaps it, from the first to the last
-/// record at or above the lowest threshold, both included. The rest goes on to the actions that follow.
+/// record at or above the lowest threshold, both included. The rest goes on to the actions that follow. An action is done
+/// once, however often there was a reason: so it may answer anomalies that were at their worst in different incidents, and
+/// the one that it names is that of the most urgent.
 ///
 /// The target is the host where records name one and the action says so. Else it is a service: the one that triggers the
 /// action; for an action that covers services one that was not online in the trigger's time, though another action may
@@ -115,13 +119,13 @@ use crate::node::{AssetPath, Assets, Cx, Task, TaskError};
 /// answers `m.value`, `m.threshold`, `m.lowest` (the lowest threshold), `m.mean`, `m.records`, `m.reached` (records at or
 /// above the lowest threshold), `m.newest`, and the times `m.first`, `m.last`, `m.worst_at`; the same without `lowest` and
 /// `mean` of the service that the action is about (prefix `service_status`, with `service_status.service` its name) and,
-/// of what is left, under the prefix `anomaly` (with `anomaly.metric`); `assumed.NAME`, `parameter.NAME`, `projected.NAME`.
+/// of what is left, under the prefix `anomaly` (with `anomaly.metric`, and `anomaly.aspect`, which says in words what of it stands out: a high
+/// value, a silence, an unusual value); `assumed.NAME`, `parameter.NAME`, `projected.NAME`.
 ///
 /// Formulas are CEL over numbers: those of the facts, `+ - * /`, comparisons, `&& || !`, `? :`, `round(x, digits)`,
 /// `ceil`, `floor`, `min`, `max`. A status counts as its level: 0 online, 1 degraded, 2 offline. `when` may use every
-/// metric that the playbook names, and sees the anomalies of the host that are of the same incident; what depends on an
-/// absent one does not hold. Each action has a parameter that
-/// depends on a measured fact.
+/// metric that the playbook names, and sees the anomalies of the host that overlap the trigger; what depends on an absent one
+/// does not hold. Each action has a parameter that depends on a measured fact.
 ///
 /// A figure that cannot be computed (an absent metric, a division by zero) is left out; a benefit that needs it is replaced
 /// by `no_estimate`, and where the action itself needs it the anomalies go on to the next action. `also` adds a sentence to

@@ -16,7 +16,13 @@ pub fn describe(anomaly: &Anomaly, label: Option<&str>, language: Language) -> S
         Aspect::Unusual => return aspects::unusual(anomaly, &subject, language),
         Aspect::Stale => return aspects::stale(anomaly, &series(anomaly, label, language), language),
         Aspect::Flapping => return aspects::flapping(anomaly, &subject, language),
-        Aspect::Above | Aspect::Below | Aspect::Rate | Aspect::Counter => {}
+        Aspect::Rate => {
+            let subject = capital(&series_of(Aspect::Above, anomaly, label, language));
+            if let Some(sentence) = aspects::rate(anomaly, &subject, language) {
+                return sentence;
+            }
+        }
+        Aspect::Above | Aspect::Below | Aspect::Counter => {}
     }
     // A status is described by words: its levels are an order, not a measure.
     if anomaly.is_status() {
@@ -145,10 +151,33 @@ pub fn aspect_of(aspect: Aspect, series: &str, language: Language) -> String {
     }
 }
 
+/// What is out of the ordinary, as a short noun phrase.
+pub fn aspect_word(aspect: Aspect, language: Language) -> &'static str {
+    match (aspect, language) {
+        (Aspect::Above, Language::En) => "high value",
+        (Aspect::Above, Language::Fr) => "valeur élevée",
+        (Aspect::Below, Language::En) => "low value",
+        (Aspect::Below, Language::Fr) => "valeur basse",
+        (Aspect::Rate, Language::En) => "fast change",
+        (Aspect::Rate, Language::Fr) => "variation rapide",
+        (Aspect::Counter, Language::En) => "fast increase",
+        (Aspect::Counter, Language::Fr) => "progression rapide",
+        (Aspect::Stale, Language::En) => "silence",
+        (Aspect::Stale, Language::Fr) => "absence de relevés",
+        (Aspect::Unusual, Language::En) => "unusual value",
+        (Aspect::Unusual, Language::Fr) => "valeur inhabituelle",
+        (Aspect::Flapping, Language::En) => "flapping status",
+        (Aspect::Flapping, Language::Fr) => "état instable",
+    }
+}
+
 /// `CPU usage on web-1`, with a capital.
 fn subject(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
-    let series = series(anomaly, label, language);
-    let mut rest = series.chars();
+    capital(&series(anomaly, label, language))
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
     let capital: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
     capital + rest.as_str()
 }
@@ -160,6 +189,11 @@ fn series(anomaly: &Anomaly, label: Option<&str>, language: Language) -> String 
         Aspect::Unusual | Aspect::Stale | Aspect::Flapping => Aspect::Above,
         aspect => aspect,
     };
+    series_of(named, anomaly, label, language)
+}
+
+/// The same, with what of it this aspect is.
+fn series_of(named: Aspect, anomaly: &Anomaly, label: Option<&str>, language: Language) -> String {
     let what = match (&anomaly.service, label, language) {
         (Some(service), _, Language::En) => format!("service {service}"),
         (Some(service), _, Language::Fr) => format!("le service {service}"),
@@ -472,10 +506,10 @@ mod tests {
         CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, above 40% for 4 readings in a row, as never before (high severity, score 0.83).
         CPU usage was unusual at 2023-10-02T08:30:00Z: 93.5%, below 20.5% for 8 readings in a row, as never before (high severity, score 0.83).
         CPU usage was unusual at 2023-10-02T08:30:00Z (high severity, score 0.83).
-        There was no reading of CPU usage for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
+        There was no reading of CPU usage for 30 min (high severity, threshold 30 min), up to 2023-10-02T08:30:00Z.
         Service cache was flapping: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
         CPU usage gave no more surprise: at 2023-10-02T08:30:00Z it was 93.5%, outside the usual 20.5 to 40% (high severity, score 0.83).
-        Readings of CPU usage come again: there was none for 1,800 s (high severity, threshold 1,800 s), up to 2023-10-02T08:30:00Z.
+        Readings of CPU usage come again: there was none for 30 min (high severity, threshold 30 min), up to 2023-10-02T08:30:00Z.
         Service cache is steady again: its status changed 12 times within 15 min at worst (high severity, threshold 10), first at 2023-10-01T12:00:00Z, last at 2023-10-03T23:45:00Z, worst at 2023-10-02T08:30:00Z.
         ");
         insta::assert_snapshot!(lines("l'utilisation du processeur", Language::Fr), @r"
@@ -486,11 +520,56 @@ mod tests {
         L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, au-dessus de 40_% pendant 4 relevés de suite, du jamais vu (gravité élevée, score 0,83).
         L'utilisation du processeur_: valeur inhabituelle de 93,5_% le 2023-10-02T08:30:00Z, en dessous de 20,5_% pendant 8 relevés de suite, du jamais vu (gravité élevée, score 0,83).
         L'utilisation du processeur_: valeur inhabituelle le 2023-10-02T08:30:00Z (gravité élevée, score 0,83).
-        Aucun relevé reçu pour l'utilisation du processeur pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
+        Aucun relevé reçu pour l'utilisation du processeur pendant 30_min (gravité élevée, seuil de 30_min), jusqu'au 2023-10-02T08:30:00Z.
         Le service cache était instable_: son état a changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
         L'utilisation du processeur_: plus de surprise depuis 93,5_% le 2023-10-02T08:30:00Z, hors de l'habituel (20,5 à 40_%) (gravité élevée, score 0,83).
-        Relevés de nouveau reçus pour l'utilisation du processeur_: il n'y en avait eu aucun pendant 1 800_s (gravité élevée, seuil de 1 800_s), jusqu'au 2023-10-02T08:30:00Z.
+        Relevés de nouveau reçus pour l'utilisation du processeur_: il n'y en avait eu aucun pendant 30_min (gravité élevée, seuil de 30_min), jusqu'au 2023-10-02T08:30:00Z.
         Le service cache est de nouveau stable_: son état avait changé jusqu'à 12 fois en 15 min (gravité élevée, seuil de 10), la première fois le 2023-10-01T12:00:00Z, la dernière le 2023-10-03T23:45:00Z, au pire le 2023-10-02T08:30:00Z.
+        ");
+    }
+
+    #[test]
+    fn a_rate_says_which_way_it_went() {
+        let rate = |before: f64, after: f64| {
+            let [before, after] = [("2023-10-02T08:29:00Z", before), ("2023-10-02T08:30:00Z", after)]
+                .map(|(time, value)| sample(time, value));
+            Anomaly {
+                aspect: Aspect::Rate,
+                value: figure(3.0),
+                threshold: figure(2.0),
+                bands: Bands { low: None, medium: Some(figure(2.0)), high: None },
+                unit: Some("%/min".into()),
+                reached: Counts { low: 0, medium: 1, high: 0 },
+                first: after,
+                last: after,
+                evidence: Some(Evidence::Change { before, after }),
+                ..cpu()
+            }
+        };
+        let (fall, rise) = (rate(60.0, 57.0), rate(57.0, 60.0));
+        let over = |anomaly: &Anomaly| {
+            let (id, since) = (String::new(), anomaly.first.time);
+            let episode = Episode { id, phase: Phase::Resolved, since, worst_severity: Severity::High, windows: 2 };
+            Anomaly { episode: Some(episode), ..anomaly.clone() }
+        };
+        let unknown = Anomaly { evidence: None, ..fall.clone() };
+        let lines = |label, language| {
+            let all = [&fall, &rise, &over(&fall), &over(&rise), &unknown];
+            all.map(|anomaly| describe(anomaly, Some(label), language)).join("\n").replace('\u{a0}', "_")
+        };
+        insta::assert_snapshot!(lines("CPU usage", Language::En), @r"
+        CPU usage fell by up to 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
+        CPU usage rose by up to 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
+        CPU usage is steady again: it had fallen by up to 3 %/min (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
+        CPU usage is steady again: it had risen by up to 3 %/min (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
+        The rate of change of CPU usage peaked at 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
+        ");
+        insta::assert_snapshot!(lines("l'utilisation du processeur", Language::Fr), @r"
+        L'utilisation du processeur a baissé de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a augmenté de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur_: retour à la normale, après une baisse de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min), le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur_: retour à la normale, après une hausse de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min), le 2023-10-02T08:30:00Z.
+        La vitesse de variation de l'utilisation du processeur a atteint 3_%/min (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
         ");
     }
 }

@@ -4,6 +4,7 @@
 //! only if it passes all of them.
 
 mod describe;
+mod elapsed;
 pub mod grounding;
 mod prompt;
 mod pseudonyms;
@@ -13,7 +14,8 @@ mod schema;
 mod shortfall;
 mod slots;
 
-pub use describe::{aspect_of, describe, severity_word, status_word};
+pub use describe::{aspect_of, aspect_word, describe, severity_word, status_word};
+pub use elapsed::elapsed;
 pub use grounding::Grounded;
 pub use prompt::{BadPrompt, Prompt, PromptTemplate};
 pub use pseudonyms::{Irreplaceable, Pseudonyms};

@@ -88,6 +88,19 @@ fn each_aspect_has_a_page_that_says_how_its_verdict_comes_about() {
         "temperature@oven#rate",
     ];
     assert_eq!(names, expected);
+    let actions: Vec<&str> =
+        report["recommendations"].as_array().unwrap().iter().map(|r| r["action"].as_str().unwrap()).collect();
+    for what in [
+        "battery (low value)",
+        "heartbeat (silence)",
+        "orders (unusual value)",
+        "overload (bad state)",
+        "requests_total (fast increase)",
+        "service_status (flapping status)",
+        "temperature (fast change)",
+    ] {
+        assert!(actions.iter().any(|action| action.contains(what)), "{what}: {actions:#?}");
+    }
     let page = |name: &&str| sandbox.redact(&sandbox.agent(&["why", "last", name]).exits(0).stdout);
     let pages: Vec<String> = expected.iter().map(page).collect();
     insta::assert_snapshot!("aspects_why", pages.join("\n----------\n\n"));

@@ -12,6 +12,7 @@ mod endpoint;
 mod exits;
 mod failures;
 mod fallbacks;
+mod incidents;
 mod journal;
 mod kills;
 mod manuals;

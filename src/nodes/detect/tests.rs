@@ -489,6 +489,32 @@ proptest! {
 }
 
 #[test]
+fn rules_of_services_that_no_record_states_say_so() {
+    let lacking = |text: &str| {
+        let rules = "[status]\noffline = 'high'\nflapping = { high = 3 }";
+        let detect = build(rules, "rules.toml", Language::En).unwrap();
+        let (mut gathered, mut notes) = (detect.open(None), Vec::new());
+        detect.push(&mut gathered, &batch(&records(text)));
+        let window = Window { records: 1, newest: Timestamp::from_micros(0).unwrap(), span: None, partial: false };
+        detect.close(gathered, &mut Memory::default(), &window, &mut notes);
+        let line = |note: &Note| match note {
+            Note::Insufficient(Insufficient { rule, series, of, needs }) => format!("{rule} {series}/{of} {needs}"),
+            other => panic!("{other:?}"),
+        };
+        notes.iter().map(line).collect::<Vec<_>>().join("; ")
+    };
+    let none =
+        "service_status 0/0 records that state services; service_status#flapping 0/0 records that state services";
+    assert_eq!(lacking("0 a cpu=1"), none);
+    assert_eq!(lacking("0 a db=online"), "service_status#flapping 1/1 two readings at different times");
+    assert_eq!(
+        lacking("0 a db=online \n 1 a db=online \n 1 b api=offline"),
+        "service_status#flapping 1/2 two readings at different times"
+    );
+    assert_eq!(lacking("0 a db=online \n 1 a db=online"), "");
+}
+
+#[test]
 fn no_data_is_not_healthy_until_it_is_forgotten() {
     let opened: &[&str] = &["opened cpu@a 75 low/1..1..1/1 since 1 in 1 worst low"];
     check_windows(&[
@@ -525,6 +551,53 @@ fn values_must_last_across_windows() {
         ("9 - lag=15", &[]),
         ("11 - cpu=1", &[]),
         ("21 - lag=15", &["opened lag 15 low/9..21..21/1 since 9 in 1 worst low"]),
+    ]);
+}
+
+/// Windows of ten minutes; of each anomaly the minutes of its stretch.
+#[test]
+fn a_stretch_goes_from_window_to_window_until_one_is_below() {
+    let check = |windows: &[(&str, &[&str])]| {
+        let detect = build(LASTING, "rules.toml", Language::En).unwrap();
+        for batch_size in [1, 2, 100] {
+            let mut state = Memory::default();
+            for (number, (text, expected)) in windows.iter().enumerate() {
+                let [start, end] = [number, number + 1].map(|n| Timestamp::from_micros(minute(n as i64 * 10)).unwrap());
+                let mut gathered = detect.open(Some(start));
+                records(text).chunks(batch_size).for_each(|some| detect.push(&mut gathered, &batch(some)));
+                let window =
+                    Window { records: 1, newest: start, span: Some(WindowSpan { start, end }), partial: false };
+                let found = detect.close(gathered, &mut state, &window, &mut Vec::new());
+                let at = |time: Timestamp| (time.micros() - minute(0)) / 60_000_000;
+                let stretch =
+                    |a: &Anomaly| format!("{} {} {}-{}", a.name, a.value, at(a.stretch.from), at(a.stretch.to));
+                assert_eq!(found.iter().map(stretch).collect::<Vec<_>>(), *expected, "window {number}: {text}");
+            }
+        }
+    };
+    check(&[
+        ("1 - cpu=75 \n 2 - cpu=5 \n 8 - cpu=71 \n 9 - cpu=72", &["cpu 75 1-1"]),
+        // Goes on from the window before, though the episode was worse earlier.
+        ("11 - cpu=74 \n 12 - cpu=5 \n 19 - cpu=73", &["cpu 74 8-11"]),
+        // Nothing says that it broke off.
+        ("21 - mem=5", &[]),
+        ("31 - cpu=95 \n 32 - cpu=71 \n 33 - cpu=5 \n 34 - cpu=71", &["cpu 95 19-32"]),
+        ("41 - cpu=76", &["cpu 76 34-41"]),
+        ("51 - cpu=5", &["cpu 95 19-32"]),
+    ]);
+    // Above `clear` the episode goes on, and the stretch does not.
+    check(&[
+        ("1 - mem=75", &["mem 75 1-1"]),
+        ("11 - mem=65", &[]),
+        ("21 - mem=95", &["mem 95 21-21"]),
+        ("31 - mem=80", &["mem 80 21-31"]),
+        ("41 - mem=5", &["mem 95 21-31"]),
+    ]);
+    // With `for` it began in the window before.
+    check(&[
+        ("1 - lag=15 \n 9 - lag=1 \n 9 - lag=15", &[]),
+        ("10 - lag=12 \n 12 - lag=11 \n 13 - lag=1 \n 14 - lag=30", &["lag 12 9-12"]),
+        ("21 - lag=12", &["lag 12 14-21"]),
     ]);
 }
 

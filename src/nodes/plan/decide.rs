@@ -1,7 +1,7 @@
 //! Which actions answer a set of anomalies, on what, with which parameters and facts. A function of its arguments.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::{
     Anomaly, Aspect, Fact, FactValue, Figure, Incident, Language, Parameter, Recommendation, ServiceState, Severity,
@@ -14,7 +14,10 @@ use super::facts;
 use super::formula::{Machine, Variables};
 use super::others;
 
-/// The recommendations, most urgent first. Each is of one host in one incident. The names of the anomalies differ.
+/// The recommendations, most urgent first, each of one host. The names of the anomalies differ.
+///
+/// An anomaly is answered as a whole, from its first record to its last: an action is done once, however often there was a
+/// reason. So it may answer anomalies of several incidents, which only say when each was worst.
 pub fn decide(
     book: &Book,
     machine: &Machine,
@@ -22,19 +25,18 @@ pub fn decide(
     language: Language,
 ) -> Vec<Recommendation> {
     let anomalies = || incidents.iter().flat_map(|(_, anomalies)| anomalies.iter().copied());
-    // What runs on a host is no matter of one incident.
-    let services: BTreeMap<Option<&str>, Vec<ServiceState>> =
-        by_entity(anomalies()).into_iter().map(|(entity, group)| (entity, services(&group))).collect();
+    let ids = |(incident, anomalies): &'_ (Incident, Vec<&Anomaly>)| {
+        anomalies.iter().map(|anomaly| (anomaly.name.clone(), incident.id.clone())).collect::<Vec<_>>()
+    };
+    let ids: HashMap<String, String> = incidents.iter().flat_map(ids).collect();
     let names = others::plain_names(anomalies());
     let mut decided: Vec<Decided> = Vec::new();
-    for (incident, anomalies) in incidents {
-        for (entity, mut anomalies) in by_entity(anomalies.iter().copied()) {
-            anomalies.sort_by(|a, b| by_urgency(a, b));
-            let metrics = anomalies.iter().copied().filter(|a| a.service.is_none()).collect();
-            let services = services.get(&entity).map_or(&[][..], Vec::as_slice);
-            let host = Host { book, machine, language, incident: &incident.id, entity, services, metrics, anomalies };
-            host.decide(&mut decided);
-        }
+    for (entity, mut anomalies) in by_entity(anomalies()) {
+        anomalies.sort_by(|a, b| by_urgency(a, b));
+        let services = services(&anomalies);
+        let metrics = anomalies.iter().copied().filter(|a| a.service.is_none()).collect();
+        let host = Host { book, machine, language, incidents: &ids, entity, services: &services, metrics, anomalies };
+        host.decide(&mut decided);
     }
     decided.sort_by(|a, b| {
         let by_urgency = a.urgency.compare(&b.urgency).then(b.covered.cmp(&a.covered));
@@ -111,13 +113,13 @@ fn distinct(mut recommendations: Vec<Recommendation>) -> Vec<Recommendation> {
     recommendations
 }
 
-/// One host, or the records that name none, with its anomalies of one incident, most urgent first.
+/// One host, or the records that name none, with its anomalies, most urgent first.
 struct Host<'a> {
     book: &'a Book,
     machine: &'a Machine,
     language: Language,
-    /// Its id.
-    incident: &'a str,
+    /// Their ids by the names of anomalies.
+    incidents: &'a HashMap<String, String>,
     entity: Option<&'a str>,
     services: &'a [ServiceState],
     anomalies: Vec<&'a Anomaly>,
@@ -168,7 +170,7 @@ impl<'a> Host<'a> {
         service: Option<&Anomaly>,
         covered: &[&'a Anomaly],
     ) -> Option<Recommendation> {
-        if action.when.as_ref().is_some_and(|when| !when.holds(self.machine, &self.situation(service))) {
+        if action.when.as_ref().is_some_and(|when| !when.holds(self.machine, &self.situation(subject, service))) {
             return None;
         }
         let target = self.target(action, subject, service);
@@ -192,7 +194,7 @@ impl<'a> Host<'a> {
             target: target.to_string(),
             severity: covered.iter().map(|a| a.severity).max()?,
             anomalies: covered.iter().map(|a| a.name.clone()).collect(),
-            incident: Some(self.incident.to_string()),
+            incident: covered.first().and_then(|worst| self.incidents.get(&worst.name)).cloned(),
             episodes: covered.iter().filter_map(|a| a.episode.clone()).collect(),
             parameters,
             facts,
@@ -219,14 +221,15 @@ impl<'a> Host<'a> {
         then.filter_map(|a| Some((rank(a.service.as_deref()?), a))).min_by_key(|(rank, _)| *rank).map(|(_, a)| a)
     }
 
-    /// What conditions see: the worst anomaly of each metric, answered or not, and the service in question.
-    fn situation(&self, service: Option<&Anomaly>) -> Variables {
+    /// What conditions see of the same time: the anomaly of each metric, answered or not, and the service in question.
+    fn situation(&self, subject: &Anomaly, service: Option<&Anomaly>) -> Variables {
         let mut variables = Variables::new();
         self.assume(&mut variables);
-        for anomaly in self.metrics.iter().rev().filter(|anomaly| anomaly.aspect.is_above()) {
+        let then = |anomaly: &&&Anomaly| overlap(anomaly, subject);
+        for anomaly in self.metrics.iter().rev().filter(|anomaly| anomaly.aspect.is_above()).filter(then) {
             facts::add_numbers(&mut variables, &anomaly.metric, anomaly);
         }
-        let worst = || self.anomalies.iter().find(|a| a.service.is_some()).copied();
+        let worst = || self.anomalies.iter().find(|a| a.service.is_some() && overlap(a, subject)).copied();
         if let Some(service) = service.or_else(worst) {
             facts::add_numbers(&mut variables, Cause::Service(None).prefix(), service);
         }
@@ -295,9 +298,10 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Whether there is a moment that lies in the stretches of both. Without one they have no common cause.
+/// Whether there is a moment that lies from the first to the last record of both. Without one they have no common cause. Not
+/// by the stretches around the worst records: of trouble that comes again and again, each metric is at its worst at another time.
 fn overlap(a: &Anomaly, b: &Anomaly) -> bool {
-    a.stretch.from <= b.stretch.to && b.stretch.from <= a.stretch.to
+    a.first.time <= b.last.time && b.first.time <= a.last.time
 }
 
 /// The worst covered anomaly of each cause of the action; of a service the one that it is about.

@@ -2,7 +2,7 @@
 
 use crate::domain::{Anomaly, Fact, FactValue, Figure, Language, Status, Timestamp};
 
-use crate::wording::aspect_of;
+use crate::wording::{aspect_of, aspect_word};
 
 use super::book::Cause;
 use super::formula::Variables;
@@ -17,7 +17,7 @@ pub fn measures_of(cause: &Cause, in_sentences: bool) -> impl Iterator<Item = &'
     let own: &[&str] = match (cause, in_sentences) {
         (Cause::Metric(_), _) => &METRIC_MEASURES,
         (_, false) => &[],
-        (Cause::Any, true) => &["metric"],
+        (Cause::Any, true) => &["metric", "aspect"],
         (Cause::Service(_), true) => &["service"],
     };
     let common = if in_sentences { &MEASURES[..] } else { &MEASURES[..5] }; // eight are there
@@ -77,7 +77,14 @@ pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Langu
         add(name, FactValue::Time(sample.time), None, Some(sample.time));
     }
     match (cause, &anomaly.service) {
-        (Cause::Any, _) => add("metric", FactValue::Name(anomaly.metric.clone()), None, None),
+        (Cause::Any, _) => {
+            let aspect = match anomaly.is_status() || anomaly.condition.is_some() {
+                true => either(language, "bad state", "mauvais état"),
+                false => aspect_word(anomaly.aspect, language),
+            };
+            add("metric", FactValue::Name(anomaly.metric.clone()), None, None);
+            add("aspect", FactValue::Name(aspect.to_string()), None, None);
+        }
         (_, Some(service)) => add("service", FactValue::Name(service.clone()), None, None),
         (_, None) => {
             add("mean", FactValue::Number(anomaly.mean), unit, None);
@@ -91,10 +98,6 @@ pub fn measured(cause: &Cause, anomaly: &Anomaly, subject: &str, language: Langu
 
 /// What a measured fact is, for the model that words it.
 fn meaning(measure: &str, series: &str, language: Language) -> String {
-    let either = |en: &'static str, fr: &'static str| match language {
-        Language::En => en,
-        Language::Fr => fr,
-    };
     let (en, fr) = match measure {
         "value" => ("worst value of", "pire valeur de"),
         "threshold" => ("alert threshold that was reached by", "seuil d'alerte atteint par"),
@@ -109,8 +112,18 @@ fn meaning(measure: &str, series: &str, language: Language) -> String {
         "worst_at" => ("time of the worst value of", "heure de la pire valeur de"),
         "mean" => ("mean over all records of", "moyenne sur tous les relevés de"),
         "lowest" => ("lowest alert threshold of", "plus bas seuil d'alerte de"),
-        "metric" => return either("name of the metric", "nom de la métrique").to_string(),
-        _ => return either("name of the service", "nom du service").to_string(),
+        "metric" => return either(language, "name of the metric", "nom de la métrique").to_string(),
+        "aspect" => {
+            return either(language, "what stands out of the metric", "ce qui ressort de la métrique").to_string();
+        }
+        _ => return either(language, "name of the service", "nom du service").to_string(),
     };
-    format!("{} {series}", either(en, fr))
+    format!("{} {series}", either(language, en, fr))
+}
+
+fn either(language: Language, en: &'static str, fr: &'static str) -> &'static str {
+    match language {
+        Language::En => en,
+        Language::Fr => fr,
+    }
 }

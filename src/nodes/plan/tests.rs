@@ -202,9 +202,10 @@ fn conditions_choose() {
         ("cpu_usage=93", "scale-out:api_gateway"),
         ("cpu_usage=89", "investigate.cpu_usage:api_gateway"),
         ("cpu_usage=89 memory_usage=75", "scale-out:api_gateway"),
-        // Only what is of the same incident counts.
+        // Only what is of the same time counts.
         ("cpu_usage=89~1-3 memory_usage=75~5-9", "investigate.cpu_usage:api_gateway"),
-        ("cpu_usage=89~1-3 memory_usage=75~5-9 io_wait=9~2-6", "scale-out:api_gateway"),
+        ("cpu_usage=89~1-3 memory_usage=75~5-9 io_wait=9~2-6", "investigate.cpu_usage:api_gateway"),
+        ("cpu_usage=89~1-5 memory_usage=75~5-9", "scale-out:api_gateway"),
         ("cpu_usage=89@a memory_usage=75@b", "investigate.cpu_usage:a"),
     ] {
         assert_eq!(decide(&planner, &anomalies(text, SERVICES))[0].id, expected, "{text}");

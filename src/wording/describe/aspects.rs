@@ -1,8 +1,8 @@
 //! The sentences of anomalies that are about something else than how high or low a value is.
 
-use super::{moments, severity_word, spell};
+use super::{moments, severity_word, share, spell};
 use crate::domain::{Anomaly, Cause, Deviation, Evidence, Figure, Language, Operand};
-use crate::wording::{count, number, quantity};
+use crate::wording::{count, elapsed, number, quantity};
 
 /// A value that is unusual for its series. `subject` begins with a capital.
 pub fn unusual(anomaly: &Anomaly, subject: &str, language: Language) -> String {
@@ -83,8 +83,7 @@ fn usual(deviation: &Deviation, language: Language) -> String {
 /// A series that sent nothing. `series` has no capital: `CPU usage on web-1`.
 pub fn stale(anomaly: &Anomaly, series: &str, language: Language) -> String {
     let severity = severity_word(anomaly.severity, language);
-    let [silence, threshold] =
-        [anomaly.value, anomaly.threshold].map(|figure| quantity(figure, anomaly.unit.as_deref(), language));
+    let [silence, threshold] = [anomaly.value, anomaly.threshold].map(|figure| elapsed(figure, language)); // both in seconds
     let until = anomaly.worst.time;
     match (language, anomaly.is_over()) {
         (Language::En, false) => format!(
@@ -102,6 +101,43 @@ pub fn stale(anomaly: &Anomaly, series: &str, language: Language) -> String {
              seuil de {threshold}), jusqu'au {until}."
         ),
     }
+}
+
+/// A value that changed fast: which way, where the two readings are known. `subject` begins with a capital.
+pub fn rate(anomaly: &Anomaly, subject: &str, language: Language) -> Option<String> {
+    let Some(Evidence::Change { before, after }) = &anomaly.evidence else { return None };
+    let rose = after.value.get() > before.value.get();
+    let severity = severity_word(anomaly.severity, language);
+    let unit = anomaly.unit.as_deref();
+    let [rate, threshold] = [anomaly.value, anomaly.threshold].map(|figure| quantity(figure, unit, language));
+    let (share, when) = (share(anomaly, language), moments(anomaly, language));
+    let have = if subject.starts_with("Les ") { "ont" } else { "a" };
+    Some(match (language, anomaly.is_over()) {
+        (Language::En, false) => {
+            let went = if rose { "rose" } else { "fell" };
+            format!("{subject} {went} by up to {rate} ({severity} severity, threshold {threshold}): {share}, {when}.")
+        }
+        (Language::En, true) => {
+            let went = if rose { "risen" } else { "fallen" };
+            format!(
+                "{subject} is steady again: it had {went} by up to {rate} ({severity} severity, threshold {threshold}), {when}."
+            )
+        }
+        (Language::Fr, false) => {
+            let went = if rose { "augmenté" } else { "baissé" };
+            format!(
+                "{subject} {have} {went} de {rate} au plus vite (gravité {severity}, seuil de {threshold})\u{a0}: {share}, \
+                 {when}."
+            )
+        }
+        (Language::Fr, true) => {
+            let change = if rose { "hausse" } else { "baisse" };
+            format!(
+                "{subject}\u{a0}: retour à la normale, après une {change} de {rate} au plus vite (gravité {severity}, seuil de \
+                 {threshold}), {when}."
+            )
+        }
+    })
 }
 
 /// A service whose status changed often. The unit is `/15 min`.

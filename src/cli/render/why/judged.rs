@@ -6,8 +6,10 @@ use super::terms::{self, Background, seconds};
 use super::{Basis, LABEL, PAGE, Place, surprise};
 use crate::detect::{Quantity, stretches};
 use crate::domain::{
-    Anomaly, Aspect, Bands, Evidence, Figure, InputRecord, Operand, Sample, Severity, Status, StatusChange, Timestamp,
+    Anomaly, Aspect, Bands, Evidence, Figure, InputRecord, Language, Operand, Sample, Severity, Status, StatusChange,
+    Timestamp,
 };
+use crate::wording::elapsed;
 
 /// Stretches of a silence, and gaps, that are named.
 const NAMED: usize = 8;
@@ -59,7 +61,8 @@ pub fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> Strin
     let paths = inputs.iter().map(path).collect::<Vec<_>>().join(" and ");
     let (count, reached) = (anomaly.records, anomaly.reached);
     if basis == Basis::Arrivals {
-        return format!("{} of the {count} that were due{whose} did not come in {paths}", reached.total());
+        let read = if paths.is_empty() { String::new() } else { format!(" in {paths}") };
+        return format!("{} of the {count} that were due{whose} did not come{read}", reached.total());
     }
     let all: u64 = inputs.iter().map(|input| input.records).sum();
     let mean = value(anomaly, anomaly.mean);
@@ -75,7 +78,12 @@ pub fn records(anomaly: &Anomaly, basis: Basis, inputs: &[InputRecord]) -> Strin
         Aspect::Counter => format!("{count} of the {all} in {paths}{whose} {compared}; the mean increase is {mean}"),
         Aspect::Flapping => format!("{count} of the {all} in {paths}{whose} {compared}"),
         Aspect::Unusual => format!("{count} of the {all} in {paths}{whose} come after enough others to be judged"),
-        Aspect::Stale => format!("{count} silences were judged{whose} in {paths}, {mean} long in the mean"),
+        Aspect::Stale => {
+            let judged =
+                if count == 1 { "1 silence was judged".to_string() } else { format!("{count} silences were judged") };
+            let read = if paths.is_empty() { ", though no record came".to_string() } else { format!(" in {paths}") };
+            format!("{judged}{whose}{read}, {mean} long in the mean")
+        }
     };
     let by_severity = format!("{} low, {} medium, {} high", reached.low, reached.medium, reached.high);
     format!("{judged}\n{} reached a band: {by_severity}", reached.total())
@@ -302,6 +310,10 @@ pub fn value(anomaly: &Anomaly, figure: Figure) -> String {
     match anomaly.aspect {
         Aspect::Flapping if figure.get() == 1.0 => "1 change".to_string(),
         Aspect::Flapping => format!("{figure} changes"),
+        Aspect::Stale => match (elapsed(figure, Language::En), stated(figure, anomaly.unit.as_deref())) {
+            (said, exact) if said == exact || figure.get() < 60.0 => exact,
+            (said, exact) => format!("{said} ({exact})"),
+        },
         _ => stated(figure, anomaly.unit.as_deref()),
     }
 }

@@ -57,7 +57,8 @@ pub fn rows(anomaly: &Anomaly, deviation: &Deviation) -> Vec<(&'static str, Stri
         rows.push(("Surprise", sum(reckoning, *surprise)));
     }
     let score = format!(
-        "s / (s + 1/8 + 0.075 m) = {}, cut off after three digits\nsurprise s = {surprise}, and m = {peak}, the greatest \
+        "from 0, as usual, to 1: how far the value is out of the ordinary, beside the greatest surprise before it\n\
+         s / (s + 1/8 + 0.075 m) = {}, cut off after three digits\nsurprise s = {surprise}, and m = {peak}, the greatest \
          before it; `agent kinds detect` has all formulas",
         anomaly.value
     );

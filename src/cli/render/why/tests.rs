@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Bands, Counts, Figure, Phase, Sample, Severity, Stretch, Timestamp};
+use crate::domain::{Aspect, Bands, Counts, Figure, Phase, Sample, Severity, Stretch, Timestamp};
 
 fn figure(value: f64) -> Figure {
     Figure::new(value).unwrap()
@@ -76,6 +76,21 @@ fn one_that_is_not_in_the_report_is_not_said_to_be() {
         let page = why(&cpu(), Basis::Readings, place, &Background::default(), &[input()], &[]);
         assert!(page.lines().next().unwrap().contains(remark) && !page.contains("value of the report"), "{page}");
     }
+}
+
+#[test]
+fn a_silence_in_a_window_in_which_nothing_came_is_told_as_people_do() {
+    let stale = Anomaly {
+        aspect: Aspect::Stale,
+        unit: Some("s".into()),
+        value: figure(259_800.0),
+        mean: figure(259_800.0),
+        records: 1,
+        ..cpu()
+    };
+    let page = why(&stale, Basis::Readings, Place::Reported, &Background::default(), &[], &[]);
+    let said = "1 silence was judged for web-1, though no record came, 3 d 0 h 10 min (259800 s) long in the mean";
+    assert!(page.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{page}");
 }
 
 #[test]
