@@ -318,13 +318,17 @@ fn operands(
     let place = places.find(|place| is_of_entity(*place))?;
     let mut names = Vec::new();
     of.node.gather(&mut names);
-    let named: Vec<&Derived> = all.iter().filter(|other| names.contains(&other.name)).collect();
-    named.into_iter().for_each(|other| other.node.gather(&mut names));
-    let operand = |metric: String| {
+    let mut parts: Vec<Option<&String>> = vec![None; names.len()];
+    let ratios: Vec<&Derived> = all.iter().filter(|other| names.contains(&other.name)).collect();
+    for ratio in ratios {
+        ratio.node.gather(&mut names);
+        parts.resize(names.len(), Some(&ratio.name));
+    }
+    let operand = |(metric, of): (String, Option<&String>)| {
         let column = derived.iter().chain(&batch.metrics).find(|column| *column.name == *metric)?;
-        Some(Operand { value: Figure::new(*column.values.get(place)?)?, metric })
+        Some(Operand { value: Figure::new(*column.values.get(place)?)?, metric, of: of.cloned() })
     };
-    Some(Evidence::Operands(names.into_iter().filter_map(operand).collect()))
+    Some(Evidence::Operands(names.into_iter().zip(parts).filter_map(operand).collect()))
 }
 
 /// What a rule lacks; `all` where no record has what it judges.

@@ -141,7 +141,8 @@ impl<'a> Judge<'a> {
         if self.aspect != Aspect::Stale {
             return first;
         }
-        let band = self.measure.levels.start.min(first.value);
+        let Some((_, lowest)) = self.measure.bands.lowest() else { return first };
+        let band = lowest.get().min(first.value); // not where it is reached by rounding, which is some microseconds off
         Reading { time: first.time.saturating_sub(((first.value - band) * 1e6) as i64), value: band, ..first }
     }
 

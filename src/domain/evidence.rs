@@ -8,7 +8,7 @@ use super::{Figure, Sample, Status, Timestamp};
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// The figures of that record which a condition compares, or which a ratio is of, in the order in which they stand
-    /// there; then those that ratios among them are of.
+    /// there; then those that ratios of a condition are of.
     Operands(Vec<Operand>),
     Unusual(Deviation),
     /// The two readings that a change, or the increase of a counter, is between.
@@ -48,6 +48,9 @@ pub struct StatusChange {
 pub struct Operand {
     pub metric: String,
     pub value: Figure,
+    /// The ratio of a condition that it is part of, where the condition itself does not name it.
+    #[serde(default)]
+    pub of: Option<String>,
 }
 
 /// A value that is unusual for its series, and what would have been usual.

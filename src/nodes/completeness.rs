@@ -37,7 +37,8 @@ use share::{Share, measure, ratio};
 ///
 /// Every entity of the records is expected from its first record on; records that name none are one series of their
 /// own. A silence of up to one and a half intervals misses nothing, since clocks jitter; a longer one is a gap, and
-/// misses a record per interval. Where records come without gaps but too slowly, the share falls as well. A record that
+/// misses a record per interval: of `g` intervals `g - 1/2`, rounded up, less 1, and less what earlier windows counted. From
+/// the first to the last record without a gap between them, `r` intervals, `r` rounded and 1 more are due. Where records come without gaps but too slowly, the share falls as well. A record that
 /// comes twice counts once, and the order of records does not matter.
 ///
 /// A gap that goes on from window to window counts in each for its part; an entity that is silent for a whole window

@@ -73,17 +73,36 @@ use crate::wording::describe;
 /// for ever; a report of a whole input tells of all. In a live graph a
 /// window is closed by the clock, and has a report, also when all sources have fallen silent. Time outside the `hours` of the
 /// rule and during maintenance is taken off. Its anomaly begins when the silence had lasted as long as the lowest band. `flapping` counts how often the status of a service changed in the time up to
-/// each record (`service_status.cache@x#flapping`; 15 minutes where nothing is said).
+/// each record (`service_status.cache@x#flapping`; 15 minutes where nothing is said): the records, this one included, that
+/// are later than so long before it and whose status is another than that of the record before.
 ///
 /// `unusual` has no threshold to choose (`orders@x#unusual`). Each reading has a score between 0 and 1, of itself and the
 /// readings before it alone; from 0.5 on it is an anomaly, of medium severity where nothing else is said. Four views of the
 /// series count the same: the value, the value less the level of its hour of the week, the same by the hour of the day, and the
 /// step from the reading before. In each a *margin* is how far it lies outside the extremes seen so far, which leak slowly
 /// towards the mean; and the same for what stays, by the least and the greatest of the last 2, 4 and 8 readings. Margins are
-/// counted in usual steps of the series (the mean of the last 300, at least 3 % of the range seen), none more than ten. The
-/// mean of the views is the surprise `s`, and the score `s / (s + 1/8 + 0.075 m)` with the greatest surprise so far as `m`, so
-/// that a series that often surprises must do more. After a surprise one that is not half as great again counts nothing, until
-/// the first has faded, by a twentieth per reading. A counter that only rises is judged by its steps.
+/// counted in usual steps of the series, and their sum by view is the surprise. A series that often surprises must do more,
+/// and after a surprise one that is not half as great again counts nothing, until the first has faded. The reckoning of a
+/// reading `x` after `x'`, with the figures that `agent why` shows:
+///
+/// - The usual step is `u = max(d, 0.03 (H - L))`, as it was before `x`: `d` is the mean of `|x - x'|`, `H` and `L` are the
+///   `high` and `low` of single values, below. All means here are of what was so far, and go on with a weight of 1/300 from the
+///   300th on: of the `k`th they take `1 / min(k, 300)`.
+/// - A view is a figure `y` of each reading: `x`; `x` less the level of its hour of the week, and of its hour of the day; `x - x'`.
+///   The level of an hour is the mean of its readings before; the `k`th moves it by the share `max(1/k, w)` of the
+///   distance, where `w` is a tenth of the usual time between readings in hours, at least 0.001 and at most 0.1. An
+///   hour without a reading before has no such view.
+/// - In each view, for `n` = 1, 2, 4 and 8 (of steps 1 alone), `a` is the least and `b` the greatest of the last `n` figures. The
+///   margin above is `(a - high) / u`, the one below `(low - b) / u`: 0 where that is negative, 10 where it is more or `u` is 0.
+///   There is none before the view has `20 + n` figures.
+/// - Only then `high = max(a, high - (high - mean) / 32768)` and `low = min(b, low + (mean - low) / 32768)`, with the mean of the
+///   view, `y` included. They begin as `a` and `b` of the first `n` figures.
+/// - The surprise `s` is the sum of all margins on the sides that `direction` judges, divided by the number of views: 4, or 3
+///   with `season = "day"` and 2 with `"none"`, whether each has something to say or not. Of a series that rose more than 50
+///   times and never fell, a counter, the steps alone are added.
+/// - The score is `s / (s + 1/8 + 0.075 m)` if `s > 1.5 h`, else 0, and cut off after three digits; 0 while there are not
+///   readings enough. Then `h = max(s, 0.95 h)` and `m = max(s, m (1 - 1/32768))`, which begin at 0: what is left of the
+///   surprises before, and the greatest of them.
 ///
 /// Its episode is over in the first window without another surprise, which is not to say that values are as they were: a level
 /// that stays is news once. `direction` is `up`, `down` or `both`, which is the default: drops count as much as rises. The
@@ -96,7 +115,8 @@ use crate::wording::describe;
 ///
 /// A rule that has nothing to judge by says so: no record has its metric, a series has one reading and a rate needs two, a
 /// series is too young to be unusual. The run record lists it under `insufficient`, and `agent run` and `agent backtest` name
-/// it: silence about it does not mean that all is well. `agent why` shows what each verdict is made of.
+/// it: silence about it does not mean that all is well. `agent why` shows what each verdict is made of: the rule as it
+/// was for that entity, override, hours and maintenance included, and the figures to do it again by hand.
 ///
 /// A band may have a unit of its own, in quotes: `high = "1.5 GiB"`, `"250 ms"`, `"90 %"`. It is converted to the unit of the
 /// rule: time (ns, µs, ms, s, min, h, day), bytes (B, kB to PB, KiB to PiB), both also per time (`MB/s`), and `%`, which is

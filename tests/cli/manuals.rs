@@ -133,10 +133,10 @@ fn why_goes_from_the_rule_to_the_sentence() {
       × run [run] has no anomaly `cpu_usge`
       help: did you mean `cpu_usage`?
     "#);
-    // The journal has all that it needs; the graph adds the name of the rules file.
+    // The journal and the texts that are kept beside it have all that it needs.
     std::fs::remove_file(sandbox.at(GRAPH)).unwrap();
     let without = printed(&sandbox, &["why", "last", "cpu_usage"]);
-    assert!(without.contains("Rule       cpu_usage\n"), "{without}");
+    assert!(without.contains("Rule       cpu_usage (graphs/rules/infrastructure.toml)\n"), "{without}");
 }
 
 #[test]

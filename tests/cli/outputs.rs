@@ -109,11 +109,12 @@ fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
     assert_eq!((&completeness["expected"], &completeness["received"]), (&58.into(), &32.into()), "{completeness:#}");
     assert_eq!(completeness["gaps"][0]["missing"], 19); // the one that is due at the very end is not late yet
     let why = sandbox.agent(&["why", "last", "missing_records@web-2"]).exits(0);
-    insta::assert_snapshot!(why.stdout, @r"
+    insta::assert_snapshot!(why.stdout, @r#"
     missing_records@web-2: medium
 
     Rule       missing_records
                low from 5%, medium from 20%, high from 50%
+               expected_every = "30s"
     Records    7 of the 19 that were due for web-2 did not come in fixtures/silent.ndjson
 
                record  time                  value
@@ -122,10 +123,12 @@ fn missing_records_are_anomalies_of_the_report_with_an_action_of_their_own() {
     last         none  2024-01-01T00:09:30Z         after the last gap
     newest         24  2024-01-01T00:05:30Z         newest that came
 
+    Share      7 / 19 × 100 = 36.84%, rounded to hundredths
+    Gaps       7 from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z
     Threshold  36.84% reaches 20% (medium band; a value equal to a band has reached it)
     Incident   missing_records@web-2/20240101T000530Z, from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z
                nothing else is part of it
     Sentence   7 of 19 records that were due from web-2 are missing (36.84%, medium severity, threshold
                20%), the longest gap from 2024-01-01T00:05:30Z to 2024-01-01T00:09:30Z.
-    ");
+    "#);
 }

@@ -6,9 +6,10 @@ mod terms;
 
 use self::judged::{figures, margins, reached, records, rule, samples};
 pub use self::terms::Background;
+use self::terms::{end, lasted};
 use super::text::labelled;
 use super::{Style, safe};
-use crate::domain::{Anomaly, Episode, Incident, InputRecord};
+use crate::domain::{Anomaly, Episode, Incident, InputRecord, Phase};
 
 /// Wide enough for a sentence to be read, whatever the terminal: the page is often kept in a file.
 const PAGE: Style = Style { color: false, width: 100 };
@@ -66,21 +67,23 @@ pub fn why(
     }
     let mut rows = figures(anomaly, basis, background);
     rows.push(reached(anomaly));
-    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis))));
+    rows.extend(lasted(anomaly, background).map(|lasted| ("Lasted", lasted)));
+    rows.extend(anomaly.episode.as_ref().map(|of| ("Episode", episode(of, basis, end(anomaly, background)))));
     rows.extend(incidents.iter().map(|of| ("Incident", incident(of, &anomaly.name))));
     rows.push(("Sentence", safe(&anomaly.description).into_owned()));
     printed.push_str(&page(rows));
     printed
 }
 
-fn episode(episode: &Episode, basis: Basis) -> String {
+fn episode(episode: &Episode, basis: Basis, end: Option<String>) -> String {
     let windows = if episode.windows == 1 { "1 window".to_string() } else { format!("{} windows", episode.windows) };
     let (phase, worst) = (episode.phase.word(), episode.worst_severity.word());
     let of = match basis {
         Basis::Readings => "with records of it",
         Basis::Arrivals => "in which records were due",
     };
-    format!("{phase}, since {}, {windows} {of}, {worst} at worst", episode.since)
+    let over = end.filter(|_| episode.phase == Phase::Resolved).map(|end| format!("\n{end}"));
+    format!("{phase}, since {}, {windows} {of}, {worst} at worst{}", episode.since, over.unwrap_or_default())
 }
 
 /// Which one, what else is part of it, and what likely came first.

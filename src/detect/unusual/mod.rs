@@ -161,7 +161,7 @@ impl Unusual {
             self.first = time_micros;
         }
         let margins = self.value.take(x, step, SPANS);
-        views.add(Seen { view: View::Value, level: 0.0, sample: x, before, margins });
+        views.add(Seen { view: View::Value, level: 0.0, sample: x, before: &before, margins: &margins });
         let count = 2 + self.seasons(settings.season, time_micros, x, step, &mut views);
         if before.count() > 0 {
             let jump = x - self.last;
@@ -172,7 +172,7 @@ impl Unusual {
             }
             let before = self.jump;
             let margins = self.jump.take(jump, step, 1);
-            views.add(Seen { view: View::Step, level: self.last, sample: jump, before, margins });
+            views.add(Seen { view: View::Step, level: self.last, sample: jump, before: &before, margins: &margins });
         }
         (self.last, self.time) = (x, time_micros);
         let (mean, held, peak) = (views.sum() / f64::from(count), self.held, self.peak);
@@ -204,7 +204,7 @@ impl Unusual {
             if let Some(level) = profile.level(hour) {
                 let before = *signal;
                 let margins = signal.take(x - level, step, SPANS);
-                views.add(Seen { view, level, sample: x - level, before, margins });
+                views.add(Seen { view, level, sample: x - level, before: &before, margins: &margins });
             }
             profile.take(hour, x, cadence);
         };

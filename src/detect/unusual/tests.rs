@@ -2,6 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::Margin;
 
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -158,6 +159,19 @@ fn a_value_that_is_no_number_is_passed_over() {
     }
 }
 
+/// The surprise as a reader of a page reckons it, from the figures that are stated there.
+fn by_hand(stated: &Reckoning) -> f64 {
+    let step = stated.change.get().max(0.03 * stated.range.get());
+    let margin = |beyond: f64| if beyond > 0.0 { (beyond / step).min(10.0) } else { 0.0 };
+    stated.margins.iter().map(|one| margin(one.beyond.get())).sum::<f64>() / f64::from(stated.views)
+}
+
+/// The same of the figures that are compared, which are too coarse where they lie close together.
+fn compared(one: &Margin) -> f64 {
+    let [least, greatest, low, high] = [one.least, one.greatest, one.low, one.high].map(Figure::get);
+    (least - high).max(low - greatest)
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let direction = prop_oneof![Just(Direction::Up), Just(Direction::Down), Just(Direction::Both)];
     let season = prop_oneof![Just(Season::None), Just(Season::Day), Just(Season::Week)];
@@ -231,6 +245,28 @@ proptest! {
             prop_assert!(by > -1e-9, "{} and {:?}", value, verdict);
             let unwanted = if why.up { Direction::Down } else { Direction::Up };
             prop_assert_ne!(settings.direction, unwanted);
+        }
+    }
+
+    #[test]
+    fn a_score_can_be_reckoned_from_what_is_stated_of_it(settings in settings(), samples in history()) {
+        let mut state = Unusual::default();
+        for (time, value) in &samples {
+            let held = state.held;
+            let (verdict, stated) = state.told(settings, *time, *value, 0.0);
+            prop_assert_eq!(stated.is_some(), verdict.ready);
+            let Some(stated) = stated else { continue };
+            let surprise = by_hand(&stated);
+            prop_assert!((surprise - verdict.surprise).abs() <= 1e-6 * surprise.max(1e-6), "{} {:?}", surprise, stated);
+            prop_assert!((stated.held.get() - held).abs() <= 1e-8 * held);
+            let counts = surprise > 1.5 * stated.held.get();
+            let score = if counts { surprise / (surprise + 0.125 + 0.075 * verdict.peak) } else { 0.0 };
+            let is_close = (surprise - 1.5 * held).abs() < 1e-6 * surprise;
+            prop_assert!((score - verdict.score).abs() < 1e-6 || is_close, "{} {:?} {:?}", score, verdict, stated);
+            for one in stated.margins.iter().filter(|one| one.margin.get() > 0.0) {
+                let coarse = 1e-8 * [one.least, one.greatest, one.low, one.high].map(|f| f.get().abs()).into_iter().fold(0.0, f64::max);
+                prop_assert!((compared(one) - one.beyond.get()).abs() <= 2.0 * coarse, "{:?}", one);
+            }
         }
     }
 

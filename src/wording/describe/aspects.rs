@@ -169,8 +169,8 @@ pub fn flapping(anomaly: &Anomaly, subject: &str, language: Language) -> String 
 /// The figures of the record that a condition held in, as they follow a sentence; nothing where they are not known.
 pub fn operands(anomaly: &Anomaly, language: Language) -> String {
     let Some(Evidence::Operands(operands)) = &anomaly.evidence else { return String::new() };
-    let one = |Operand { metric, value }: &Operand| format!("{metric} {}", number(*value, language));
-    let all: Vec<String> = operands.iter().map(one).collect();
+    let one = |Operand { metric, value, .. }: &Operand| format!("{metric} {}", number(*value, language));
+    let all: Vec<String> = operands.iter().filter(|operand| operand.of.is_none()).map(one).collect();
     let at = anomaly.worst.time;
     let is_only = anomaly.first.time == at && anomaly.last.time == at;
     match language {

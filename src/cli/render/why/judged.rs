@@ -136,7 +136,7 @@ pub fn samples(anomaly: &Anomaly, basis: Basis, place: Place, background: &Backg
         let (row, value) = match basis {
             Basis::Arrivals if sample.row == 0 => ("none".to_string(), String::new()),
             Basis::Arrivals => (sample.row.to_string(), String::new()),
-            Basis::Readings if is_silence => (began(sample).to_string(), value(anomaly, sample.value)),
+            Basis::Readings if is_silence => (began(anomaly, sample).to_string(), value(anomaly, sample.value)),
             Basis::Readings if is_condition => (sample.row.to_string(), String::new()),
             Basis::Readings => (sample.row.to_string(), value(anomaly, sample.value)),
         };
@@ -152,8 +152,13 @@ pub fn samples(anomaly: &Anomaly, basis: Basis, place: Place, background: &Backg
     print(&table, 0, PAGE, |_| None)
 }
 
-/// Since when a silence counts that ends with a sample.
-fn began(sample: &Sample) -> Timestamp {
+/// Since when a silence counts that ends with a sample; at the latest, where some of it may not count.
+fn began(anomaly: &Anomaly, sample: &Sample) -> Timestamp {
+    if let Some(Evidence::Silence { before, until, .. }) = &anomaly.evidence
+        && *until == sample.time
+    {
+        return before.time;
+    }
     let micros = (sample.value.get() * 1e6).round() as i64; // saturates
     Timestamp::nearest(sample.time.micros().saturating_sub(micros))
 }
@@ -279,14 +284,23 @@ fn change(anomaly: &Anomaly, before: &Sample, after: &Sample, background: &Backg
 
 /// The figures of the worst record.
 fn operands_of(anomaly: &Anomaly, operands: &[Operand]) -> String {
-    let one = |Operand { metric, value }: &Operand| format!("{} {value}", safe(metric));
+    let one = |operand: &Operand| format!("{} {}", safe(&operand.metric), operand.value);
     let row = anomaly.worst.row;
     match operands {
         [of, to] if anomaly.condition.is_none() => {
             let hundred = if anomaly.unit.as_deref() == Some("%") { " × 100" } else { "" };
             format!("{} / {}{hundred} = {} (record {row})", one(of), one(to), value(anomaly, anomaly.value))
         }
-        _ => format!("{} (record {row})", operands.iter().map(one).collect::<Vec<_>>().join(", ")),
+        _ => {
+            let with_parts = |operand: &Operand| {
+                let parts = operands.iter().filter(|part| part.of.as_ref() == Some(&operand.metric));
+                let parts: Vec<String> = parts.map(one).collect();
+                let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+                format!("{}{parts}", one(operand))
+            };
+            let named = operands.iter().filter(|operand| operand.of.is_none());
+            format!("{} (record {row})", named.map(with_parts).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

@@ -45,9 +45,7 @@ impl Background {
 pub fn terms(anomaly: &Anomaly, background: &Background, inputs: &[InputRecord]) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(rule) = background.rule(anomaly) {
-        let place = Override::place(&rule.overrides, anomaly.entity.as_deref());
-        let chosen = place.and_then(|place| rule.overrides.get(place));
-        let limits = chosen.and_then(|chosen| chosen.limits.as_ref()).unwrap_or(&rule.limits);
+        let (chosen, limits) = (chosen(anomaly, rule), limits(anomaly, rule));
         lines.extend(quantity(&rule.quantity));
         lines.extend(lasts(limits));
         lines.extend(clear(anomaly, limits));
@@ -106,7 +104,40 @@ fn quantity(quantity: &Quantity) -> Option<String> {
 
 fn lasts(limits: &Limits) -> Option<String> {
     let lasts = limits.lasts?;
-    Some(format!("for {}: so long without one between that reaches no band", seconds(lasts)))
+    Some(format!(
+        "for {}: only what lasts so long counts, from the first record of a stretch to its last",
+        seconds(lasts)
+    ))
+}
+
+/// How long it lasted, where the rule says how long it must.
+pub fn lasted(anomaly: &Anomaly, background: &Background) -> Option<String> {
+    let rule = background.rule(anomaly)?;
+    let asked = limits(anomaly, rule).lasts?;
+    let (from, to) = (anomaly.first.time, anomaly.last.time);
+    let length = Duration::from_micros(to.micros().abs_diff(from.micros()));
+    let of = "from the first to the last record of what lasted so long";
+    Some(format!("{} ({from} to {to}), {of}; `for` asks for {}", seconds(length), seconds(asked)))
+}
+
+/// What a window was without in which an episode was over; `None` where that is not known.
+pub fn end(anomaly: &Anomaly, background: &Background) -> Option<String> {
+    let limits = limits(anomaly, background.rule(anomaly)?);
+    let (clear, of) = match limits.clear {
+        Some(clear) => (clear, "`clear`"),
+        None => (limits.bands.lowest()?.1, "its lowest band"),
+    };
+    Some(format!("nothing in this window reaches {}, {of}", value(anomaly, clear)))
+}
+
+/// What holds for the entity.
+fn limits<'a>(anomaly: &Anomaly, rule: &'a Rule) -> &'a Limits {
+    let chosen = chosen(anomaly, rule).and_then(|chosen| chosen.limits.as_ref());
+    chosen.unwrap_or(&rule.limits)
+}
+
+fn chosen<'a>(anomaly: &Anomaly, rule: &'a Rule) -> Option<&'a Override> {
+    rule.overrides.get(Override::place(&rule.overrides, anomaly.entity.as_deref())?)
 }
 
 fn clear(anomaly: &Anomaly, limits: &Limits) -> Option<String> {
@@ -120,21 +151,17 @@ fn clear(anomaly: &Anomaly, limits: &Limits) -> Option<String> {
 
 /// Which override held, and what would have held else.
 fn instead(anomaly: &Anomaly, rule: &Rule, chosen: &Override) -> String {
-    let of = |limits: &Limits| {
-        let bands = match rule.condition {
-            Some(_) => limits.bands.lowest().map(|(severity, _)| severity.word().to_string()).unwrap_or_default(),
-            None => bands_of(anomaly, &limits.bands),
-        };
-        let lasts = limits.lasts.map(|lasts| format!(", for {}", seconds(lasts)));
-        let clear = limits.clear.map(|clear| format!(", clear {}", value(anomaly, clear)));
-        format!("{bands}{}{}", lasts.unwrap_or_default(), clear.unwrap_or_default())
+    let Limits { bands, lasts, clear } = &rule.limits;
+    let bands = match rule.condition {
+        Some(_) => bands.lowest().map(|(severity, _)| severity.word().to_string()).unwrap_or_default(),
+        None => bands_of(anomaly, bands),
     };
-    let pattern = safe(chosen.entity.as_str()).into_owned();
-    match &chosen.limits {
-        Some(limits) if *limits != rule.limits => {
-            format!("by the override of \"{pattern}\": {}\nfor the others: {}", of(limits), of(&rule.limits))
-        }
-        _ => format!("the override of \"{pattern}\" changes nothing of this"),
+    let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {}", seconds(lasts)));
+    let clear = clear.map_or_else(String::new, |clear| format!(", clear {}", value(anomaly, clear)));
+    let pattern = safe(chosen.entity.as_str());
+    match chosen.limits.as_ref() == Some(&rule.limits) {
+        true => format!("the override of \"{pattern}\" changes nothing of this"),
+        false => format!("this is the override of \"{pattern}\"; for all others: {bands}{lasts}{clear}"),
     }
 }
 

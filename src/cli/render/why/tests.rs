@@ -55,6 +55,8 @@ fn from_the_rule_over_the_records_to_the_sentence() {
 
     Rule       cpu_usage (rules/infrastructure.toml)
                low from 70%, medium from 80%, high from 90%
+               the text of the rules is not kept any more: whether there is `for`, `clear`, `hours`, an
+               override or maintenance is not known
     Records    250 of the 500 in fixtures/infrastructure.json state it for web-1, with a mean of 58.25%
                20 reached a band: 12 low, 5 medium, 3 high
 
