@@ -61,10 +61,14 @@ impl Case {
             slots,
             facts,
             wording: WordingSource::Template,
-            // As `plan` keeps them: names that are plain words.
-            others: self.others.iter().filter(|name| name.chars().all(char::is_alphabetic)).cloned().collect(),
+            // As `plan` keeps them: names that are made of words.
+            others: self.others.iter().filter(|name| name.chars().all(is_of_words)).cloned().collect(),
         }
     }
+}
+
+fn is_of_words(c: char) -> bool {
+    c.is_alphabetic() || "-_".contains(c)
 }
 
 impl CaseFact {

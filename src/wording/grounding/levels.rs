@@ -35,9 +35,9 @@ const LEVELS: &[(Level, &[&str])] = &[
     (Level::Below, &["below", "under", "beneath", "lower", "lowest", "within", "bottom", "dipp", "fell", "sank", "sunk",
         "declined", "dropped", "sous", "inferieur", "en-dessous", "en-deca"]),
     (Level::Rising, &["ris", "rose", "increas", "climb", "grow", "grew", "jump", "soar", "surg", "worsen", "augment",
-        "grimp", "accroi", "empir", "hauss", "aggrav", "monter", "monte", "montait"]),
+        "grimp", "accroi", "empir", "hauss", "aggrav", "monter", "monte", "montait", "raise", "raisin", "relever", "relevant"]),
     (Level::Falling, &["fall", "drop", "decreas", "reduc", "declin", "sink", "shrink", "baiss", "diminu", "redui",
-        "chut", "descend", "tomb"]),
+        "chut", "descend", "tomb", "retomb", "abaiss", "recul", "lessen", "dwindl", "shrank"]),
     (Level::Online, &["online", "available", "healthy", "disponible"]),
     (Level::Offline, &["offline", "unavailable", "degraded", "unhealthy", "indisponible", "degrade"]),
 ];
@@ -61,6 +61,9 @@ pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(L
     let (level, _) = LEVELS.iter().find(|(_, stems)| stems.iter().any(|stem| this.starts_with(stem)))?;
     (!NO_LEVELS.contains(&this)).then_some((*level, at))
 }
+
+/// Words for below that are of a fall.
+pub(super) const FELL: &[&str] = &["fell", "dipped", "sank", "sunk", "declined", "dropped", "lowered"];
 
 /// Whether the word tells that something is online or not.
 pub(super) fn is_state(word: &str) -> bool {

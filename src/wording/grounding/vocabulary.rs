@@ -92,6 +92,10 @@ impl Words {
         Words { language, plan, alike, given }
     }
 
+    pub fn is_french(&self) -> bool {
+        self.language == Language::Fr
+    }
+
     /// Whether the plan or a fact has the word, or one that means the same.
     pub fn is_given(&self, folded: &str) -> bool {
         stem(folded, &self.alike, self.language).is_some()
@@ -137,12 +141,12 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
         let starts = at == 0 || matches!(tokens.get(at - 1).map(|t| &t.kind), Some(Kind::Mark(c)) if *c != ',');
-        let idiom = IDIOMS.iter().any(|(before, idiom, after)| {
-            let folded = |at: Option<usize>| {
-                at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str())
-            };
-            let fits = |wanted: &str, at: Option<usize>| wanted.is_empty() || folded(at) == wanted;
-            *idiom == word.folded && fits(before, at.checked_sub(1)) && fits(after, Some(at + 2))
+        let idiom = IDIOMS.iter().any(|phrase| {
+            let length = phrase.split(' ').count();
+            (at.saturating_sub(length - 1)..=at).any(|start| {
+                let said = tokens.iter().skip(start).take(length).map(|t| t.word().map_or("", |w| w.folded.as_str()));
+                said.eq(phrase.split(' '))
+            })
         });
         if idiom {
             continue;
@@ -163,13 +167,24 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
     }
 }
 
-/// Words of a foreign kind in phrases that are not: the word before, the word, and the one after the next.
-const IDIOMS: &[(&str, &str, &str)] = &[
-    ("", "heures", "pointe"),
-    ("", "heures", "creuses"),
-    ("peak", "hours", ""),
-    ("off-peak", "hours", ""),
-    ("busy", "hours", ""),
+/// Phrases of words of which one would be foreign elsewhere.
+const IDIOMS: &[&str] = &[
+    "heures de pointe",
+    "heure de pointe",
+    "heures creuses",
+    "peak hours",
+    "off-peak hours",
+    "busy hours",
+    "the cost of",
+    "a cost of",
+    "au cout d",
+    "au cout de",
+    "account for",
+    "accounts for",
+    "accounted for",
+    "accounting for",
+    "take into account",
+    "taking into account",
 ];
 
 /// What no single word of it tells.
