@@ -208,7 +208,7 @@ fn check_sentence(
     style::drastic(text, &tokens, &about.slots, vocabulary, reasons);
     vocabulary::foreign(text, &tokens, vocabulary, reasons);
     causes::grounded(field, text, &tokens, vocabulary, reasons);
-    others::named(text, &tokens, &known.others, known.language, reasons);
+    others::named(text, &tokens, &known.others, (vocabulary, known.language), reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     if field == Field::Action {
         decision::kept(text, &tokens, &about.slots, (known, vocabulary), reasons);

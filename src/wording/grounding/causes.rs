@@ -50,7 +50,7 @@ const BEFORE_VERBS: &[&str] = &[
 /// Verbs of making something so, in the past: who made it so is a cause.
 #[rustfmt::skip]
 const MADE: &[&str] = &[
-    "made", "pushed", "drove", "driven", "sent", "forced", "triggered", "provoked", "overloaded", "saturated", "threw", "overwhelmed",
+    "made", "pushed", "drove", "sent", "forced", "triggered", "provoked", "overloaded", "saturated", "threw", "overwhelmed",
     "exhausted", "clogged", "flooded", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
 ];
 

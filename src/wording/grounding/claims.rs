@@ -88,8 +88,9 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words,
         let while_doing = word.folded == "tout" && next == Some("en") || any || counted;
         let before = tokens.get(..at).unwrap_or_default().iter().rev();
         let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
-        let supposed =
-            clause.any(|token| token.word().is_some_and(|word| lexicon::CONDITIONS.contains(&word.folded.as_str())));
+        let supposed = clause.any(|token| {
+            token.word().is_some_and(|word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s")
+        });
         let supposed = supposed && plan.iter().filter_map(Token::word).any(|word| sweeps(&word.folded));
         if sweeps(&word.folded) && !while_doing && !supposed && !is_planned(tokens, at, plan, sweeps) {
             reasons.push(Reason::Sweeping(text[token.span.clone()].to_string()));
@@ -221,7 +222,11 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
             return None;
         }
         let Some((level, start)) = level(place, folded) else { continue };
-        if is_attribute(tokens, place) {
+        // A word of the fact's own meaning says nothing against it: `the lowest threshold of`. After a figure it compares
+        // by how much: `{drop} lower than`.
+        let own = matches!(&tokens.get(at)?.kind, Kind::Fact { fact, .. } if fact.meaning.split(' ').any(|word| word == folded(place)));
+        let by = start.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(Token::is_number);
+        if is_attribute(tokens, place) || own || side == Side::Before && by {
             continue;
         }
         let far = matches!(level, Level::Above | Level::Below) && at.abs_diff(place) > 6;

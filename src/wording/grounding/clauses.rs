@@ -1,11 +1,12 @@
 //! Clauses without a fact: what they speak of must be of the plan or of the facts, and what they say would rise or fall
 //! must not be turned around. Slices are by spans of tokens.
 
+use super::Reason;
 use super::facts::Known;
 use super::levels::{DENYING, Level, level};
+use super::lexicon::{CONDITIONS, NEGATIONS};
 use super::tokens::{Kind, Token, Word, tokenize};
 use super::vocabulary::Words;
-use super::{Reason, lexicon};
 
 /// Checks a benefit against the planned one.
 pub(super) fn benefit(
@@ -74,8 +75,7 @@ pub(super) fn objects(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let [Some(article), Some(noun)] = [pair.first(), pair.last()].map(|token| token.and_then(Token::word)) else {
             continue;
         };
-        let is_article =
-            ["the", "le", "la", "les", "des", "its", "ses", "their", "leurs"].contains(&article.lower.as_str());
+        let is_article = ["the", "le", "la", "les"].contains(&article.lower.as_str());
         if let (true, true, Some(token)) = (is_article, words.is_unknown(noun), pair.last()) {
             reasons.push(Reason::Foreign(text[token.span.clone()].to_string()));
         }
@@ -91,24 +91,37 @@ fn clauses<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let joins = ["and", "but", "which", "while", "whereas", "so", "et", "mais", "qui", "tandis", "donc"];
     let ends = |token: &Token<'_>| match &token.kind {
         Kind::Mark(c) => !"'’\"“”«»-".contains(*c),
-        Kind::Word(word) => {
-            joins.contains(&word.folded.as_str()) || lexicon::CONDITIONS.contains(&word.folded.as_str())
-        }
+        Kind::Word(word) => joins.contains(&word.folded.as_str()),
         _ => false,
     };
     tokens.split(ends).filter(|clause| !clause.is_empty()).collect()
 }
 
-/// `and the backups would be faster`: what would be so is nothing that the plan or a fact speaks of.
+/// `and the backups would be faster`: what would be so is nothing that the plan or a fact speaks of. What follows a
+/// condition is supposed.
 fn another(text: &str, clause: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+    let folded = |at: usize| clause.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let supposed =
+        |at: &usize| CONDITIONS.contains(&folded(*at)) || folded(*at) == "s" && folded(at + 2).starts_with("il");
+    let end = (0..clause.len()).find(supposed).unwrap_or(clause.len());
+    let clause = clause.get(..end).unwrap_or_default();
     if !clause.iter().filter_map(Token::word).any(is_conditional) {
         return;
     }
-    let unknown = clause.iter().find(|token| token.word().is_some_and(|word| words.is_unknown(word)));
-    if let Some(token) = unknown {
+    let is_noun = |at: usize| at.checked_sub(1).is_none_or(|at| NOUNS_FOLLOW.contains(&folded(at)));
+    let unknown =
+        |(at, token): &(usize, &Token<'_>)| token.word().is_some_and(|word| words.is_unknown(word)) && is_noun(*at);
+    if let Some((_, token)) = clause.iter().enumerate().find(unknown) {
         reasons.push(Reason::Foreign(text[token.span.clone()].to_string()));
     }
 }
+
+/// What a noun stands right after, or nothing.
+#[rustfmt::skip]
+const NOUNS_FOLLOW: &[&str] = &[
+    "a", "an", "the", "of", "its", "their", "our", "un", "une", "le", "la", "les", "l", "des", "du", "de", "d", "son", "sa", "ses", "leur",
+    "leurs", "also", "aussi",
+];
 
 /// By its accents: `disparaît` is no conditional.
 fn is_conditional(word: &Word) -> bool {
@@ -129,8 +142,7 @@ fn moves(tokens: &[Token<'_>]) -> Vec<(Level, usize)> {
             matches!(level, Level::Rising | Level::Falling).then_some((level, at))
         });
         let Some((level, verb)) = verb else { continue };
-        let denied =
-            (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.contains(&folded(at)));
+        let denied = (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || NEGATIONS.contains(&folded(at)));
         moves.push((if denied { level.opposite() } else { level }, verb));
     }
     moves

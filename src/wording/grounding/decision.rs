@@ -129,7 +129,10 @@ fn scales_in(tokens: &[Token<'_>]) -> bool {
     tokens.windows(3).any(|window| {
         let [verb, middle, last] = window else { return false };
         let scales = is(verb, &|word| word.starts_with("scal"));
-        scales && (is(middle, &|word| word == "in") || middle.word().is_none() && is(last, &|word| word == "in"))
+        scales
+            && (is(last, &|word| word == "back")
+                || is(middle, &|word| word == "in")
+                || middle.word().is_none() && is(last, &|word| word == "in"))
     })
 }
 
@@ -192,7 +195,11 @@ impl<'a> Decision<'a> {
         // A new release of what a roll-back is of would be another decision.
         let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
         let acts = !verbs::is_idle(first, self.language);
-        sentences(tokens).into_iter().filter(|sentence| sentence.iter().any(decides)).any(|sentence| {
+        // What is done before `then` is not done to what comes after it.
+        let then =
+            |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_str()));
+        let mut steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
+        steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
             (0..sentence.len()).any(|at| {
                 let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
                 let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());

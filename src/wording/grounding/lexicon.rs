@@ -174,7 +174,7 @@ pub(super) const DENIALS: &[&str] = &[
 pub(super) const DRASTIC_STEMS: &[&str] = &[
     "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
     "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
-    "desactiv", "eteind", "eteign", "neglig", "neglect",
+    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "interdi", "proscri",
 ];
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
@@ -206,7 +206,7 @@ pub(super) const NEGATIONS: &[&str] =
 /// What makes a condition of its clause.
 #[rustfmt::skip]
 pub(super) const CONDITIONS: &[&str] = &[
-    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "s", "supposant", "hypothese", "admettant",
+    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "hypothese", "admettant",
     "admet", "pourvu",
 ];
 
@@ -225,7 +225,7 @@ pub(super) const DISCLAIMERS: &[&str] = &[
     "no", "effect", "on", "can", "cannot", "derived", "telemetry", "not", "isn", "t", "a", "an", "are", "guarantee",
     "guaranteed", "estimate", "estimates", "estimated", "effects", "aucun", "effet", "ne", "n", "peut", "etre", "pas",
     "ce", "cette", "resultat", "resultats", "garanti", "garantie", "estimation", "deduit", "telemetrie", "sur", "sans",
-    "known", "connu", "assumption", "assumptions", "hypothese", "hypotheses",
+    "known", "connu", "this", "that", "remains", "only", "rough", "reste", "demeure", "seulement", "simple", "assumption", "assumptions", "hypothese", "hypotheses",
 ];
 
 /// Words whose dot ends no sentence.

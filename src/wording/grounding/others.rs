@@ -8,6 +8,7 @@ use crate::domain::{Language, Recommendation};
 
 use super::facts::Known;
 use super::tokens::{Token, Word, tokenize};
+use super::vocabulary::Words;
 use super::{Reason, lexicon};
 
 /// The names that a sentence may not use, folded, with a space between their words. Not those that the plan's own
@@ -28,10 +29,14 @@ pub(super) fn named(
     text: &str,
     tokens: &[Token<'_>],
     names: &BTreeSet<String>,
-    language: Language,
+    (words, language): (&Words, Language),
     reasons: &mut Vec<Reason>,
 ) {
     for (at, token) in tokens.iter().enumerate() {
+        let about = token.word().is_some_and(|word| words.is_about_other(&word.folded, names));
+        if about && !is_common_noun(tokens, at, language) {
+            reasons.push(Reason::Other(text[token.span.clone()].to_string()));
+        }
         let Some(length) = names.iter().find_map(|name| stands_at(name, tokens, at)) else { continue };
         if length > 1 || !is_common_noun(tokens, at, language) {
             let end = tokens.get(at + length - 1).map_or(token.span.end, |last| last.span.end);

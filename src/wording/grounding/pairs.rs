@@ -4,7 +4,7 @@
 
 use crate::domain::{Fact, FactValue};
 
-use super::levels::{FELL, Level, level};
+use super::levels::{FELL, Level, ROSE, level};
 use super::tokens::{Kind, Token, sentences};
 use super::{Reason, lexicon};
 
@@ -145,6 +145,9 @@ fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
     });
     clause
         .filter_map(|at| {
+            if ROSE.contains(&folded(at)) {
+                return Some(Level::Rising);
+            }
             let (level, _) = level(at, folded)?;
             Some(if FELL.contains(&folded(at)) { Level::Falling } else { level })
         })

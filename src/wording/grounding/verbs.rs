@@ -55,7 +55,7 @@ const CLASSES: &[Class] = &[
     Class {
         direction: Direction::Neither,
         heads: [&["roll", "revert", "restor", "return", "downgrad"], &["reven", "retour", "restaur", "retabl"]],
-        others: [&["undeploy", "undo", "reinstat", "back"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
+        others: [&["undeploy", "undo", "reinstat", "back", "withdraw"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
     },
     Class {
         direction: Direction::Up,
@@ -154,10 +154,12 @@ pub(super) fn is_weak(word: &str) -> bool {
 const IDLE: [&[&str]; 2] = [
     &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
         "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
-        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget"],
+        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget",
+        "complet", "finish", "proceed", "pursu", "resum", "finali"],
     &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
         "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
-        "continu", "maintenir", "maintenez", "conserv", "oubli"],
+        "continu", "maintenir", "maintenez", "conserv", "oubli", "achev", "termin", "poursui",
+        "finir", "finalis"],
 ];
 
 pub(super) fn is_idle(word: &str, language: Language) -> bool {
@@ -192,7 +194,7 @@ const UNDOING: [&[&str]; 2] = [
     &["keep", "kept", "cancel", "avoid", "skip", "ignor", "stop", "disabl", "abandon", "postpon", "defer", "delay",
         "refus", "reject", "forbid", "prohibit", "prevent", "halt", "abort", "suspend", "paus", "undo", "revers",
         "withdraw", "revok", "remov", "lift", "waiv", "relax", "loosen", "refrain", "forget", "discard", "dismiss",
-        "oppos", "declin", "forgo", "forward", "leav", "exclud"],
+        "oppos", "declin", "forgo", "forward", "leav", "exclud", "disregard", "bypass", "overrul"],
     &["garder", "gardez", "gardant", "conserv", "maintenir", "maintenez", "maintien", "annul", "evit", "ignor",
         "arret", "stopp", "suspend", "interromp", "abandonn", "reporter", "reportez", "differer", "differez", "refus",
         "interdi", "empech", "renonc", "cess", "desactiv", "omet", "laisser", "laissez", "retirer", "retirez", "enlev",

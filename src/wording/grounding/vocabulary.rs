@@ -3,7 +3,7 @@
 //! ordinary; what is not even that counts where a sentence says why. Words count in any form, by the endings of the
 //! language.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use crate::domain::{Language, Recommendation};
@@ -92,6 +92,17 @@ impl Words {
         Words { language, plan, alike, given }
     }
 
+    /// Whether it is what one of these names is about, in the words of the language: `disque` of `disk usage`. Not where
+    /// the plan or the facts speak of it, nor a word that a sentence about anything may use.
+    pub fn is_about_other(&self, folded: &str, names: &BTreeSet<String>) -> bool {
+        let parts = |name: &str, of: &HashSet<&'static str>| {
+            name.contains(' ') && name.split(' ').any(|part| of.contains(part))
+        };
+        let groups = &Vocabulary::of(self.language).alike;
+        let named = groups.iter().any(|(of, _)| of.contains(folded) && names.iter().any(|name| parts(name, of)));
+        named && !self.is_ordinary(folded) && !self.is_given(folded)
+    }
+
     pub fn is_french(&self) -> bool {
         self.language == Language::Fr
     }
@@ -156,7 +167,7 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
             && (length > 3 || written.contains(char::is_lowercase))
             && written.starts_with(char::is_uppercase)
             && words.is_unknown(word);
-        let shouted = length > 3 && !written.contains(char::is_lowercase) && words.is_unknown(word);
+        let shouted = length > 3 && !written.contains(char::is_lowercase) && !words.is_given(&word.folded);
         if name || shouted || words.is_foreign(&word.folded) || parts(word).any(|part| words.is_foreign(part)) {
             reasons.push(Reason::Foreign(written.to_string()));
         }
@@ -232,7 +243,7 @@ pub(super) fn is_same(a: &str, b: &str, language: Language) -> bool {
 const ENGLISH_ENDINGS: &[&str] = &[
     "s", "es", "e", "ed", "d", "er", "ers", "est", "r", "rs", "ing", "ings", "ly", "ily", "y", "ies", "ied", "ion", "ions", "ation",
     "ations", "tion", "tions", "ment", "ments", "ement", "ements", "al", "ally", "able", "ably", "ful", "fully", "less", "ness", "ive", "ively",
-    "or", "ors", "ance", "ances", "ence", "ent", "ently", "ant", "antly", "age", "en", "ened", "ening", "th", "n", "ity", "ities",
+    "or", "ors", "le", "ance", "ances", "ence", "ent", "ently", "ant", "antly", "age", "en", "ened", "ening", "th", "n", "ity", "ities",
 ];
 
 #[rustfmt::skip]

@@ -58,8 +58,6 @@ pub struct Case {
     scheme: &'static str,
     timeout: &'static str,
     deadline: &'static str,
-    /// What is wrong with what comes of it, where nobody has mended that yet: who words it is not held to then.
-    open: Option<&'static str>,
     /// Whether the number of exchanges, or the words of the reason, depend on timing or on the system.
     varies: bool,
 }
@@ -68,7 +66,7 @@ pub struct Case {
 pub fn case(name: &'static str, does: &'static str, act: Act) -> Case {
     let act = Arc::new(act);
     let (worded, reason) = (Worded::Template, "");
-    Case { name, does, act, worded, reason, scheme: "http", timeout: "10", deadline: "20", open: None, varies: false }
+    Case { name, does, act, worded, reason, scheme: "http", timeout: "10", deadline: "20", varies: false }
 }
 
 impl Case {
@@ -95,10 +93,6 @@ impl Case {
 
     pub fn deadline(self, deadline: &'static str) -> Case {
         Case { deadline, ..self }
-    }
-
-    pub fn open(self, why: &'static str) -> Case {
-        Case { open: Some(why), ..self }
     }
 
     pub fn https(self) -> Case {
@@ -242,10 +236,7 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     };
     let as_expected = worded == case.worded && expected;
     let told = || format!("{worded:?}, and the record says {said:#?}");
-    match case.open {
-        None => check(as_expected, || format!("expected {:?} with `{}`, got {}", case.worded, case.reason, told()))?,
-        Some(_) => check(!as_expected, || "is mended: take `.open(…)` away".to_string())?,
-    }
+    check(as_expected, || format!("expected {:?} with `{}`, got {}", case.worded, case.reason, told()))?;
     let reason = if case.varies { case.reason } else { said.first().copied().unwrap_or_default() };
     let exchanges = Some(exchanges).filter(|_| !case.varies && !taught);
     Ok(Outcome { exchanges, worded, reason: reason.to_string(), took, memory })
@@ -390,10 +381,5 @@ fn table(all: &[(&str, Vec<Case>)], outcomes: &mut dyn Iterator<Item = Outcome>)
             writeln!(page, "| {} | {} | {exchanges} | {worded} | {reason}{cut}{more} |", case.name, case.does).unwrap();
         }
     }
-    let mut open = all.iter().flat_map(|(_, cases)| cases).filter_map(|case| Some((case.name, case.open?))).peekable();
-    if open.peek().is_some() {
-        page += "\n## Open\n\nThe words of these should not have been published; nothing else is wrong with them.\n\n";
-    }
-    open.for_each(|(name, why)| writeln!(page, "- {name}: {why}").unwrap());
     page
 }
