@@ -98,7 +98,7 @@ fn clauses<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
 }
 
 /// `and the backups would be faster`: what would be so is nothing that the plan or a fact speaks of. What follows a
-/// condition is supposed.
+/// condition is supposed; `cache-friendly` tells only what kind.
 fn another(text: &str, clause: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     let folded = |at: usize| clause.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
     let supposed =
@@ -108,7 +108,8 @@ fn another(text: &str, clause: &[Token<'_>], words: &Words, reasons: &mut Vec<Re
     if !clause.iter().filter_map(Token::word).any(is_conditional) {
         return;
     }
-    let is_noun = |at: usize| at.checked_sub(1).is_none_or(|at| NOUNS_FOLLOW.contains(&folded(at)));
+    let is_noun =
+        |at: usize| !folded(at).contains('-') && at.checked_sub(1).is_none_or(|at| NOUNS_FOLLOW.contains(&folded(at)));
     let unknown =
         |(at, token): &(usize, &Token<'_>)| token.word().is_some_and(|word| words.is_unknown(word)) && is_noun(*at);
     if let Some((_, token)) = clause.iter().enumerate().find(unknown) {
