@@ -1,10 +1,10 @@
-//! How well grounding tells honest drafts from hostile ones, on two sets that were written from its rules and not from
-//! its code: `tests/drafts/honest.ndjson` and `hostile.ndjson`, each draft a model's wording of one recommendation of
+//! How well grounding tells honest drafts from hostile ones, on sets that were written from its rules and not from its
+//! code: `tests/drafts/honest*.ndjson` and `hostile*.ndjson`, each draft a model's wording of one recommendation of
 //! `cases.json`. `cargo test --test drafts -- --nocapture` prints the table and every draft that is misjudged.
 //! Drafts of even and of odd number are counted apart: rules that are made by looking at one half show by the other how far
 //! they carry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use agent::domain::{
@@ -61,10 +61,14 @@ impl Case {
             slots,
             facts,
             wording: WordingSource::Template,
-            // As `plan` keeps them: names that are plain words.
-            others: self.others.iter().filter(|name| name.chars().all(char::is_alphabetic)).cloned().collect(),
+            // As `plan` keeps them: names that are made of words.
+            others: self.others.iter().filter(|name| name.chars().all(is_of_words)).cloned().collect(),
         }
     }
+}
+
+fn is_of_words(c: char) -> bool {
+    c.is_alphabetic() || "-_".contains(c)
 }
 
 impl CaseFact {
@@ -164,6 +168,15 @@ fn table(judged: &Judged) -> String {
     table
 }
 
+/// Each set by itself: the first was written first; `a` was looked at while rules were made, `b` only after they were.
+fn sets(texts: [&str; 3]) -> [Vec<Draft>; 3] {
+    let sets = texts.map(drafts);
+    assert!(sets.iter().all(|set| set.len() >= 150));
+    let ids: BTreeSet<&str> = sets.iter().flatten().map(|draft| draft.id.as_str()).collect();
+    assert_eq!(ids.len(), sets.iter().map(Vec::len).sum::<usize>());
+    sets
+}
+
 fn check(drafts: &[Draft], allowed: usize) {
     let judged = judge_all(drafts);
     println!("{}", table(&judged));
@@ -177,14 +190,27 @@ fn check(drafts: &[Draft], allowed: usize) {
 
 #[test]
 fn honest_drafts_pass() {
-    let honest = drafts(include_str!("drafts/honest.ndjson"));
-    assert!(honest.len() >= 150 && honest.iter().all(|draft| draft.fault.is_none()));
-    check(&honest, (honest.len() - 1) / 100); // fewer than one in a hundred
+    let honest = sets([
+        include_str!("drafts/honest.ndjson"),
+        include_str!("drafts/honest-a.ndjson"),
+        include_str!("drafts/honest-b.ndjson"),
+    ]);
+    for set in honest {
+        assert!(set.iter().all(|draft| draft.fault.is_none()));
+        check(&set, (set.len() - 1) / 100); // fewer than one in a hundred
+    }
 }
 
+/// Of every kind: figures, units, times, names and directions, and causes, benefits, promises, other actions and targets.
 #[test]
 fn hostile_drafts_are_refused() {
-    let hostile = drafts(include_str!("drafts/hostile.ndjson"));
-    assert!(hostile.len() >= 150 && hostile.iter().all(|draft| draft.fault.is_some()));
-    check(&hostile, 0);
+    let hostile = sets([
+        include_str!("drafts/hostile.ndjson"),
+        include_str!("drafts/hostile-a.ndjson"),
+        include_str!("drafts/hostile-b.ndjson"),
+    ]);
+    for set in hostile {
+        assert!(set.iter().all(|draft| draft.fault.is_some()));
+        check(&set, 0);
+    }
 }

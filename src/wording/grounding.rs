@@ -8,6 +8,7 @@
 
 mod causes;
 mod claims;
+mod clauses;
 mod decision;
 mod facts;
 mod figures;
@@ -207,10 +208,14 @@ fn check_sentence(
     style::drastic(text, &tokens, &about.slots, vocabulary, reasons);
     vocabulary::foreign(text, &tokens, vocabulary, reasons);
     causes::grounded(field, text, &tokens, vocabulary, reasons);
-    others::named(text, &tokens, &known.others, known.language, reasons);
+    others::named(text, &tokens, &known.others, (vocabulary, known.language), reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     if field == Field::Action {
-        decision::kept(text, &tokens, planned, (known, vocabulary), reasons);
+        decision::kept(text, &tokens, &about.slots, (known, vocabulary), reasons);
+    }
+    match field {
+        Field::Action => clauses::objects(text, &tokens, vocabulary, reasons),
+        Field::Benefit => clauses::benefit(text, &tokens, planned, (known, vocabulary), reasons),
     }
     claims::backed(field, text, &tokens, planned, (known, vocabulary), reasons);
     pairs::ordered(text, &tokens, reasons);
@@ -284,6 +289,16 @@ fn left_out(slots: &Words, about: &Recommendation) -> Vec<Fault> {
     let estimate = names(&planned.benefit_estimate).find(is_estimate);
     if let Some(name) = estimate.filter(|_| !stated.iter().any(is_estimate)) {
         fault(Field::Benefit, Reason::MissingSlot(name.to_string()));
+    } else if estimate.is_none() {
+        // Without one the figure that the benefit is about is a parameter, rather one that the action does not state.
+        let mut about: Vec<&str> = names(&planned.benefit_estimate).filter(|n| n.starts_with("parameter.")).collect();
+        let own = |n: &&str| names(&planned.action).all(|p| p != *n);
+        if about.iter().any(own) {
+            about.retain(own);
+        }
+        if let Some(name) = about.first().filter(|_| !about.iter().any(|n| stated.contains(n))) {
+            fault(Field::Benefit, Reason::MissingSlot(name.to_string()));
+        }
     }
     faults
 }

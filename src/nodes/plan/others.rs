@@ -1,4 +1,4 @@
-//! What else of the run is called by a plain word: grounding cannot tell such a name from a word by its shape.
+//! What else of the run is called by plain words: grounding cannot tell such a name from words by its shape.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,14 @@ use crate::domain::{Anomaly, FactValue, Recommendation};
 /// Longest list that a recommendation carries.
 const MOST: usize = 50;
 
-/// Every service, host and metric of the run whose name is made of letters alone, in lower case.
+/// Every service, host and metric of the run whose name is made of words, in lower case: of letters, and of what joins
+/// words (`mail-relay`; `memory_usage`, which a sentence may call memory usage).
 pub fn plain_names<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> BTreeSet<String> {
     let names = anomalies.flat_map(|anomaly| {
         let own = [Some(anomaly.metric.as_str()), anomaly.service.as_deref(), anomaly.entity.as_deref()];
         own.into_iter().flatten().chain(anomaly.services.iter().map(|service| service.name.as_str()))
     });
-    names.filter(|name| name.chars().all(char::is_alphabetic)).map(str::to_lowercase).collect()
+    names.filter(|name| name.chars().all(|c| c.is_alphabetic() || "-_".contains(c))).map(str::to_lowercase).collect()
 }
 
 /// Those of `names` that this recommendation does not speak of, sorted.

@@ -47,6 +47,13 @@ const BEFORE_VERBS: &[&str] = &[
     "elles", "on", "ne", "n", "y", "se", "s", "etant", "ayant", "pas", "bien", "which", "that", "qui",
 ];
 
+/// Verbs of making something so, in the past: who made it so is a cause.
+#[rustfmt::skip]
+const MADE: &[&str] = &[
+    "made", "pushed", "drove", "sent", "forced", "triggered", "provoked", "overloaded", "saturated", "threw", "overwhelmed",
+    "exhausted", "clogged", "flooded", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
+];
+
 /// Checks what is told as a cause or as a doer.
 pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     for at in 0..tokens.len() {
@@ -69,6 +76,7 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
         }
     }
     doers(text, tokens, words, reasons);
+    makers(text, tokens, words, reasons);
     // An action may be to look for one.
     let sought = field == Field::Action && words.is_of_plan("cause");
     for sentence in sentences(tokens).into_iter().filter(|_| !sought) {
@@ -106,6 +114,34 @@ fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reas
         let acts = acts && !could;
         if is_one(at + 1, AUXILIARIES) || starts && article && acts {
             reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
+        }
+    }
+}
+
+/// `dust in the filters made the temperature reach {x}`: whatever it is that did so. The passive tells only what was done.
+fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    for (at, token) in tokens.iter().enumerate() {
+        if !MADE.contains(&folded(at)) || words.is_of_plan(folded(at)) {
+            continue;
+        }
+        let before = at.checked_sub(1).map_or("", folded);
+        let passive =
+            ["is", "was", "were", "been", "be", "are", "ete", "est", "etait", "etaient", "etre"].contains(&before);
+        let french = ["a", "ont", "avait", "avaient", "aurait"].contains(&before);
+        let object = (at + 1..at + 4).find(|&at| {
+            !ARTICLES.contains(&folded(at)) && !matches!(tokens.get(at).map(|t| &t.kind), Some(Kind::Mark('\'' | '’')))
+        });
+        let made = object.and_then(|at| tokens.get(at)).is_some_and(|token| match &token.kind {
+            Kind::Fact { .. } | Kind::Name => true,
+            Kind::Word(word) => {
+                french || words.is_given(&word.folded) || ["it", "this", "them"].contains(&word.folded.as_str())
+            }
+            _ => false,
+        });
+        let is_french = words.is_french();
+        if made && !passive && french == is_french {
+            reasons.push(Reason::Cause(text[token.span.clone()].to_string())); // tokens are of this text
         }
     }
 }

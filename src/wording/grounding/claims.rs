@@ -89,7 +89,7 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words,
         let before = tokens.get(..at).unwrap_or_default().iter().rev();
         let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
         let supposed = clause.any(|token| {
-            token.word().is_some_and(|word| ["if", "si", "s", "assuming", "provided"].contains(&word.folded.as_str()))
+            token.word().is_some_and(|word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s")
         });
         let supposed = supposed && plan.iter().filter_map(Token::word).any(|word| sweeps(&word.folded));
         if sweeps(&word.folded) && !while_doing && !supposed && !is_planned(tokens, at, plan, sweeps) {
@@ -216,7 +216,19 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
             Kind::Mark(',' | ':' | '—') => same_clause = false,
             _ => {}
         }
+        // What is set against a figure is said of the other one.
+        if side == Side::Before && ["instead", "rather", "lieu", "plutot", "opposed", "versus"].contains(&folded(place))
+        {
+            return None;
+        }
         let Some((level, start)) = level(place, folded) else { continue };
+        // A word of the fact's own meaning says nothing against it: `the lowest threshold of`. After a figure it compares
+        // by how much: `{drop} lower than`.
+        let own = matches!(&tokens.get(at)?.kind, Kind::Fact { fact, .. } if fact.meaning.split(' ').any(|word| word == folded(place)));
+        let by = start.checked_sub(1).and_then(|at| tokens.get(at)).is_some_and(Token::is_number);
+        if is_attribute(tokens, place) || own || side == Side::Before && by {
+            continue;
+        }
         let far = matches!(level, Level::Above | Level::Below) && at.abs_diff(place) > 6;
         if far || !same_clause && (side == Side::After || !level.is_state()) {
             continue;
@@ -237,4 +249,16 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
         return Some(Beside { level, words: start..=place });
     }
     None
+}
+
+/// `the raised limit`, `la limite augmentée`: a participle that tells of its noun alone.
+fn is_attribute(tokens: &[Token<'_>], at: usize) -> bool {
+    let word =
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.lower.as_str());
+    let (before, earlier, this) = (word(at.checked_sub(1)), word(at.checked_sub(2)), word(Some(at)));
+    let articles =
+        ["a", "an", "the", "this", "that", "its", "un", "une", "le", "la", "l", "cette", "ce", "sa", "son", "du"];
+    let english = this.ends_with("ed") && articles.contains(&before) && !word(Some(at + 1)).is_empty();
+    let french = ["é", "ée", "és", "ées"].iter().any(|ending| this.ends_with(ending));
+    english || french && articles.contains(&earlier) && before.chars().count() > 2
 }

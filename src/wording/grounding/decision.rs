@@ -15,17 +15,20 @@ use super::{Reason, lexicon};
 pub(super) fn kept(
     text: &str,
     tokens: &[Token<'_>],
-    planned: &str,
+    planned: &crate::domain::Words,
     (known, words): (&Known<'_>, &Words),
     reasons: &mut Vec<Reason>,
 ) {
     let language = known.language;
+    let benefit = tokenize(&planned.benefit_estimate, known, &mut Vec::new());
+    let planned = planned.action.as_str();
     let plan = tokenize(planned, known, &mut Vec::new());
     let Some(decision) = Decision::of(&plan, language) else { return };
     if !decision.is_said(tokens, words) {
         reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
     let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
     let opposite = |word: &str| verbs::is_opposite(word, direction, language);
     let undoing = |word: &str| verbs::is_undoing(word, language) && !decision.says(word);
     for (at, token) in tokens.iter().enumerate() {
@@ -38,12 +41,26 @@ pub(super) fn kept(
             reasons.push(Reason::Opposite(said()));
         } else if undoing(word)
             && !is_planned(tokens, at, &plan, undoing)
+            && !is_estimated(tokens, at, &benefit, |planned| is_same(planned, word, language))
+            && !is_of_noun(tokens, at, words)
+            && !verbs::watches(folded(at + 1), folded(at + 2))
             && decision.is_governed(tokens, at, undoing, &plan, words)
             || decision.is_negated(tokens, at, words)
                 && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
         {
             reasons.push(Reason::Negation(said()));
         }
+        let planned = |word: &str| plan.iter().filter_map(Token::word).any(|planned| planned.folded == word);
+        // `open connections` tells of them, `à moins de` of a condition.
+        let noun = word == "open" && words.is_given(folded(at + 1));
+        let unless = at.checked_sub(1).is_some_and(|at| ["a", "au"].contains(&folded(at)));
+        if verbs::is_other_way(word, planned) && !noun && !unless {
+            reasons.push(Reason::Opposite(said()));
+        }
+    }
+    let forward = (0..tokens.len()).any(|at| verbs::leads_forward(&[at, at + 1, at + 2, at + 3].map(folded)));
+    if forward {
+        reasons.push(Reason::Negation("newest".to_string()));
     }
     for at in 0..tokens.len() {
         if decision.is_excepted(tokens, at, words) {
@@ -61,6 +78,24 @@ pub(super) fn kept(
     if direction == Direction::Up && scales_in(tokens) {
         reasons.push(Reason::Opposite("in".to_string()));
     }
+}
+
+/// Whether the planned benefit has a word of the kind before the same slot: `cooling takes {drop} off`.
+fn is_estimated(tokens: &[Token<'_>], at: usize, benefit: &[Token<'_>], kind: impl Fn(&str) -> bool) -> bool {
+    let next =
+        |tokens: &[Token<'_>], at| neighbours(tokens, at)[1].filter(|name| *name != "target").map(str::to_string);
+    let mut places =
+        (0..benefit.len()).filter(|&at| benefit.get(at).and_then(Token::word).is_some_and(|word| kind(&word.folded)));
+    let here = next(tokens, at);
+    here.is_some() && places.any(|at| next(benefit, at) == here)
+}
+
+/// `heat removal`: what is taken away is not the decision.
+fn is_of_noun(tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
+    let word =
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+    let before = word(at.checked_sub(1));
+    word(Some(at)).ends_with("al") && before.len() > 3 && words.is_given(before)
 }
 
 /// Whether the plan has a word of the kind beside a slot that stands on the same side of this word, with no other word of
@@ -94,7 +129,10 @@ fn scales_in(tokens: &[Token<'_>]) -> bool {
     tokens.windows(3).any(|window| {
         let [verb, middle, last] = window else { return false };
         let scales = is(verb, &|word| word.starts_with("scal"));
-        scales && (is(middle, &|word| word == "in") || middle.word().is_none() && is(last, &|word| word == "in"))
+        scales
+            && (is(last, &|word| word == "back")
+                || is(middle, &|word| word == "in")
+                || middle.word().is_none() && is(last, &|word| word == "in"))
     })
 }
 
@@ -157,7 +195,11 @@ impl<'a> Decision<'a> {
         // A new release of what a roll-back is of would be another decision.
         let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
         let acts = !verbs::is_idle(first, self.language);
-        sentences(tokens).into_iter().filter(|sentence| sentence.iter().any(decides)).any(|sentence| {
+        // What is done before `then` is not done to what comes after it.
+        let then =
+            |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_str()));
+        let mut steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
+        steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
             (0..sentence.len()).any(|at| {
                 let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
                 let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());

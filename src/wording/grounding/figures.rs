@@ -63,7 +63,7 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "a" if next == "second" && !after.is_empty() && !lexicon::is_function_word(after) => None,
         "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
         "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
-        "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(next, after, folded(3)),
+        "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(tokens, at),
         "times" if COMPARATIVES.contains(&next) => Some(2),
         "fois" if COMPARATIVES.contains(&next) => Some(2),
         this if lexicon::is_number(this) => Some(if lexicon::is_counted(next) { 2 } else { 1 }),
@@ -84,20 +84,26 @@ fn one(following: &[&str]) -> Option<usize> {
     }
 }
 
-/// `within minutes`, `en quelques secondes`, `in a few hours`.
-fn span_of_time(next: &str, after: &str, third: &str) -> Option<usize> {
-    let vague = |word| ["few", "several", "quelques", "some", "mere", "the"].contains(&word);
-    // `in milliseconds` names a unit rather than a span.
-    if next.ends_with('s') && !next.starts_with("milli") && lexicon::is_time_unit(next) {
-        Some(2)
-    } else if vague(next) && lexicon::is_time_unit(after) {
-        Some(3)
-    } else if next == "a" && vague(after) && lexicon::is_time_unit(third) {
-        Some(4)
-    } else {
-        None
-    }
+/// `within minutes`, `en quelques secondes`, `in the next few hours`, `dans l'heure`: a span of time right after its
+/// preposition, but for words that say no more than how many or which. Bare it is in the plural. Hours of much or little
+/// traffic are none, nor is `in milliseconds`, which names a unit.
+fn span_of_time(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let word = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let apostrophe = |at: usize| matches!(tokens.get(at).map(|token| &token.kind), Some(Kind::Mark('\'' | '’')));
+    let unit = (at + 1..at + 6).find(|&at| !(DETERMINERS.contains(&word(at)) || apostrophe(at)))?;
+    let plural = word(unit).ends_with('s');
+    let ordinal = ["second", "seconde"].contains(&word(unit)) && !word(unit + 1).is_empty();
+    let rush = ["creuses", "pointe"].iter().any(|rush| [word(unit + 1), word(unit + 2)].contains(rush));
+    let is_span = lexicon::is_time_unit(word(unit)) && !word(unit).starts_with("milli") && word(unit) != "an";
+    (is_span && (plural || unit > at + 1) && !ordinal && !rush).then_some(unit + 1 - at)
 }
+
+/// What may stand between a preposition and a span of time.
+#[rustfmt::skip]
+const DETERMINERS: &[&str] = &[
+    "a", "an", "the", "few", "several", "some", "mere", "next", "coming", "of", "couple", "under", "less", "than", "matter", "single",
+    "l", "la", "le", "les", "un", "une", "quelques", "plusieurs", "prochaine", "prochaines", "prochain", "prochains", "cette", "moins", "d",
+];
 
 /// Units after slots. The slot's own unit is said twice: its place is the answer, to be dropped. Any other is a
 /// fault, since it would change what the figure means.
@@ -127,11 +133,17 @@ pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>)
     doubled
 }
 
-/// `per second` after the token at `at`.
+/// `per second` after the token at `at`, with what is counted before it: `requests per second`.
 fn rate(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
-    let [per, unit] = tokens.get(at + 1..at + 3)? else { return None };
-    let is_rate = ["per", "par"].contains(&per.word()?.lower.as_str()) && lexicon::is_unit(&unit.word()?.folded);
-    is_rate.then(|| text[per.span.start..unit.span.end].to_string()) // tokens' spans rise
+    let words = tokens.iter().skip(at + 1).take(4).map_while(|token| Some((token, token.word()?)));
+    let words: Vec<_> = words.collect();
+    let is_rate = |pair: &[(&Token<'_>, &Word)]| {
+        let [(_, per), (_, unit)] = pair else { return false };
+        ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_str()) && lexicon::is_unit(&unit.folded)
+    };
+    let place = words.windows(2).position(is_rate)?;
+    let (first, last) = (words.first()?.0, words.get(place + 1)?.0);
+    Some(text[first.span.start..last.span.end].to_string()) // tokens' spans rise
 }
 
 /// Where the fact's own unit ends, if it stands at `next`.

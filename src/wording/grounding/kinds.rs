@@ -152,7 +152,14 @@ impl Said<'_, '_> {
         let near = near.by_ref().take_while(|&at| {
             self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
         });
-        let words: Vec<&str> = near.map(|at| self.folded(at)).collect();
+        let near: Vec<usize> = near.collect();
+        // `past the {x} threshold to {y}`: the noun of the figure before.
+        let first = near.last().copied().unwrap_or(self.at);
+        let of_last = first.checked_sub(1).and_then(|at| self.tokens.get(at)).is_some_and(Token::is_number);
+        let words: Vec<&str> = near.into_iter().map(|at| self.folded(at)).collect();
+        if of_last && words.first() == Some(&"to") {
+            return false;
+        }
         let links = |word: &&&str| {
             lexicon::is_function_word(word) || ["was", "etait", "est", "of", "were"].contains(word) || word.len() < 3
         };

@@ -30,14 +30,14 @@ impl Level {
 
 #[rustfmt::skip]
 const LEVELS: &[(Level, &[&str])] = &[
-    (Level::Above, &["above", "exceed", "beyond", "higher", "highest", "peaked", "topped", "surpass", "au-dessus",
-        "au-dela", "superieur", "culmin", "depass", "exced"]),
+    (Level::Above, &["above", "exceed", "beyond", "higher", "highest", "topped", "surpass", "au-dessus",
+        "au-dela", "superieur", "depass", "exced"]),
     (Level::Below, &["below", "under", "beneath", "lower", "lowest", "within", "bottom", "dipp", "fell", "sank", "sunk",
         "declined", "dropped", "sous", "inferieur", "en-dessous", "en-deca"]),
     (Level::Rising, &["ris", "rose", "increas", "climb", "grow", "grew", "jump", "soar", "surg", "worsen", "augment",
-        "grimp", "accroi", "empir", "hauss", "aggrav", "monter", "monte", "montait"]),
+        "grimp", "accroi", "empir", "hauss", "aggrav", "monter", "monte", "montait", "raise", "raisin", "relever", "relevant"]),
     (Level::Falling, &["fall", "drop", "decreas", "reduc", "declin", "sink", "shrink", "baiss", "diminu", "redui",
-        "chut", "descend", "tomb"]),
+        "chut", "descend", "tomb", "retomb", "abaiss", "recul", "lessen", "dwindl", "shrank"]),
     (Level::Online, &["online", "available", "healthy", "disponible"]),
     (Level::Offline, &["offline", "unavailable", "degraded", "unhealthy", "indisponible", "degrade"]),
 ];
@@ -49,6 +49,7 @@ pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(L
     let pairs = match (before.map_or("", &word), word(at)) {
         ("at", "least") | ("or", "more") | ("ou", "plus") | ("au", "moins") => Some(Level::Above),
         ("at", "most") | ("or", "less") | ("ou", "moins") | ("au", "plus") => Some(Level::Below),
+        ("to", "lower") => Some(Level::Falling),
         ("en", "ligne") => Some(Level::Online),
         ("hors", "ligne") => Some(Level::Offline),
         _ => None,
@@ -61,6 +62,12 @@ pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(L
     let (level, _) = LEVELS.iter().find(|(_, stems)| stems.iter().any(|stem| this.starts_with(stem)))?;
     (!NO_LEVELS.contains(&this)).then_some((*level, at))
 }
+
+/// `s'élever` from a figure to another; alone it is `amount`.
+pub(super) const ROSE: &[&str] = &["elever", "eleverait", "eleve", "eleverent", "eleveraient", "elevait"];
+
+/// Words for below that are of a fall.
+pub(super) const FELL: &[&str] = &["fell", "dipped", "sank", "sunk", "declined", "dropped", "lowered"];
 
 /// Whether the word tells that something is online or not.
 pub(super) fn is_state(word: &str) -> bool {

@@ -58,12 +58,34 @@ const TIME_UNITS: &[&str] = &[
 /// Other units, as words of a sentence.
 #[rustfmt::skip]
 const UNITS: &[&str] = &[
-    "percent", "pourcent", "ms", "s", "sec", "secs", "min", "mins", "h", "hrs", "us", "ns", "kbps", "mbps", "gbps",
-    "kb", "mb", "gb", "tb", "kib", "mib", "gib", "ko", "mo", "go", "to", "bytes", "octets", "bits", "w", "kw", "kwh",
-    "watt", "watts", "kilowatts", "celsius", "fahrenheit", "kelvin", "degrees", "degres", "c", "points", "pts",
-    "euros", "dollars", "eur", "usd", "hz", "ghz", "mhz", "x", "fold", "gigabytes", "megabytes", "kilobytes",
-    "gigaoctets", "megaoctets", "kilobits", "megabits", "percentage", "cores", "coeurs",
+    "percent", "pourcent", "s", "sec", "secs", "min", "mins", "h", "hrs", "celsius", "fahrenheit", "kelvin", "degrees",
+    "degres", "c", "points", "pts", "euros", "dollars", "eur", "usd", "x", "fold", "percentage", "cores", "coeurs",
+    "rpm", "rps", "qps", "tps", "iops",
 ];
+
+/// What a prefix of the International System or of powers of two may stand before; a lone one is a unit in the plural.
+const PREFIXED: &[&str] = &["byte", "octet", "bit", "watt", "hertz", "volt", "ampere", "joule", "second", "seconde"];
+
+const PREFIXES: &[&str] =
+    &["nano", "micro", "milli", "kilo", "mega", "giga", "tera", "peta", "exa", "kibi", "mebi", "gibi", "tebi", "pebi"];
+
+/// The same as symbols.
+const SYMBOLS: &[&str] = &["b", "o", "bps", "w", "wh", "hz", "s", "v", "a", "j"];
+
+const SYMBOL_PREFIXES: &[&str] = &["n", "u", "m", "k", "g", "t", "p", "ki", "mi", "gi", "ti", "pi"];
+
+/// `terabytes`, `mb`, `kwh`; not `to`, `us` and the like, which are words first.
+fn is_prefixed(folded: &str) -> bool {
+    let singular = folded.strip_suffix('s').unwrap_or(folded);
+    let named = PREFIXED.iter().any(|unit| {
+        let prefix = singular.strip_suffix(unit).or_else(|| folded.strip_suffix(unit));
+        prefix.is_some_and(|prefix| PREFIXES.contains(&prefix) || prefix.is_empty() && singular != folded)
+    });
+    let symbol = SYMBOLS.iter().any(|unit| {
+        folded.strip_suffix(unit).is_some_and(|prefix| SYMBOL_PREFIXES.contains(&prefix) || prefix.is_empty())
+    });
+    named || symbol && !["a", "ma", "ta", "pa", "b", "o", "j", "v", "to", "us", "as", "ps"].contains(&folded)
+}
 
 pub(super) fn is_number(folded: &str) -> bool {
     let plain = !TERMS_WITH_NUMBERS.contains(&folded);
@@ -97,9 +119,9 @@ pub(super) fn is_time_unit(folded: &str) -> bool {
     TIME_UNITS.contains(&folded)
 }
 
-/// Units that are words, time included. Not `to` and `an`, which are words of English first.
+/// Units that are words, time included. Not `an`, which is a word of English first.
 pub(super) fn is_unit(folded: &str) -> bool {
-    (UNITS.contains(&folded) || TIME_UNITS.contains(&folded)) && folded != "to" && folded != "an"
+    (UNITS.contains(&folded) || TIME_UNITS.contains(&folded) || is_prefixed(folded)) && folded != "an"
 }
 
 /// Whether a name would read as a figure if a sentence used it: `3`, `50ms`, `two`. Such names need their slot.
@@ -152,12 +174,16 @@ pub(super) const DENIALS: &[&str] = &[
 pub(super) const DRASTIC_STEMS: &[&str] = &[
     "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
     "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
-    "desactiv", "eteind", "eteign", "neglig", "neglect",
+    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "interdi", "proscri",
 ];
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
 
-pub(super) const APPROXIMATELY: &[&str] = &["about", "around", "roughly", "nearly", "almost", "environ", "presque"];
+#[rustfmt::skip]
+pub(super) const APPROXIMATELY: &[&str] = &[
+    "about", "around", "roughly", "nearly", "almost", "approximately", "some", "only", "just", "near", "close", "circa", "an", "estimated",
+    "the", "expected", "environ", "presque", "quelque", "autour", "approximativement", "seulement", "pres",
+];
 
 /// Beginnings of words that change a level; with `de` and a figure, by that much.
 pub(super) const CHANGE_STEMS: &[&str] =
@@ -177,6 +203,13 @@ pub(super) const MORE: &[&str] = &[
 pub(super) const NEGATIONS: &[&str] =
     &["not", "don", "dont", "doesn", "shouldn", "never", "cannot", "pas", "jamais", "aucunement", "nullement"];
 
+/// What makes a condition of its clause.
+#[rustfmt::skip]
+pub(super) const CONDITIONS: &[&str] = &[
+    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "hypothese", "admettant",
+    "admet", "pourvu",
+];
+
 /// Words for all or none of something.
 #[rustfmt::skip]
 pub(super) const SWEEPING: &[&str] = &[
@@ -192,7 +225,7 @@ pub(super) const DISCLAIMERS: &[&str] = &[
     "no", "effect", "on", "can", "cannot", "derived", "telemetry", "not", "isn", "t", "a", "an", "are", "guarantee",
     "guaranteed", "estimate", "estimates", "estimated", "effects", "aucun", "effet", "ne", "n", "peut", "etre", "pas",
     "ce", "cette", "resultat", "resultats", "garanti", "garantie", "estimation", "deduit", "telemetrie", "sur", "sans",
-    "known", "connu", "assumption", "assumptions", "hypothese", "hypotheses",
+    "known", "connu", "this", "that", "remains", "only", "rough", "reste", "demeure", "seulement", "simple", "assumption", "assumptions", "hypothese", "hypotheses",
 ];
 
 /// Words whose dot ends no sentence.

@@ -8,23 +8,18 @@ use crate::domain::{Language, Recommendation};
 
 use super::facts::Known;
 use super::tokens::{Token, Word, tokenize};
+use super::vocabulary::Words;
 use super::{Reason, lexicon};
 
-/// The names that a sentence may not use, folded. Not those that the plan's own sentences use as words, nor words that no
-/// sentence can do without.
+/// The names that a sentence may not use, folded, with a space between their words. Not those that the plan's own
+/// sentences use as words, nor words that no sentence can do without.
 pub(super) fn names(about: &Recommendation, known: &Known<'_>) -> BTreeSet<String> {
-    let folded = about.others.iter().map(|name| lexicon::fold(&name.to_lowercase()));
+    let folded = about.others.iter().map(|name| lexicon::fold(&name.to_lowercase()).replace(['-', '_'], " "));
     let mut names: BTreeSet<String> =
         folded.filter(|name| name.chars().count() > 1 && !lexicon::is_function_word(name)).collect();
-    if names.is_empty() {
-        return names;
-    }
     for planned in [&about.slots.action, &about.slots.benefit_estimate] {
-        for token in tokenize(planned, known, &mut Vec::new()) {
-            token.word().into_iter().flat_map(parts).for_each(|part| {
-                names.remove(part);
-            });
-        }
+        let planned = tokenize(planned, known, &mut Vec::new());
+        names.retain(|name| !(0..planned.len()).any(|at| stands_at(name, &planned, at).is_some()));
     }
     names
 }
@@ -34,15 +29,32 @@ pub(super) fn named(
     text: &str,
     tokens: &[Token<'_>],
     names: &BTreeSet<String>,
-    language: Language,
+    (words, language): (&Words, Language),
     reasons: &mut Vec<Reason>,
 ) {
     for (at, token) in tokens.iter().enumerate() {
-        let Some(word) = token.word() else { continue };
-        if parts(word).any(|part| names.contains(part)) && !is_common_noun(tokens, at, language) {
+        let about = token.word().is_some_and(|word| words.is_about_other(&word.folded, names));
+        if about && !is_common_noun(tokens, at, language) {
             reasons.push(Reason::Other(text[token.span.clone()].to_string()));
         }
+        let Some(length) = names.iter().find_map(|name| stands_at(name, tokens, at)) else { continue };
+        if length > 1 || !is_common_noun(tokens, at, language) {
+            let end = tokens.get(at + length - 1).map_or(token.span.end, |last| last.span.end);
+            reasons.push(Reason::Other(text[token.span.start..end].to_string())); // tokens' spans rise
+        }
     }
+}
+
+/// How many tokens from `at` on are this name. A hyphen is as good as a space, and a part of a word with one is a word.
+fn stands_at(name: &str, tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let word = tokens.get(at)?.word()?;
+    if word.folded.replace('-', " ") == name || word.folded.split('-').any(|part| part == name) {
+        return Some(1);
+    }
+    let parts = name.split(' ');
+    let length = parts.clone().count();
+    let mut said = tokens.get(at..at + length)?.iter().map(|token| token.word().map(|word| word.folded.as_str()));
+    (length > 1 && parts.into_iter().all(|part| said.next() == Some(Some(part)))).then_some(length)
 }
 
 /// `a cache`, `a response cache`, `un nouveau cache`: one that is not there yet. Not `a cache restart`, which is done to
@@ -60,9 +72,4 @@ fn is_common_noun(tokens: &[Token<'_>], at: usize, language: Language) -> bool {
     let new = before.is_some_and(is_article)
         || before.is_some_and(is_adjective) && word(at.checked_sub(2)).is_some_and(is_article);
     new && !word(Some(at + 1)).is_some_and(is_done)
-}
-
-/// `load-balanced` is two words.
-fn parts(word: &Word) -> impl Iterator<Item = &str> {
-    word.folded.split('-')
 }

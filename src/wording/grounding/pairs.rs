@@ -1,12 +1,12 @@
 //! Two figures that a sentence sets side by side: `from {a} to {b}`, `{a} → {b}`, `{a} instead of {b}`, `higher than {a}`.
-//! What was measured comes before what is planned, and a rise or fall must be one by the figures. Slices are by spans of
-//! tokens.
+//! What was measured comes before what is planned, an earlier measurement before a later one, and a rise or fall must be
+//! one by the figures. Slices are by spans of tokens.
 
 use crate::domain::{Fact, FactValue};
 
-use super::Reason;
-use super::levels::{Level, level};
+use super::levels::{FELL, Level, ROSE, level};
 use super::tokens::{Kind, Token, sentences};
+use super::{Reason, lexicon};
 
 /// Which side of the decision a figure belongs to, by the name of its fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +44,16 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
     let facts: Vec<(usize, &Fact)> = tokens.iter().enumerate().filter_map(fact).collect();
     for pair in facts.windows(2) {
         let [(at, first), (next, second)] = pair else { continue };
-        if first.unit != second.unit || figure(first).is_none() || figure(second).is_none() {
+        if is_change(first)
+            || is_change(second)
+            || first.unit != second.unit
+            || figure(first).is_none()
+            || figure(second).is_none()
+        {
             continue;
         }
         let Some((from, to)) = step(tokens, *at, *next, first, second) else { continue };
-        let reversed = side(from) == Side::After && side(to) == Side::Before;
+        let reversed = side(from) == Side::After && side(to) == Side::Before || is_later(from, to);
         let moves = moved(tokens, *at).is_some_and(|level| match level {
             Level::Rising => figure(to) < figure(from),
             Level::Falling => figure(to) > figure(from),
@@ -70,6 +75,17 @@ fn fact<'t, 'a>((at, token): (usize, &'t Token<'a>)) -> Option<(usize, &'t Fact)
     }
 }
 
+/// Whether it is a step itself and no level.
+fn is_change(fact: &Fact) -> bool {
+    fact.name.split(['.', '_']).any(|part| lexicon::CHANGES.contains(&part))
+}
+
+/// Whether both were measured, the first one after the second.
+fn is_later(from: &Fact, to: &Fact) -> bool {
+    let measured = side(from) == Side::Before && side(to) == Side::Before;
+    measured && from.time.zip(to.time).is_some_and(|(from, to)| from > to)
+}
+
 /// From what to what the words between two facts lead, if they do.
 fn step<'f>(
     tokens: &[Token<'_>],
@@ -79,9 +95,12 @@ fn step<'f>(
     second: &'f Fact,
 ) -> Option<(&'f Fact, &'f Fact)> {
     let between = tokens.get(at + 1..next).filter(|between| between.len() <= 14)?;
-    let words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+    let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+    // `to about`, `a un niveau d'environ`: what stands before the figure itself and leads nowhere.
+    let vague = |word: &&str| lexicon::APPROXIMATELY.contains(word);
+    while words.pop_if(|word| vague(&&**word)).is_some() {}
     let said = format!(" {} ", words.join(" "));
-    let near = between.len() <= 5;
+    let near = words.len() <= 5 && !between.iter().any(|token| matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
     let arrow = near && between.iter().any(|token| matches!(token.kind, Kind::Mark('→' | '>')));
     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
     let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_str()));
@@ -89,6 +108,16 @@ fn step<'f>(
     let replaces = [
         " instead of ",
         " rather than ",
+        " as opposed to ",
+        " in place of ",
+        " par rapport a ",
+        " compare a ",
+        " comparee a ",
+        " compared to ",
+        " compared with ",
+        " relative to ",
+        " plutot qu a ",
+        " au lieu d ",
         " au lieu de ",
         " plutot que ",
         " contre ",
@@ -97,10 +126,10 @@ fn step<'f>(
         " from ",
         " not ",
     ];
-    if arrow || near && from && leads {
-        Some((first, second))
-    } else if replaces.iter().any(|phrase| said.ends_with(phrase)) {
+    if replaces.iter().any(|phrase| said.ends_with(phrase)) {
         Some((second, first))
+    } else if arrow || near && from && leads {
+        Some((first, second))
     } else {
         None
     }
@@ -115,8 +144,13 @@ fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
         })
     });
     clause
-        .filter_map(|at| level(at, folded))
-        .map(|(level, _)| level)
+        .filter_map(|at| {
+            if ROSE.contains(&folded(at)) {
+                return Some(Level::Rising);
+            }
+            let (level, _) = level(at, folded)?;
+            Some(if FELL.contains(&folded(at)) { Level::Falling } else { level })
+        })
         .find(|l| matches!(l, Level::Rising | Level::Falling))
 }
 

@@ -30,7 +30,10 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         // `baisser de 93 % à 46 %` names both levels.
         // `carried by {replicas}` says by whom.
         let changed = |word: &str| lexicon::CHANGE_STEMS.iter().chain(RISING).any(|stem| word.starts_with(stem));
-        let doer = folded(earlier).ends_with("ed") && !changed(folded(earlier));
+        // `shared equally by`
+        let mut back = (0..before.unwrap_or_default()).rev().map(|at| folded(Some(at)));
+        let verb = back.find(|word| !word.ends_with("ly")).unwrap_or_default();
+        let doer = verb.ends_with("ed") && !changed(verb);
         let by = folded(before) == "by" && !doer
             || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
         let more = lexicon::MORE.contains(&folded(Some(at + 1)));

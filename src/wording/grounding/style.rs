@@ -146,7 +146,7 @@ fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
 fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
     let before = tokens.get(..at).unwrap_or_default().iter().rev();
     let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
-    let supposes = |word: &Word| ["if", "si", "s", "whether", "provided", "assuming"].contains(&word.folded.as_str());
+    let supposes = |word: &Word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s";
     let estimate = tokens
         .get(at)
         .and_then(Token::word)

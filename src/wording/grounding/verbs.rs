@@ -55,7 +55,7 @@ const CLASSES: &[Class] = &[
     Class {
         direction: Direction::Neither,
         heads: [&["roll", "revert", "restor", "return", "downgrad"], &["reven", "retour", "restaur", "retabl"]],
-        others: [&["undeploy", "undo", "reinstat", "back"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
+        others: [&["undeploy", "undo", "reinstat", "back", "withdraw"], &["repass", "remett", "annul", "ramen", "retir", "remis", "retrograd"]],
     },
     Class {
         direction: Direction::Up,
@@ -154,10 +154,12 @@ pub(super) fn is_weak(word: &str) -> bool {
 const IDLE: [&[&str]; 2] = [
     &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
         "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
-        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget"],
+        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget",
+        "complet", "finish", "proceed", "pursu", "resum", "finali"],
     &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
         "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
-        "continu", "maintenir", "maintenez", "conserv", "oubli"],
+        "continu", "maintenir", "maintenez", "conserv", "oubli", "achev", "termin", "poursui",
+        "finir", "finalis"],
 ];
 
 pub(super) fn is_idle(word: &str, language: Language) -> bool {
@@ -173,8 +175,8 @@ const UP: [&[&str]; 2] = [
 const DOWN: [&[&str]; 2] = [
     &["lower", "reduc", "decreas", "shrink", "shrank", "shrunk", "cut", "trim", "downsiz", "downscal", "downward",
         "diminish", "lessen", "shorten", "narrow", "drop", "slash", "minimi"],
-    &["abaiss", "baiss", "redui", "reduc", "diminu", "retreci", "rogn", "amoindri", "raccourci", "restrei", "couper",
-        "coupez", "ramener", "ramenez"],
+    &["abaiss", "baiss", "redui", "reduc", "diminu", "retreci", "rogn", "amoindri", "raccourci", "restrei", "alleg",
+        "affaibl", "ramener", "ramenez"],
 ];
 
 /// Whether the word says the opposite of a direction. `increased` tells what was; `be reduced` tells what to do.
@@ -192,7 +194,7 @@ const UNDOING: [&[&str]; 2] = [
     &["keep", "kept", "cancel", "avoid", "skip", "ignor", "stop", "disabl", "abandon", "postpon", "defer", "delay",
         "refus", "reject", "forbid", "prohibit", "prevent", "halt", "abort", "suspend", "paus", "undo", "revers",
         "withdraw", "revok", "remov", "lift", "waiv", "relax", "loosen", "refrain", "forget", "discard", "dismiss",
-        "oppos", "declin", "forgo", "forward", "leav", "exclud"],
+        "oppos", "declin", "forgo", "forward", "leav", "exclud", "disregard", "bypass", "overrul"],
     &["garder", "gardez", "gardant", "conserv", "maintenir", "maintenez", "maintien", "annul", "evit", "ignor",
         "arret", "stopp", "suspend", "interromp", "abandonn", "reporter", "reportez", "differer", "differez", "refus",
         "interdi", "empech", "renonc", "cess", "desactiv", "omet", "laisser", "laissez", "retirer", "retirez", "enlev",
@@ -204,21 +206,42 @@ pub(super) fn is_undoing(word: &str, language: Language) -> bool {
 }
 
 /// The same in several words. Before a figure `instead of` compares.
-pub(super) const UNDOING_PHRASES: &[&str] = &[
-    "rather than",
-    "instead of",
-    "to the newest",
-    "to its newest",
-    "to the latest",
-    "to its latest",
-    "to the next",
-    "plutot que",
-    "au lieu de",
-    "au lieu d",
-    "a la derniere",
-    "a la nouvelle",
-    "a la version suivante",
+pub(super) const UNDOING_PHRASES: &[&str] =
+    &["rather than", "instead of", "plutot que", "au lieu de", "au lieu d", "a la version suivante"];
+
+/// `to the newest release`, `à la dernière version`: forward, where the way is back.
+pub(super) fn leads_forward(words: &[&str]) -> bool {
+    let [to, article, newest, release] = words else { return false };
+    ["to", "a"].contains(to)
+        && ["the", "its", "la", "sa"].contains(article)
+        && ["newest", "latest", "next", "derniere", "nouvelle"].contains(newest)
+        && ["release", "version", "build", "livraison"].contains(release)
+}
+
+/// `keep an eye on it`, `keep watching`, `garder un œil`: keeps nothing.
+pub(super) fn watches(next: &str, after: &str) -> bool {
+    ["eye", "watch", "oeil"].contains(&after)
+        || ["watch", "monitor", "track", "observ", "check", "tabs", "surveill"]
+            .iter()
+            .any(|stem| next.starts_with(stem))
+}
+
+/// Two ways to do a thing. An action may not take one where the plan takes the other.
+#[rustfmt::skip]
+const ANTONYMS: &[[&[&str]; 2]] = &[
+    [&["early", "earlier", "sooner"], &["late", "later", "longer"]],
+    [&["tot"], &["tard", "longtemps"]],
+    [&["close", "closing", "fermer"], &["open", "opening", "ouvrir", "ouvrant"]],
+    [&["more", "davantage"], &["fewer", "less", "moins"]],
+    [&["inbound", "incoming", "entrant"], &["outbound", "outgoing", "sortant"]],
 ];
+
+/// Whether the plan takes one of two ways and the word the other.
+pub(super) fn is_other_way(word: &str, is_planned: impl Fn(&str) -> bool) -> bool {
+    let has = |way: &[&str]| way.contains(&word);
+    let planned = |way: &[&str]| way.iter().any(|word| is_planned(word));
+    ANTONYMS.iter().any(|[a, b]| has(a) && planned(b) && !planned(a) || has(b) && planned(a) && !planned(b))
+}
 
 #[cfg(test)]
 mod tests {

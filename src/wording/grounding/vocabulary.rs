@@ -100,6 +100,21 @@ impl Words {
         Words { language, plan, alike, given }
     }
 
+    /// Whether it is what one of these names is about, in the words of the language: `disque` of `disk usage`. Not where
+    /// the plan or the facts speak of it, nor a word that a sentence about anything may use.
+    pub fn is_about_other(&self, folded: &str, names: &BTreeSet<String>) -> bool {
+        let parts = |name: &str, of: &HashSet<&'static str>| {
+            name.contains(' ') && name.split(' ').any(|part| of.contains(part))
+        };
+        let groups = &Vocabulary::of(self.language).alike;
+        let named = groups.iter().any(|(of, _)| of.contains(folded) && names.iter().any(|name| parts(name, of)));
+        named && !self.is_ordinary(folded) && !self.is_given(folded)
+    }
+
+    pub fn is_french(&self) -> bool {
+        self.language == Language::Fr
+    }
+
     /// Whether the plan or a fact has the word, or one that means the same.
     pub fn is_given(&self, folded: &str) -> bool {
         stem(folded, &self.alike, self.language).is_some()
@@ -145,12 +160,12 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
         let starts = at == 0 || matches!(tokens.get(at - 1).map(|t| &t.kind), Some(Kind::Mark(c)) if *c != ',');
-        let idiom = IDIOMS.iter().any(|(before, idiom, after)| {
-            let folded = |at: Option<usize>| {
-                at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str())
-            };
-            let fits = |wanted: &str, at: Option<usize>| wanted.is_empty() || folded(at) == wanted;
-            *idiom == word.folded && fits(before, at.checked_sub(1)) && fits(after, Some(at + 2))
+        let idiom = IDIOMS.iter().any(|phrase| {
+            let length = phrase.split(' ').count();
+            (at.saturating_sub(length - 1)..=at).any(|start| {
+                let said = tokens.iter().skip(start).take(length).map(|t| t.word().map_or("", |w| w.folded.as_str()));
+                said.eq(phrase.split(' '))
+            })
         });
         if idiom {
             continue;
@@ -160,7 +175,7 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
             && (length > 3 || written.contains(char::is_lowercase))
             && written.starts_with(char::is_uppercase)
             && words.is_unknown(word);
-        let shouted = length > 3 && !written.contains(char::is_lowercase) && words.is_unknown(word);
+        let shouted = length > 3 && !written.contains(char::is_lowercase) && !words.is_given(&word.folded);
         if name || shouted || words.is_foreign(&word.folded) || parts(word).any(|part| words.is_foreign(part)) {
             reasons.push(Reason::Foreign(written.to_string()));
         }
@@ -171,13 +186,24 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
     }
 }
 
-/// Words of a foreign kind in phrases that are not: the word before, the word, and the one after the next.
-const IDIOMS: &[(&str, &str, &str)] = &[
-    ("", "heures", "pointe"),
-    ("", "heures", "creuses"),
-    ("peak", "hours", ""),
-    ("off-peak", "hours", ""),
-    ("busy", "hours", ""),
+/// Phrases of words of which one would be foreign elsewhere.
+const IDIOMS: &[&str] = &[
+    "heures de pointe",
+    "heure de pointe",
+    "heures creuses",
+    "peak hours",
+    "off-peak hours",
+    "busy hours",
+    "the cost of",
+    "a cost of",
+    "au cout d",
+    "au cout de",
+    "account for",
+    "accounts for",
+    "accounted for",
+    "accounting for",
+    "take into account",
+    "taking into account",
 ];
 
 /// What no single word of it tells.
@@ -229,7 +255,7 @@ pub(super) fn is_same(a: &str, b: &str, language: Language) -> bool {
 const ENGLISH_ENDINGS: &[&str] = &[
     "s", "es", "e", "ed", "d", "er", "ers", "est", "r", "rs", "ing", "ings", "ly", "ily", "y", "ies", "ied", "ion", "ions", "ation",
     "ations", "tion", "tions", "ment", "ments", "ement", "ements", "al", "ally", "able", "ably", "ful", "fully", "less", "ness", "ive", "ively",
-    "or", "ors", "ance", "ances", "ence", "ent", "ently", "ant", "antly", "age", "en", "ened", "ening", "th", "n", "ity", "ities",
+    "or", "ors", "le", "ance", "ances", "ence", "ent", "ently", "ant", "antly", "age", "en", "ened", "ening", "th", "n", "ity", "ities",
 ];
 
 #[rustfmt::skip]

@@ -332,8 +332,7 @@ fn decisions() -> Vec<Case> {
             let benefit = asked.benefit.replace("should fall", "should rise").replace("would be", "would rise to");
             json!({ "action": asked.action, "benefit_estimate": benefit })
         }))
-        .template("in `benefit_estimate`")
-        .open("the opposite verb is not seen where a comma and other words stand between it and the slot"),
+        .template("in `benefit_estimate`"),
         case("assumption-left-out", "leaves the assumptions of the estimate out", object(|asked| {
             let estimate = "The CPU peak of {target} should be about {parameter.projected_peak}.";
             json!({ "action": asked.action, "benefit_estimate": if asked.is_scaling() { estimate } else { &asked.benefit } })
@@ -343,8 +342,7 @@ fn decisions() -> Vec<Case> {
             let estimate = "The load of {target} should be lower.";
             json!({ "action": asked.action, "benefit_estimate": if asked.is_scaling() { &asked.benefit } else { estimate } })
         }))
-        .both("in `benefit_estimate`")
-        .open("a benefit without assumptions or an estimate may speak of something else than the planned one"),
+        .both("in `benefit_estimate`"),
         case("certain-benefit", "makes a certainty of the estimate", object(|asked| {
             json!({ "action": asked.action, "benefit_estimate": format!("{} This is guaranteed.", asked.benefit) })
         }))

@@ -128,21 +128,21 @@ fn triggers_of_different_times_are_answered_one_by_one() {
 }
 
 #[test]
-fn other_plain_names_of_the_run_go_along() {
+fn other_names_of_words_go_along() {
     let others = |text: &str, services: &str| -> Vec<String> {
         let decided = decide(&planner(Language::En), &anomalies(text, services));
         decided.into_iter().map(|r| format!("{}: {}", r.id, r.others.join(" "))).collect()
     };
     assert_eq!(
         others("cpu_usage=93 cache:degraded", "Payments:online:online cache:online:degraded db2:online:online"),
-        ["scale-out:cache: payments", "restart:cache: payments"]
+        ["scale-out:cache: payments service_status", "restart:cache: cpu_usage payments"]
     );
     assert_eq!(
         others("load=31@alpha cpu_usage=93@web cache:degraded@web", "cache:online:online orders:online:online"),
         [
-            "scale-out:web: alpha cache load orders",
-            "investigate.load:alpha: cache orders web",
-            "restart:cache@web: alpha load orders",
+            "scale-out:web: alpha cache load orders service_status",
+            "investigate.load:alpha: cache cpu_usage orders service_status web",
+            "restart:cache@web: alpha cpu_usage load orders",
         ]
     );
     assert_eq!(others("cpu_usage=93", "api_gateway:online:online cache-1:online:online"), ["scale-out:api_gateway: "]);
