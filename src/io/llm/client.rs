@@ -1,7 +1,7 @@
 //! The model port: settings and mode in, a model out.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_openai::Client;
@@ -287,11 +287,14 @@ impl ChatModel {
         // All that the configuration would take from the process's environment is set here; the service adds the key.
         let config =
             OpenAIConfig::new().with_api_base(&self.wire.base_url).with_api_key("").with_org_id("").with_project_id("");
-        let requests = Requests { wire: self.wire.clone(), asked_by: asked_by.into() };
+        let answered = Arc::new(Mutex::new(None));
+        let requests = Requests { wire: self.wire.clone(), asked_by: asked_by.into(), answered: answered.clone() };
         let client = Client::build(http.clone(), config).with_http_service(requests);
-        let answered: Result<Value, OpenAIError> = client.chat().create_byot(body).await;
-        match answered {
-            Ok(answered) => serde_json::from_value(answered).map_err(|e| ModelError::Transport(e.to_string().into())),
+        let sent: Result<(), OpenAIError> = client.chat().create_byot(body).await;
+        let answered = answered.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match sent.map(|()| answered) {
+            Ok(Some(answered)) => Ok(answered),
+            Ok(None) => Err(ModelError::Transport("the answer was lost, which is a bug".to_string().into())),
             Err(OpenAIError::Boxed(e)) => Err(match e.downcast::<Stopped>() {
                 Ok(stopped) => error_of(*stopped),
                 Err(other) => ModelError::Transport(other.to_string().into()),

@@ -190,10 +190,9 @@ impl Network {
             Some((name.to_string(), self.scrub(&value)))
         });
         let headers: BTreeMap<String, String> = headers.collect();
-        let body = self.body(response).await?;
-        let mut answer = Answer::new(status, headers, &body);
+        let mut answer = Answer::new(status, headers, &self.body(response).await?);
         if let Some((_, key)) = &self.key {
-            answer.body = key.scrub_json(answer.body);
+            key.scrub_json(&mut answer.body);
         }
         Ok(answer)
     }

@@ -74,7 +74,7 @@ pub(super) fn read(answer: &Answer) -> Result<Said, ModelError> {
         return Err(ModelError::Declined(why.into()));
     }
     let body: Body = match &answer.body {
-        Value::Object(_) => serde_json::from_value(answer.body.clone()).unwrap_or_default(),
+        Value::Object(_) => Body::deserialize(&answer.body).unwrap_or_default(),
         Value::String(_) => {
             let kind = answer.headers.get("content-type").map_or("text", String::as_str);
             return Err(ModelError::Transport(match kind.contains("json") {

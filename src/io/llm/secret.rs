@@ -65,15 +65,19 @@ impl Secret {
         self.0.replace('\\', "\\\\").replace('"', "\\\"")
     }
 
-    /// Keys and strings at any depth.
-    pub(super) fn scrub_json(&self, value: Value) -> Value {
+    /// Keys and strings at any depth, in place: an answer may be large.
+    pub(super) fn scrub_json(&self, value: &mut Value) {
         match value {
-            Value::String(text) => Value::String(self.scrub(&text)),
-            Value::Array(items) => items.into_iter().map(|item| self.scrub_json(item)).collect(),
+            Value::String(text) if self.is_in(text) => *text = self.scrub(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_json(item)),
             Value::Object(entries) => {
-                entries.into_iter().map(|(key, value)| (self.scrub(&key), self.scrub_json(value))).collect()
+                if entries.keys().any(|key| self.is_in(key)) {
+                    *entries =
+                        std::mem::take(entries).into_iter().map(|(key, value)| (self.scrub(&key), value)).collect();
+                }
+                entries.values_mut().for_each(|value| self.scrub_json(value));
             }
-            other => other,
+            _ => {}
         }
     }
 }
@@ -114,9 +118,9 @@ mod tests {
         let key = Secret::parse("KEY", "sk-\"0123\\456").unwrap();
         assert_eq!(format!("{key} {key:?}"), "*** ***");
         assert!(key.is_in(&json!({ "echo": "sk-\"0123\\456" }).to_string()));
-        assert_eq!(key.scrub_json(json!({ "a": [{ "sk-\"0123\\456": "<sk-\"0123\\456>" }, 1] })), {
-            json!({ "a": [{ "***": "<***>" }, 1] })
-        });
+        let mut echo = json!({ "a": [{ "sk-\"0123\\456": "<sk-\"0123\\456>" }, 1] });
+        key.scrub_json(&mut echo);
+        assert_eq!(echo, json!({ "a": [{ "***": "<***>" }, 1] }));
         assert_eq!(key.hint(), (12, None));
         assert_eq!(Secret::parse("KEY", "sk-0123456789abcdef").unwrap().hint(), (19, Some("ef")));
         let placeholder = Secret::parse("KEY", "none").unwrap();

@@ -2,16 +2,15 @@
 //!
 //! async-openai builds requests and decodes JSON. What it would do beyond that is wrong for endpoints other than
 //! OpenAI's (it drops the status of errors it does not know, and retries by OpenAI's rules only), so every answer goes up
-//! through it as a 200 that holds the real status, headers and body.
+//! through it as an empty 200, and beside it with its real status, headers and body: decoded once, however long.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use reqwest::{Request, Response};
-use serde::{Deserialize, Serialize};
 
 use super::exchange::{Answer, Failure, FailureKind, Outcome};
 use super::network::Network;
@@ -33,8 +32,8 @@ pub(super) struct Wire {
     pub base_url: String,
 }
 
-/// What the synthetic 200 holds.
-#[derive(Debug, Serialize, Deserialize)]
+/// What came in the end.
+#[derive(Debug)]
 pub(super) struct Answered {
     pub answer: Answer,
     /// Exchanges it took.
@@ -52,11 +51,13 @@ pub(super) enum Stopped {
     Unsendable(String),
 }
 
-/// The requests of one task.
+/// One request of a task.
 #[derive(Clone)]
 pub(super) struct Requests {
     pub wire: Arc<Wire>,
     pub asked_by: Arc<str>,
+    /// Its answer, when it is there.
+    pub answered: Arc<Mutex<Option<Answered>>>,
 }
 
 impl tower::Service<HttpRequestFactory> for Requests {
@@ -69,13 +70,12 @@ impl tower::Service<HttpRequestFactory> for Requests {
     }
 
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
-        let Requests { wire, asked_by } = self.clone();
+        let Requests { wire, asked_by, answered } = self.clone();
         Box::pin(async move {
             let request = factory.build().await?;
-            let answered =
-                wire.answer(&asked_by, request).await.map_err(|stopped| OpenAIError::Boxed(stopped.into()))?;
-            let body = serde_json::to_vec(&answered).map_err(|e| OpenAIError::Boxed(e.into()))?;
-            Ok(http::Response::new(body).into())
+            let answer = wire.answer(&asked_by, request).await.map_err(|stopped| OpenAIError::Boxed(stopped.into()))?;
+            *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Ok(http::Response::new("null").into())
         })
     }
 }

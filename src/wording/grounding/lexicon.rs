@@ -199,9 +199,12 @@ pub(super) const MORE: &[&str] = &[
     "additionnelles", "additionnels", "autres", "nouvelles", "nouveaux",
 ];
 
-/// Not `ne` and `n`, which never negate alone.
-pub(super) const NEGATIONS: &[&str] =
-    &["not", "don", "dont", "doesn", "shouldn", "never", "cannot", "pas", "jamais", "aucunement", "nullement"];
+/// What says that something is not done, or not to be. Not `ne` and `n`, which never negate alone.
+#[rustfmt::skip]
+pub(super) const NEGATIONS: &[&str] = &[
+    "not", "don", "dont", "doesn", "shouldn", "never", "cannot", "needless", "unnecessary", "pointless", "pas", "jamais",
+    "aucunement", "nullement", "inutile", "superflu", "superflue",
+];
 
 /// What makes a condition of its clause.
 #[rustfmt::skip]

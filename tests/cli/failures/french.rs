@@ -118,8 +118,7 @@ fn decisions() -> Vec<Case> {
         }))
         .template("in `action`"),
         case("fr-goes-beyond", "goes beyond the plan", more("Supprimer ensuite toutes les données de {target}.")).template("in `action`"),
-        case("fr-waits", "puts it off", more("Inutile d'agir sur {target} pour l'instant.")).template("in `action`")
-        .open("what says that there is no need to act, without a word of negation, is not seen"),
+        case("fr-waits", "puts it off", more("Inutile d'agir sur {target} pour l'instant.")).template("in `action`"),
         case("fr-in-english", "writes English", object(|asked| {
             let action = if asked.is_scaling() {
                 "Scale {target} out to {parameter.replicas} replicas behind a load balancer, because the CPU usage of the service was at {cpu_usage.value}."
@@ -154,16 +153,14 @@ fn claims() -> Vec<Case> {
             let benefit = asked.benefit.replace("devrait baisser", "devrait augmenter").replace("serait d'environ", "monterait à environ");
             json!({ "action": asked.action, "benefit_estimate": benefit })
         }))
-        .template("in `benefit_estimate`")
-        .open("the opposite verb is not seen where a comma and other words stand between it and the slot"),
+        .template("in `benefit_estimate`"),
         case("fr-assumption-left-out", "leaves the assumption of the estimate out", object(|asked| {
             let estimate = "Le pic CPU de {target} serait d'environ {parameter.projected_peak}.";
             json!({ "action": asked.action, "benefit_estimate": if asked.is_scaling() { estimate } else { &asked.benefit } })
         }))
         .both("{assumed.current_replicas} is missing"),
         case("fr-sentences-swapped", "writes each sentence in the other's place", object(|asked| json!({ "action": asked.benefit, "benefit_estimate": asked.action })))
-            .template("in `action`")
-        .open("an estimate that names the planned verb by its noun passes for the action"),
+            .template("in `action`"),
     ]
 }
 

@@ -33,8 +33,8 @@ const TABLE: &str = "docs/failures.md";
 const AT_ONCE: usize = 8;
 /// What a run may take beyond its deadline: start, client, detection, report, on a machine that does other things too.
 const MARGIN: Duration = Duration::from_secs(6);
-/// Most memory of a run, in KiB; one without a model takes about a quarter of it.
-const MEMORY: u64 = 96 << 10;
+/// What a run may take beyond the one that takes least, in KiB: of a build for tests most of that is the program itself.
+const MEMORY: u64 = 56 << 10;
 /// More requests than any endpoint can make a run of two recommendations send.
 const MOST_EXCHANGES: usize = 40;
 
@@ -204,6 +204,10 @@ fn whatever_an_endpoint_does_the_report_is_true() {
     let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
     let slowest = outcomes.iter().map(|o| o.took).max().unwrap_or_default();
     let largest = outcomes.iter().map(|o| o.memory).max().unwrap_or_default();
+    let least = outcomes.iter().map(|o| o.memory).filter(|memory| *memory > 0).min().unwrap_or_default();
+    for (case, outcome) in chosen.iter().zip(&outcomes) {
+        assert!(outcome.memory <= least + MEMORY, "{} takes {} KiB, others {least}", case.name, outcome.memory);
+    }
     println!("{} cases; the slowest took {slowest:?}, the largest {largest} KiB", chosen.len());
     let table = table(&all, &mut outcomes.into_iter());
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
@@ -241,7 +245,6 @@ fn run(case: &Case, standard: &Standard) -> Result<Outcome, String> {
     check(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY), || "the key stands on a stream".to_string())?;
     let with_key = sandbox.files_with(KEY);
     check(with_key.is_empty(), || format!("the key stands in {with_key:?}"))?;
-    check(memory <= MEMORY, || format!("it takes {memory} KiB"))?;
     check(exchanges <= MOST_EXCHANGES, || format!("it sends {exchanges} requests"))?;
 
     let report = sandbox.read("output.json");
@@ -391,7 +394,7 @@ fn table(all: &[(&str, Vec<Case>)], outcomes: &mut dyn Iterator<Item = Outcome>)
          `tests/cli/failures`, which writes this page and holds to it. In every one of them the exit code is 0, the report\n\
          and the run record fit their schemas, the report is byte for byte that of `--offline` except for words that the\n\
          model was allowed to write, no figure is in it that is not in that one's, the key is in no file and on no stream, the run\n\
-         ends within `LLM_DEADLINE` and {} seconds, and takes less than {} MiB of memory.\n\n\
+         ends within `LLM_DEADLINE` and {} seconds, and takes at most {} MiB of memory more than any other.\n\n\
          - *Exchanges*: connections that the run made, for two recommendations. A request is tried 3 times at most, and a\n  \
            rejected draft is asked for twice more. `…` where the number depends on timing, or\n  \
            on which of them learns first what the endpoint takes.\n\

@@ -114,9 +114,9 @@ fn lasts(limits: &Limits) -> Option<String> {
 pub fn lasted(anomaly: &Anomaly, background: &Background) -> Option<String> {
     let rule = background.rule(anomaly)?;
     let asked = limits(anomaly, rule).lasts?;
-    let (from, to) = (anomaly.first.time, anomaly.last.time);
+    let (from, to) = (anomaly.stretch.from, anomaly.stretch.to);
     let length = Duration::from_micros(to.micros().abs_diff(from.micros()));
-    let of = "from the first to the last record of what lasted so long";
+    let of = "the stretch around the worst record";
     Some(format!("{} ({from} to {to}), {of}; `for` asks for {}", seconds(length), seconds(asked)))
 }
 
