@@ -73,6 +73,7 @@ pub async fn drive(
         cancel: world.cancel,
         events: VecDeque::new(),
         starts: Vec::new(),
+        followers: VecDeque::new(),
         held: BTreeMap::new(),
         running: FuturesUnordered::new(),
         fault: None,
@@ -100,6 +101,9 @@ struct Driver {
     events: VecDeque<Event>,
     /// To be started once the events that announce them are journaled.
     starts: Vec<Action>,
+    /// Announced tasks of nodes that follow another: each is started when nothing else has something to do, so that the
+    /// world is asked on before what it answered is worked on.
+    followers: VecDeque<Action>,
     /// Tasks of nodes that have to wait for the one that they follow, by node and item.
     held: BTreeMap<usize, BTreeMap<Option<u32>, Action>>,
     running: FuturesUnordered<BoxFuture<'static, Step>>,
@@ -136,7 +140,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Outcome::Interrupted,
-                step = self.running.next() => match step {
+                step = self.running.next(), if !self.running.is_empty() || self.followers.is_empty() => match step {
                     Some(step) => {
                         if !self.take(step) {
                             return Outcome::Interrupted;
@@ -147,6 +151,10 @@ impl Driver {
                         return failed(codes::run::TASK_FAILED, message.to_string());
                     }
                 },
+                () = tokio::task::yield_now(), if !self.followers.is_empty() => {
+                    let next = self.followers.pop_front();
+                    self.start(next).await;
+                }
             }
         }
     }
@@ -215,18 +223,27 @@ impl Driver {
     /// again: what they ask of the world first, they ask in that order, however fast the world is.
     async fn start_all(&mut self) {
         let starts = std::mem::take(&mut self.starts);
+        let follows = |action: &Action| match action {
+            Action::Start { node, .. } => self.plan.followed(*node).is_some(),
+            _ => false,
+        };
+        let (followers, starts): (Vec<Action>, Vec<Action>) = starts.into_iter().partition(follows);
+        self.followers.extend(followers);
         for (before, action) in starts.into_iter().enumerate() {
             if before % STARTED_AT_ONCE == STARTED_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            if let Some(mut future) = self.future_of(action) {
-                let step = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
-                self.running.push(match step {
-                    Poll::Ready(step) => ready(step).boxed(),
-                    Poll::Pending => future,
-                });
-            }
+            self.start(Some(action)).await;
         }
+    }
+
+    async fn start(&mut self, action: Option<Action>) {
+        let Some(mut future) = action.and_then(|action| self.future_of(action)) else { return };
+        let step = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        self.running.push(match step {
+            Poll::Ready(step) => ready(step).boxed(),
+            Poll::Pending => future,
+        });
     }
 
     fn future_of(&mut self, action: Action) -> Option<BoxFuture<'static, Step>> {
