@@ -88,3 +88,8 @@ pub fn synced(environment: &Environment) -> Result<bool, Failure> {
         }
     }
 }
+
+/// Whether two names are of one file that exists.
+pub fn is_same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}

@@ -148,6 +148,12 @@ pub(super) fn compiled(
     environment: &Environment,
 ) -> Result<(Compiled, Vec<String>), Failure> {
     named(changes)?;
+    if let (Some(input), Some(output)) = (changes.input, changes.output)
+        && load::is_same_file(Path::new(input), Path::new(output))
+    {
+        let message = format!("--output would overwrite `{output}`, which is the input");
+        return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message).help("name another file")));
+    }
     let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
     let sets = parse(changes.set).map_err(Failure::usage)?;
     let texts = match override_texts(changes, source) {

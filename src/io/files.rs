@@ -35,7 +35,7 @@ impl Files for GraphFolder {
         let joined = normal(&self.folder.join(path));
         let here = std::env::current_dir().unwrap_or_default();
         let short = joined.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(joined);
-        short.to_string_lossy().into_owned()
+        if short.as_os_str().is_empty() { ".".to_string() } else { short.to_string_lossy().into_owned() }
     }
 }
 

@@ -644,3 +644,26 @@ fn the_manual_and_the_schema_of_what_is_printed() {
     wrong["rules"][0]["firing"]["episodes"] = Value::from("many");
     assert!(!validator.is_valid(&wrong));
 }
+
+#[test]
+fn no_output_may_be_a_file_that_was_read() {
+    let sandbox = Sandbox::new();
+    let history = "timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:05:00Z,2\n";
+    sandbox.write("h.csv", history);
+    let rules = sandbox.read("graphs/rules/nab.toml");
+    let overwriting = [
+        ["--scores", "h.csv"],
+        ["--scores", "./h.csv"],
+        ["--chart", "h.csv"],
+        ["--scores", "graphs/rules/nab.toml"],
+        ["--scores", "-"],
+    ];
+    for flags in overwriting {
+        let ran = sandbox.agent(&[&["backtest", "graphs/nab.toml", "--input", "h.csv"], &flags[..]].concat()).exits(2);
+        assert!(ran.stderr.contains("AG0315") && ran.stderr.contains("help:"), "{}", ran.stderr);
+    }
+    let twice = ["backtest", "graphs/nab.toml", "--input", "h.csv", "--scores", "o", "--chart", "o"];
+    sandbox.agent(&twice).exits(2);
+    sandbox.agent(&["run", "graphs/nab.toml", "--input", "h.csv", "--output", "./h.csv"]).exits(2);
+    assert_eq!((sandbox.read("h.csv"), sandbox.read("graphs/rules/nab.toml")), (history.to_string(), rules));
+}

@@ -427,3 +427,27 @@ fn test_files_are_checked_beside_their_graphs() {
     let said = sandbox.agent(&["check", "graphs/host.test.toml"]).exits(78).stderr;
     assert!(said.contains("gone.toml"), "{said}");
 }
+
+#[test]
+fn a_test_that_contradicts_itself_or_looks_at_a_stream_is_refused() {
+    let sandbox = Sandbox::new();
+    let begin = "[[test]]\nname = \"t\"\ngraph = \"default.toml\"\n[[test.series]]\nmetric = \"cpu_usage\"\nvalues = \"40x5\"\n";
+    let refused = [
+        (
+            "[test.expect]\nno_anomalies = true\n[[test.expect.anomalies]]\nname = \"cpu_usage\"\n",
+            "no anomaly is expected here",
+        ),
+        ("[test.expect]\nno_anomalies = true\nmore_anomalies = true\n", "no anomaly is expected here"),
+        ("[test.expect.values]\ntelemetry = []\n", "`telemetry` is a source"),
+        (
+            "[test.given]\n\"plan.recommendations\" = []\n[test.expect]\nno_anomalies = true\n",
+            "`plan = { recommendations = … }`",
+        ),
+    ];
+    for (expects, says) in refused {
+        sandbox.write("graphs/x.test.toml", &format!("{begin}{expects}"));
+        let ran = sandbox.agent(&["test", "graphs/x.test.toml"]);
+        assert!(ran.code != Some(0), "{expects}");
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains(says), "{expects}: {}{}", ran.stdout, ran.stderr);
+    }
+}

@@ -30,7 +30,8 @@ use replay::Graph;
 /// either fires or does not: longer ones make fewer and longer episodes.
 ///
 /// A rule that had nothing to judge in all of the history is listed as such: that it never fired says nothing. Silence is
-/// counted from the moment when it has lasted too long to the next reading. How long a rule fired, and what share of the time
+/// counted from the moment when it has lasted too long to the next reading, or on through the next silence where no window
+/// between them has only readings that came in time. How long a rule fired, and what share of the time
 /// that is, counts the time only in which it judges: within its hours, and outside maintenance.
 ///
 /// A graph that listens, polls or follows can be tried too: with --input its one source is a file for once.
@@ -107,6 +108,7 @@ pub fn backtest(arguments: &BacktestArguments) -> Result<Exit, Failure> {
         let (_, after) = other.run(&windowing)?;
         found.comparison = Some(Comparison { rules, by_rule: compare::compare(&found.rules, &after) });
     }
+    refuse_to_overwrite(arguments, &graph.compiled.plan, &found)?;
     if let Some(path) = &arguments.chart {
         graph.draw(&found, covered, path)?;
     }
@@ -120,6 +122,32 @@ pub fn backtest(arguments: &BacktestArguments) -> Result<Exit, Failure> {
         Format::Json => serde_json::to_string_pretty(&found).unwrap_or_default() + "\n",
     });
     Ok(Exit::Done)
+}
+
+/// No output may be a file that was read: the history would be gone.
+fn refuse_to_overwrite(arguments: &BacktestArguments, plan: &Plan, found: &Backtest) -> Result<(), Failure> {
+    let inputs = found.inputs.iter().flat_map(|input| {
+        let files = glob::glob(&input.path).into_iter().flatten().flatten();
+        files.chain([PathBuf::from(&input.path)])
+    });
+    let assets = plan.nodes.iter().flat_map(|node| &node.assets).map(|asset| PathBuf::from(&*asset.name));
+    let mut taken: Vec<PathBuf> = inputs.chain(assets).chain([arguments.graph.clone()]).collect();
+    taken.extend(arguments.compare.clone());
+    for (flag, path) in [("--chart", &arguments.chart), ("--scores", &arguments.scores)] {
+        let Some(path) = path else { continue };
+        if path.as_os_str() == "-" {
+            return Err(usage(
+                format!("{flag} writes a file, and `-` is none"),
+                "name a file; `/dev/stdout` is one too",
+            ));
+        }
+        if taken.iter().any(|other| other == path || load::is_same_file(other, path)) {
+            let message = format!("{flag} would overwrite `{}`, which this backtest needs", path.display());
+            return Err(usage(message, "name another file"));
+        }
+        taken.push(path.clone());
+    }
+    Ok(())
 }
 
 fn usage(message: impl Into<String>, help: impl Into<String>) -> Failure {
@@ -150,7 +178,7 @@ fn scorer_of(rules: &[(String, Rules)]) -> Result<(String, Box<dyn scores::Score
         .collect();
     if let [scored, _, ..] = &all[..] {
         terminal::err(&format!(
-            "note: --scores has those of `{scored}`, the first of {} metrics that are judged so",
+            "note: --scores has those of `{scored}`, the first of {} metrics that are judged so\n",
             all.len()
         ));
     }

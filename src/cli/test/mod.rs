@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use case::Case;
-use file::TestFile;
+use file::{Expect, TestFile};
 
 use super::exit::{Exit, Failure};
 use super::render::test as render;
@@ -190,6 +190,13 @@ fn staged(case: &Case<'_>) -> Result<Compiled, stage::Faults> {
     if expect.get_ref().is_empty() {
         let fault = case.fault(expect.span(), "the test expects nothing, so it could never fail".to_string());
         return Err(vec![fault.help("write `no_anomalies = true`, `[[test.expect.anomalies]]` or another key")]);
+    }
+    let Expect { no_anomalies, anomalies, more_anomalies, .. } = expect.get_ref();
+    if let Some(none) = no_anomalies.as_ref().filter(|none| *none.get_ref())
+        && !(anomalies.is_empty() && !more_anomalies)
+    {
+        let fault = case.fault(none.span(), "no anomaly is expected here, and some are below".to_string());
+        return Err(vec![fault.help("leave out `no_anomalies`, or `more_anomalies` and the list")]);
     }
     stage::stage(case)
 }

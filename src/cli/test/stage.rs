@@ -164,6 +164,10 @@ fn needed(case: &Case<'_>, plan: &Plan, given: &BTreeMap<usize, Box<RawValue>>) 
     let mut open: Vec<usize> = (0..plan.nodes.len()).filter(is_end).collect();
     for (name, span) in case.test().expect.get_ref().nodes() {
         match plan.find(name) {
+            Some(node) if plan.nodes.get(node).is_some_and(|node| node.kind.role == Role::Source) => {
+                let fault = case.fault(span, format!("`{name}` is a source: it brings records, and has no value"));
+                return Err(vec![fault.help("expect what the nodes behind it make of them")]);
+            }
             Some(node) => open.push(node),
             None => return Err(vec![unknown(case, plan, name, span)]),
         }
@@ -261,6 +265,11 @@ pub fn source_of(
 fn unknown(case: &Case<'_>, plan: &Plan, name: &str, span: std::ops::Range<usize>) -> Diagnostic {
     let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
     let near = did_you_mean(name, names.iter().copied());
-    let help = near.map_or(format!("the nodes are: {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+    let field = name.split_once('.').filter(|(node, _)| names.contains(node));
+    let help = match (field, near) {
+        (Some((node, field)), _) => format!("give the node's whole value: `{node} = {{ {field} = … }}`"),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("the nodes are: {}", names.join(", ")),
+    };
     Diagnostic::new(codes::test::TEST, format!("the graph has no node `{name}`")).at(case.source, span).help(help)
 }
