@@ -279,11 +279,11 @@ impl Desk {
         }
         places.retain(|place| place != "-");
         if let Some(folder) = folder {
-            keep(&folder.record(), &record);
             if !run.is_cut() {
                 folder.mark_empty(); // nothing came, and nothing was missed
             }
             reports.first().map(|report| keep(&folder.report(), report));
+            keep(&folder.record(), &record); // last, since it says that the run has ended
         }
         if let Some(path) = &self.invocation.run_record {
             keep(Path::new(path), &record);

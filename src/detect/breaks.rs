@@ -26,12 +26,6 @@ impl Breaks {
         self.maintenance.get(entity as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether silence counts that goes on at `time`.
-    pub fn counts(&self, entity: u32, time: i64) -> bool {
-        let is_break = |(from, to): &(i64, i64)| (*from..*to).contains(&time);
-        self.hours.as_ref().is_none_or(|hours| hours.is_open(time)) && !self.of(entity).iter().any(is_break)
-    }
-
     /// How many microseconds count of the silence between two times.
     pub fn counted(&self, entity: u32, from: i64, to: i64) -> i64 {
         stretches(self.hours.as_ref(), self.of(entity), (from, to))
@@ -56,4 +50,23 @@ pub fn stretches(hours: Option<&Hours>, maintenance: &[(i64, i64)], (from, to): 
     }
     counted.retain(|(from, to)| from < to);
     counted
+}
+
+/// Since when `span` microseconds count of a silence that goes on up to `end`; looked for within a year.
+pub fn back(hours: Option<&Hours>, maintenance: &[(i64, i64)], end: i64, span: i64) -> i64 {
+    const YEAR: i64 = 366 * 24 * 3_600 * 1_000_000;
+    let mut reach = span.max(1);
+    loop {
+        let mut left = span;
+        for (from, to) in stretches(hours, maintenance, (end.saturating_sub(reach), end)).into_iter().rev() {
+            if to - from >= left {
+                return to - left;
+            }
+            left -= to - from;
+        }
+        if reach > YEAR {
+            return end.saturating_sub(span);
+        }
+        reach = reach.saturating_mul(2);
+    }
 }

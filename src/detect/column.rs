@@ -228,9 +228,7 @@ impl Column {
     ) {
         let counted = |from, to| self.breaks.counted(entity, from, to);
         let mut judged = Steps::of(readings, past, &self.quantity, self.bound(entity), counted);
-        if let Some((silence, evidence)) = past.silence(&self.quantity, end, counted)
-            && self.breaks.counts(entity, end)
-        {
+        if let Some((silence, evidence)) = past.silence(&self.quantity, (start, end), counted) {
             judged.extend([silence]);
             judged.witnesses.extend(evidence.map(|evidence| Witness { reading: silence, evidence }));
         }

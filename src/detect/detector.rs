@@ -166,14 +166,20 @@ impl Detector {
             About::Metric(metric, aspect) => {
                 let at = self.rules.position(metric, *aspect)?;
                 let (rule, column) = (self.rules.metrics().get(at)?, self.metrics.get(at)?);
-                (Judge::of_metric(rule, column.measure(number)?), column.series.get(number)?)
+                (
+                    Judge::of_metric(rule, column.measure(number)?).beside(self.rules.maintenance()),
+                    column.series.get(number)?,
+                )
             }
             About::Service(service, aspect) => {
                 let service = self.services.get(*self.service_numbers.get(service.as_str())?)?;
                 let Service { name, series, flapping } = service;
                 if *aspect == Aspect::Flapping {
                     let (rule, column) = self.rules.flapping().zip(flapping.as_ref())?;
-                    (Judge::of_metric(rule, column.measure(number)?).on(name), column.series.get(number)?)
+                    (
+                        Judge::of_metric(rule, column.measure(number)?).beside(self.rules.maintenance()).on(name),
+                        column.series.get(number)?,
+                    )
                 } else {
                     (Judge::of_service(name, &self.status), series.get(number)?)
                 }
@@ -195,7 +201,8 @@ impl Detector {
             let flapping = self.rules.flapping().zip(flapping.as_ref());
             statuses.chain(flapping.into_iter().flat_map(|(rule, column)| of_column(rule, column, Some(name))))
         });
-        metrics.chain(services)
+        let maintenance = self.rules.maintenance();
+        metrics.chain(services).map(move |seen| Seen { judge: seen.judge.beside(maintenance), ..seen })
     }
 
     /// The rules that could not judge for lack of records. After the anomalies.
@@ -335,7 +342,7 @@ fn operands(
 fn needs(rule: &Rule, all: bool) -> String {
     match (&rule.condition, rule.quantity) {
         (Some(condition), _) => format!("records that decide `{condition}`"),
-        (None, _) if all => format!("records that have `{}`", rule.metric),
+        (None, _) if all => format!("values of `{}` to judge", rule.metric),
         (None, Quantity::Unusual(settings)) if settings.season == Season::None => {
             format!("more than {LEARNING} readings")
         }

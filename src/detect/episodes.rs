@@ -56,17 +56,26 @@ impl Turn<'_> {
         let seen = standing.newest.time;
         let begin = |first| Tracked::pending(judge.about(), entity.map(str::to_string), first, seen);
         let (of_window, mut tracked) = match (self.before.remove(&name), judge.measure.lasts.zip(sustained)) {
-            (Some(open), _) if open.is_open() => (Some(*reached), open),
-            (_, None) => (Some(*reached), begin(judge.began(reached.first))),
-            (pending, Some((lasts, sustained))) => {
-                let (lasted, left) = sustained.close(pending.as_ref().map(|pending| pending.first), levels, lasts);
-                let first = lasted.map(|lasted| lasted.first).or(left)?;
-                let seen = pending.map_or(seen, |pending| pending.seen.max(seen));
+            (Some(open), None) if open.is_open() => (Some(*reached), open),
+            (_, None) => (Some(*reached), begin(judge.began(entity, reached.first))),
+            (before, Some((lasts, sustained))) => {
+                let pending = before.as_ref().and_then(|before| before.pending);
+                let seen = before.as_ref().map_or(seen, |before| before.seen.max(seen));
+                let (lasted, left) = sustained.close(pending, levels, lasts);
                 let lasted =
                     lasted.map(|lasted| Reached { stretches: lasted.stretches.within(&reached.stretches), ..lasted });
-                (lasted, Tracked { seen, ..begin(first) })
+                let tracked = match before.filter(Tracked::is_open) {
+                    Some(open) => Tracked { pending: left, ..open },
+                    None => Tracked { pending: left, ..begin(lasted.map(|lasted| lasted.first).or(left)?) },
+                };
+                (lasted, Tracked { seen, ..tracked })
             }
         };
+        if of_window.is_none() && tracked.is_open() {
+            // Nothing lasted, and yet it was not well: the episode goes on, and this window says nothing of it.
+            tracked.goes_on(seen);
+            tracked.stretches.trailing = None;
+        }
         let anomaly = of_window.and_then(|reached| {
             let before = tracked.is_open().then_some(tracked.stretches);
             let evidence = Witness::among(witnesses, &reached.worst);
@@ -97,7 +106,7 @@ impl Turn<'_> {
                 continue; // the stretch broke off
             }
             tracked.goes_on(standing.newest.time);
-            tracked.stretches.trailing = None;
+            (tracked.stretches.trailing, tracked.pending) = (None, None);
             if standing.highest >= judge.measure.clear {
                 self.tracked.insert(name, tracked);
             } else {
@@ -123,6 +132,8 @@ pub struct Tracked {
     pub windows: u64,
     /// Time of the newest reading of the series, whether it reached a band or not.
     pub seen: i64,
+    /// Where values must last: the first reading of the stretch that the newest window ended in.
+    pub pending: Option<Reading>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +146,18 @@ impl Tracked {
     /// A stretch that has not lasted yet.
     pub fn pending(about: About, entity: Option<String>, first: Reading, seen: i64) -> Tracked {
         let stretches = Stretches::whole(Stretch::one(first));
-        Tracked { about, entity, first, worst: first, evidence: None, last: first, stretches, windows: 0, seen }
+        Tracked {
+            about,
+            entity,
+            first,
+            worst: first,
+            evidence: None,
+            last: first,
+            stretches,
+            windows: 0,
+            seen,
+            pending: None,
+        }
     }
 
     pub fn is_open(&self) -> bool {

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use super::breaks::back;
 use super::episodes::{About, Tracked};
-use super::rules::Limits;
+use super::rules::{Hours, Limits, Maintenance};
 use super::series::least_stated_as;
 use super::{Levels, Reached, Reading, Rule, Series, Stretch};
 use crate::domain::{self, Anomaly, Aspect, Bands, Counts, Deviation, Evidence, Figure, Phase, Sample, Timestamp};
@@ -66,6 +67,9 @@ pub struct Judge<'a> {
     pub metric_unit: Option<&'a str>,
     /// What must hold, where values are a condition's.
     pub condition: Option<&'a str>,
+    /// When a silence counts.
+    pub hours: Option<&'a Hours>,
+    pub maintenance: &'a [Maintenance],
     pub measure: &'a Measure,
 }
 
@@ -97,6 +101,8 @@ impl<'a> Judge<'a> {
             unit: rule.unit.as_deref(),
             metric_unit: rule.metric_unit.as_deref(),
             condition: rule.condition.as_deref(),
+            hours: rule.hours.as_ref(),
+            maintenance: &[],
             measure,
         }
     }
@@ -110,6 +116,8 @@ impl<'a> Judge<'a> {
             unit: None,
             metric_unit: None,
             condition: None,
+            hours: None,
+            maintenance: &[],
             measure,
         }
     }
@@ -117,6 +125,11 @@ impl<'a> Judge<'a> {
     /// The same rule, of a service.
     pub fn on(self, service: &'a str) -> Judge<'a> {
         Judge { service: Some(service), ..self }
+    }
+
+    /// The same rule, beside maintenance.
+    pub fn beside(self, maintenance: &'a [Maintenance]) -> Judge<'a> {
+        Judge { maintenance, ..self }
     }
 
     pub fn about(&self) -> About {
@@ -137,17 +150,22 @@ impl<'a> Judge<'a> {
     }
 
     /// What begins with a reading that reached a band: silence does when it had lasted so long, not when it ended.
-    pub fn began(&self, first: Reading) -> Reading {
+    pub fn began(&self, entity: Option<&str>, first: Reading) -> Reading {
         if self.aspect != Aspect::Stale {
             return first;
         }
         let Some((_, lowest)) = self.measure.bands.lowest() else { return first };
         let band = lowest.get().min(first.value); // not where it is reached by rounding, which is some microseconds off
-        Reading { time: first.time.saturating_sub(((first.value - band) * 1e6) as i64), value: band, ..first }
+        let span = ((first.value - band) * 1e6) as i64;
+        let time = match (self.hours, self.maintenance) {
+            (None, []) => first.time.saturating_sub(span),
+            (hours, maintenance) => back(hours, &Maintenance::of(maintenance, entity), first.time, span),
+        };
+        Reading { time, value: band, ..first }
     }
 
-    fn stretch(&self, stretch: &Stretch) -> Option<domain::Stretch> {
-        let (from, to) = (self.began(stretch.from).time, stretch.to);
+    fn stretch(&self, entity: Option<&str>, stretch: &Stretch) -> Option<domain::Stretch> {
+        let (from, to) = (self.began(entity, stretch.from).time, stretch.to);
         Some(domain::Stretch { from: Timestamp::from_micros(from)?, to: Timestamp::from_micros(to)? })
     }
 
@@ -181,10 +199,10 @@ impl<'a> Judge<'a> {
             bands: *bands,
             records: standing.records,
             reached: *counts,
-            first: sample(self.began(*first))?,
+            first: sample(self.began(entity, *first))?,
             worst: sample(*worst)?,
             last: sample(*last)?,
-            stretch: self.stretch(&stretches.worst)?,
+            stretch: self.stretch(entity, &stretches.worst)?,
             newest: sample(standing.newest)?,
             mean: Figure::new(self.measure.stated(standing.mean))?,
             evidence: evidence.map(|evidence| self.stated(evidence)),

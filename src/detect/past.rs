@@ -225,16 +225,17 @@ impl Past {
         verdict.ready.then_some(Judged { value, evidence: evidence.map(Evidence::Unusual) })
     }
 
-    /// The silence at `end`, when no later reading comes: as a reading of that moment. `None` before the first reading and
-    /// after the silence is no longer judged.
+    /// The silence at `end`, when no later reading comes: as a reading of that moment. `None` before the first reading, after
+    /// the silence is no longer judged, and where nothing of it counts since `start`.
     pub fn silence(
         &self,
         quantity: &Quantity,
-        end: i64,
+        (start, end): (i64, i64),
         counted: impl Fn(i64, i64) -> i64,
     ) -> Option<(Reading, Option<Evidence>)> {
         let (Quantity::Silence { until }, Some(last)) = (quantity, self.last) else { return None };
         let is_judged = end > last.time && end.saturating_sub(last.time) <= *until;
+        let is_judged = is_judged && counted(last.time.max(start), end) > 0;
         let reading = || Reading { time: end, row: last.row, value: counted(last.time, end) as f64 / 1e6 };
         is_judged.then(|| (reading(), silence(last, end, None)))
     }

@@ -245,6 +245,8 @@ impl Completing {
             metric: METRIC,
             aspect: Aspect::Above,
             condition: None,
+            hours: None,
+            maintenance: &[],
             suffix: None,
             service: None,
             unit: Some("%"),

@@ -197,7 +197,8 @@ use crate::wording::describe;
 /// anomaly; one value below it begins the count anew. Only records that stayed there so long count as having reached a
 /// band. Records are taken in the order of their times, whatever their order in the input, as long as no more than 32 newer
 /// ones of the same series came before; one that comes later than that, or that `max_lateness` carried over from an earlier
-/// window, is judged as any other but neither makes nor breaks a stretch.
+/// window, is judged as any other but neither makes nor breaks a stretch. That holds in an open episode too: what does not last
+/// keeps it open, but is no news of it and never a reason to escalate.
 ///
 /// In a graph with `[window]` an anomaly is part of an *episode*, which goes from window to window. It is `opened` in the
 /// first window where something reached a band (for as long as `for` says; the windows before count), `escalated` in one

@@ -259,6 +259,13 @@ fn counts(anomaly: &Anomaly, language: Language) -> (String, String) {
 /// First and last moment; only one where they are the same.
 fn spell(anomaly: &Anomaly, language: Language) -> String {
     let (first, last) = (anomaly.first.time, anomaly.last.time);
+    if !anomaly.is_over() && anomaly.episode.as_ref().is_some_and(|episode| episode.windows > 1) {
+        // The counts beside are of the window, the first is of the episode.
+        return match language {
+            Language::En => format!("in this window, last at {last}, the episode since {first}"),
+            Language::Fr => format!("dans cette fenêtre, la dernière fois le {last}, l'épisode depuis le {first}"),
+        };
+    }
     match (language, first == last) {
         (Language::En, true) => format!("at {first}"),
         (Language::En, false) => format!("first at {first}, last at {last}"),
@@ -558,15 +565,15 @@ mod tests {
             all.map(|anomaly| describe(anomaly, Some(label), language)).join("\n").replace('\u{a0}', "_")
         };
         insta::assert_snapshot!(lines("CPU usage", Language::En), @r"
-        CPU usage fell by up to 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
-        CPU usage rose by up to 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
-        CPU usage is steady again: it had fallen by up to 3 %/min (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
-        CPU usage is steady again: it had risen by up to 3 %/min (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
+        CPU usage changed by up to 3 %/min, downwards (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
+        CPU usage changed by up to 3 %/min, upwards (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
+        CPU usage is steady again: it had changed by up to 3 %/min, downwards (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
+        CPU usage is steady again: it had changed by up to 3 %/min, upwards (high severity, threshold 2 %/min), at 2023-10-02T08:30:00Z.
         The rate of change of CPU usage peaked at 3 %/min (high severity, threshold 2 %/min): 1 of 1,500 records was at or above the medium threshold of 2 %/min, at 2023-10-02T08:30:00Z.
         ");
         insta::assert_snapshot!(lines("l'utilisation du processeur", Language::Fr), @r"
-        L'utilisation du processeur a baissé de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
-        L'utilisation du processeur a augmenté de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a varié de 3_%/min au plus vite, en baisse (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
+        L'utilisation du processeur a varié de 3_%/min au plus vite, en hausse (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
         L'utilisation du processeur_: retour à la normale, après une baisse de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min), le 2023-10-02T08:30:00Z.
         L'utilisation du processeur_: retour à la normale, après une hausse de 3_%/min au plus vite (gravité élevée, seuil de 2_%/min), le 2023-10-02T08:30:00Z.
         La vitesse de variation de l'utilisation du processeur a atteint 3_%/min (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.

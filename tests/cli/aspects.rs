@@ -211,7 +211,10 @@ fn the_terms_of_a_rule_for_an_entity_and_the_figures_of_what_lasted_are_on_the_p
     assert!(cpu.contains("Mon-Fri 08:00-18:00 (Europe/Paris)") && cpu.contains("Lasted     300 s"), "{cpu}");
     let others = "override of \"db-*\"; for all others: low from 70%, high from 90%, for 300 s, clear 60%";
     assert!(flat(cpu).contains(others), "{cpu}");
-    assert!(stale.contains("of which 1 h 50 min (6600 s) count") && stale.contains("\"spare-*\""), "{stale}");
+    assert!(
+        flat(stale).contains("of which 3 d 15 h 50 min (316200 s) count") && stale.contains("\"spare-*\""),
+        "{stale}"
+    );
     assert!(!stale.contains("elsewhere"), "{stale}");
     assert!(rate.contains("36 / 60 s × 60 s = 36 /min"), "of what lasted, not of the one great step: {rate}");
     let (reckoned, stated) = (by_hand(unusual), printed(unusual));

@@ -323,7 +323,7 @@ fn a_rule_that_had_nothing_to_judge_is_said_to_lack_data() {
     Never      load, seldom
     Unjudged   insufficient data: load#unusual (1 of 1 series: it takes more than 50 readings),
                seldom#rate (1 of 1 series: it takes two readings at different times), fans,
-               service_status (no record has what they judge)
+               service_status (nothing came that they judge)
     ");
     // Enough for one of them in the end.
     history(60);

@@ -114,19 +114,22 @@ pub fn rate(anomaly: &Anomaly, subject: &str, language: Language) -> Option<Stri
     let have = if subject.starts_with("Les ") { "ont" } else { "a" };
     Some(match (language, anomaly.is_over()) {
         (Language::En, false) => {
-            let went = if rose { "rose" } else { "fell" };
-            format!("{subject} {went} by up to {rate} ({severity} severity, threshold {threshold}): {share}, {when}.")
+            // Others of the records that are counted may have gone the other way.
+            let way = if rose { "upwards" } else { "downwards" };
+            format!(
+                "{subject} changed by up to {rate}, {way} ({severity} severity, threshold {threshold}): {share}, {when}."
+            )
         }
         (Language::En, true) => {
-            let went = if rose { "risen" } else { "fallen" };
+            let way = if rose { "upwards" } else { "downwards" };
             format!(
-                "{subject} is steady again: it had {went} by up to {rate} ({severity} severity, threshold {threshold}), {when}."
+                "{subject} is steady again: it had changed by up to {rate}, {way} ({severity} severity, threshold {threshold}), {when}."
             )
         }
         (Language::Fr, false) => {
-            let went = if rose { "augmenté" } else { "baissé" };
+            let way = if rose { "hausse" } else { "baisse" };
             format!(
-                "{subject} {have} {went} de {rate} au plus vite (gravité {severity}, seuil de {threshold})\u{a0}: {share}, \
+                "{subject} {have} varié de {rate} au plus vite, en {way} (gravité {severity}, seuil de {threshold})\u{a0}: {share}, \
                  {when}."
             )
         }

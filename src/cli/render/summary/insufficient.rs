@@ -75,7 +75,7 @@ impl Lacking {
         let last = match &named[..] {
             [] => more,
             [one] if more.is_empty() => format!("{one} (no record has what it judges)"),
-            several => format!("{}{more} (no record has what they judge)", several.join(", ")),
+            several => format!("{}{more} (nothing came that they judge)", several.join(", ")),
         };
         let separator = if few.is_empty() || named.is_empty() { "" } else { ", " };
         format!("{}{separator}{last}", few.join(", "))

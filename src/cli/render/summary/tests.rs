@@ -268,15 +268,15 @@ fn what_rules_could_not_judge_takes_two_lines_at_most() {
     let both = [absent("fans"), few.clone(), absent("io_wait#rate"), absent("fans#stale"), few.clone()];
     assert_eq!(
         line(&both, 100),
-        "orders#unusual (1 of 3 series: it takes more than 50 readings), fans,\nio_wait#rate (no record has what they judge)"
+        "orders#unusual (1 of 3 series: it takes more than 50 readings), fans,\nio_wait#rate (nothing came that they judge)"
     );
     let many: Vec<Insufficient> = (0..30).map(|n| absent(&format!("metric_{n}"))).collect();
     assert_eq!(
         line(&many, 100),
         "metric_0, metric_1, metric_2, metric_3, metric_4, metric_5, metric_6, metric_7,\n\
-         metric_8, metric_9, metric_10, metric_11, metric_12 and 17 more (no record has what they judge)"
+         metric_8, metric_9, metric_10, metric_11, metric_12 and 17 more (nothing came that they judge)"
     );
-    assert_eq!(line(&many, 40), "metric_0 and 29 more\n(no record has what they judge)");
+    assert_eq!(line(&many, 40), "metric_0 and 29 more\n(nothing came that they judge)");
     assert_eq!(line(&[absent(&"x".repeat(200))], 40), "1 rule; the run\nrecord lists them");
     // A window of a live run says it in its record only.
     let span = crate::domain::WindowSpan { start: time("2023-10-02T12:00:00Z"), end: time("2023-10-02T12:01:00Z") };
