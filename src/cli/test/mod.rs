@@ -193,7 +193,7 @@ fn staged(case: &Case<'_>) -> Result<Compiled, stage::Faults> {
     }
     let Expect { no_anomalies, anomalies, more_anomalies, .. } = expect.get_ref();
     if let Some(none) = no_anomalies.as_ref().filter(|none| *none.get_ref())
-        && !(anomalies.is_empty() && !more_anomalies)
+        && (!anomalies.is_empty() || *more_anomalies)
     {
         let fault = case.fault(none.span(), "no anomaly is expected here, and some are below".to_string());
         return Err(vec![fault.help("leave out `no_anomalies`, or `more_anomalies` and the list")]);
