@@ -20,7 +20,8 @@ fuzz_target!(|input: &[u8]| {
     let format = [None, Some(Format::Json), Some(Format::Ndjson), Some(Format::Csv)][how & 3];
     let threads = [1, 1, 1, 2][how >> 2 & 3];
     let record = if how >> 6 & 1 == 0 { 1 << 20 } else { 260 };
-    let limits = Limits { block: 1 << 16, record, rows: if how >> 7 == 0 { 1000 } else { 3 }, threads, ..Limits::default() };
+    let limits =
+        Limits { block: 1 << 16, record, rows: if how >> 7 == 0 { 1000 } else { 3 }, threads, ..Limits::default() };
     let case = Case::default();
     let whole = case.options(format, limits);
     let cut = case.options(format, Limits { block: 1 + block * block / 16, ..limits });
