@@ -70,3 +70,18 @@ pub fn back(hours: Option<&Hours>, maintenance: &[(i64, i64)], end: i64, span: i
         reach = reach.saturating_mul(2);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_followed_back_over_what_does_not_count() {
+        let maintenance = [(10, 20), (30, 40)];
+        for (end, span, since) in [(25, 5, 20), (25, 7, 8), (45, 5, 40), (45, 16, 9), (35, 3, 27), (9, 4, 5)] {
+            assert_eq!(back(None, &maintenance, end, span), since, "{span} up to {end}");
+            let counted: i64 = stretches(None, &maintenance, (since, end)).iter().map(|(from, to)| to - from).sum();
+            assert_eq!(counted, span);
+        }
+    }
+}
