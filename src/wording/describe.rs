@@ -579,4 +579,21 @@ mod tests {
         La vitesse de variation de l'utilisation du processeur a atteint 3_%/min (gravité élevée, seuil de 2_%/min)_: 1 relevé sur 1 500 a atteint le seuil de gravité moyenne (2_%/min), le 2023-10-02T08:30:00Z.
         ");
     }
+
+    #[test]
+    fn of_an_episode_that_goes_on_the_counts_are_of_the_window_and_its_beginning_is_its_own() {
+        let going_on = |windows| {
+            let (id, since) = (String::new(), cpu().first.time);
+            let episode = Episode { id, phase: Phase::Ongoing, since, worst_severity: Severity::High, windows };
+            Anomaly { episode: Some(episode), ..cpu() }
+        };
+        let line = |windows, language| {
+            describe(&going_on(windows), None, language).replace('\u{a0}', "_").replace('\u{202f}', "'")
+        };
+        assert_eq!(line(1, Language::En), describe(&cpu(), None, Language::En)); // nothing to tell apart yet
+        insta::assert_snapshot!([Language::En, Language::Fr].map(|language| line(2, language)).join("\n"), @r"
+        The metric cpu_usage peaked at 93.5% (high severity, threshold 90%): 12 of 1,500 records were at or above the low threshold of 70%, in this window, last at 2023-10-03T23:45:00Z, the episode since 2023-10-01T12:00:00Z, worst at 2023-10-02T08:30:00Z.
+        La mesure cpu_usage a atteint 93,5_% (gravité élevée, seuil de 90_%)_: 12 relevés sur 1'500 ont atteint le seuil de gravité faible (70_%), dans cette fenêtre, la dernière fois le 2023-10-03T23:45:00Z, l'épisode depuis le 2023-10-01T12:00:00Z, au pire le 2023-10-02T08:30:00Z.
+        ");
+    }
 }
