@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use schemars::SchemaGenerator;
 use toml::Spanned;
@@ -23,7 +24,7 @@ pub struct Surroundings<'a> {
     /// Files that the graph names, relative to it.
     pub files: &'a dyn Files,
     /// Environment variables for `${NAME}`.
-    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
 /// Compiles a graph file. `stem` names the graph if the file does not.
@@ -37,29 +38,35 @@ pub fn compile(
     around: &Surroundings<'_>,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let (file, mut faults) = file::parse(source, overrides)?;
-    let mut generator = SchemaGenerator::default();
-    let candidates: Vec<Candidate> = file
+    let kinds: Vec<Option<&'static Kind>> = file
         .nodes
         .iter()
         .map(|written| {
-            let found = written.kind.as_ref().map(|kind| find_kind(kind, source, around.kinds));
-            let kind = found.and_then(|found| found.map_err(|fault| faults.push(fault)).ok());
-            let ports = kind.map(|k| ports(k, &mut generator)).unwrap_or_default();
-            Candidate { written, kind, ports }
+            let found = written.kind.as_ref().map(|kind| find_kind(kind, source, around.kinds))?;
+            found.map_err(|fault| faults.push(fault)).ok()
         })
         .collect();
-    let (wires, wrong) = wire(source, &candidates, &mut generator);
+    // Playbooks are long: what they say is proved on one core while another proves the wires.
+    let to_build = Queue::new(&file, &kinds, source, around);
+    let (nodes, (wires, wrong)) = std::thread::scope(|scope| {
+        let helper = std::thread::Builder::new().spawn_scoped(scope, || to_build.work());
+        let wired = wired(&file, &kinds, source);
+        let mut nodes = to_build.work();
+        match helper.map(|helper| helper.join()) {
+            Ok(Ok(more)) => nodes.extend(more),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => {} // there was no thread to be had, and all is done here
+        }
+        nodes.sort_by_key(|(at, _)| *at);
+        (nodes, wired)
+    });
     faults.extend(wrong);
-    // Some 50 KB in thousands of pieces, once or twice a process: to free them takes a thirtieth of compiling.
-    std::mem::forget(generator);
-    let kinds: Vec<Option<&'static Kind>> = candidates.iter().map(|c| c.kind).collect();
-    drop(candidates);
     let mut built = Vec::new();
-    for (written, kind) in file.nodes.iter().zip(&kinds) {
-        let Some(kind) = kind else { continue };
-        match build(written, kind, file.language, source, around) {
-            Ok(node) => built.push((written.name.as_str(), *kind, node)),
-            Err(found) => faults.extend(found),
+    for (at, node) in nodes {
+        match (node, &file.nodes[at], kinds[at]) {
+            (Ok(node), written, Some(kind)) => built.push((written.name.as_str(), kind, node)),
+            (Err(found), ..) => faults.extend(found),
+            (Ok(_), _, None) => {} // what is built has a kind
         }
     }
     faults.extend(written_twice(&file, &built, source));
@@ -79,6 +86,56 @@ pub fn compile(
     let here = |d: &Diagnostic| d.place.as_ref().is_some_and(|(s, _)| s.name == source.name);
     faults.sort_by_key(|d| (!here(d), d.place.as_ref().map_or(usize::MAX, |(_, span)| span.start)));
     Err(faults)
+}
+
+/// The wires of the nodes whose kinds are known, and what is wrong with them.
+fn wired(file: &GraphFile<'_>, kinds: &[Option<&'static Kind>], source: &SourceFile) -> (Wires, Vec<Diagnostic>) {
+    let mut generator = SchemaGenerator::default();
+    let candidates: Vec<Candidate> = file
+        .nodes
+        .iter()
+        .zip(kinds)
+        .map(|(written, kind)| {
+            let ports = kind.map(|k| ports(k, &mut generator)).unwrap_or_default();
+            Candidate { written, kind: *kind, ports }
+        })
+        .collect();
+    let wired = wire(source, &candidates, &mut generator);
+    // Some 50 KB in thousands of pieces, once or twice a process: to free them takes a thirtieth of compiling.
+    std::mem::forget(generator);
+    wired
+}
+
+/// The nodes that are still to be built, dealt to whoever asks.
+struct Queue<'a> {
+    file: &'a GraphFile<'a>,
+    kinds: &'a [Option<&'static Kind>],
+    source: &'a SourceFile,
+    around: &'a Surroundings<'a>,
+    next: AtomicUsize,
+}
+
+impl<'a> Queue<'a> {
+    fn new(
+        file: &'a GraphFile<'a>,
+        kinds: &'a [Option<&'static Kind>],
+        source: &'a SourceFile,
+        around: &'a Surroundings<'a>,
+    ) -> Queue<'a> {
+        Queue { file, kinds, source, around, next: AtomicUsize::new(0) }
+    }
+
+    /// Builds nodes until none is left; gives each with its place in the file.
+    fn work(&self) -> Vec<(usize, Result<Built, Vec<Diagnostic>>)> {
+        let mut built = Vec::new();
+        loop {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let (Some(written), Some(kind)) = (self.file.nodes.get(at), self.kinds.get(at)) else { return built };
+            if let Some(kind) = kind {
+                built.push((at, build(written, kind, self.file.language, self.source, self.around)));
+            }
+        }
+    }
 }
 
 /// What `--set` put in has no place in the file: its faults lie on the node's name, and say where they come from.
