@@ -168,7 +168,7 @@ fn measure(bencher: Bencher<'_, '_>, shape: &Shape, kept: Kept) {
         (world, Event::Started(header(&plan)))
     };
     bencher.counter(ItemsCount::new(TASKS)).with_inputs(prepare).bench_local_values(|(world, first)| {
-        let stream = Stream { sources: vec![], folds: vec![] };
+        let stream = Stream { sources: vec![], folds: vec![], sinks: vec![] };
         let (run, outcome) = runtime.block_on(drive(plan.clone(), Some(stream), Run::default(), world, Some(first)));
         assert!(matches!(outcome, Outcome::Done));
         assert_eq!(run.value(end).map(|v| v.get()), Some(shape.end.as_str()));

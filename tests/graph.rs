@@ -124,7 +124,8 @@ fn every_fault_has_a_code_a_place_and_a_remedy() {
     );
     for (key, value) in [("retry", "0"), ("timeout", "'1s'"), ("on_error", "'skip'")] {
         let fault = |line: u32, column: usize, kind: &str| {
-            let why = "delete it: sources and folds are one pass over the input, which fails or succeeds as a whole";
+            let why =
+                "delete it: sources, folds and sinks are one pass over the input, which fails or succeeds as a whole";
             format!("t.toml:{line}:{column}: AG0003: `{key}` is for tasks, and `{kind}` is none [{why}]")
         };
         let column = key.len() + 4;

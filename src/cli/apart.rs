@@ -66,6 +66,8 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|e| fault(format!("no threads can be had: {e}")))?;
+    // What is looked at once more was written when it was run.
+    let stream = stream.map(|stream| Stream { sinks: Vec::new(), ..stream });
     let plan = plan.clone();
     let driven = runtime.block_on(async { tokio::spawn(drive(plan, stream, run, world, first)).await });
     let (run, outcome) = driven.map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?;

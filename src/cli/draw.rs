@@ -43,6 +43,7 @@ fn drawing(plan: &Plan) -> Drawing {
         role: match node.kind.role {
             Role::Source => DrawnRole::Source,
             Role::Fold => DrawnRole::Fold,
+            Role::Sink => DrawnRole::Sink,
             Role::Task => DrawnRole::Task,
         },
         each: node.each,

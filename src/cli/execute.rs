@@ -286,6 +286,10 @@ impl Ending<'_> {
                 if to_stdout { terminal::err(&text) } else { terminal::out(&text) }
             }
         }
+        if let Some((node, why)) = self.record.stored.iter().find_map(|s| Some((&s.node, s.error.as_ref()?))) {
+            let message = format!("the report is complete, but `{node}` did not keep all records: {why}");
+            return Err(Failure::run(Diagnostic::new(codes::output::STORE, message).help(codes::output::STORE.remedy)));
+        }
         let worst = reports.iter().flat_map(|r| r.anomalies.iter().map(|a| a.severity)).max();
         let limit = self.settings.fail_on.map(Severity::from);
         Ok(if limit.is_some() && worst >= limit { Exit::FailOn } else { Exit::Done })
@@ -312,6 +316,7 @@ impl Ending<'_> {
 
     /// Writes the run record beside the journal and where it was asked for; returns the latter.
     fn keep_record(&self) -> Option<String> {
+        tell_tasks(self.plan, &self.record);
         if let Some(folder) = self.folder {
             keep(&folder.record(), &self.record);
         }
@@ -332,6 +337,18 @@ impl Ending<'_> {
         let way_on = format!("once the cause is mended, `agent resume {}` goes on from here", folder.id());
         let help = fault.help.as_ref().map_or_else(|| way_on.clone(), |help| format!("{help}; {way_on}"));
         fault.help(help)
+    }
+}
+
+/// Tells the graph's tasks that the run has ended; a failure is said and borne.
+pub(super) fn tell_tasks(plan: &Plan, record: &RunRecord) {
+    if record.ended.is_none() {
+        return;
+    }
+    for (node, task) in plan.nodes.iter().filter_map(|node| Some((&node.name, node.task.as_ref()?))) {
+        if let Err(fault) = task.ended(record) {
+            terminal::err(&format!("warning: `{node}` could not keep what became of the run: {fault}\n"));
+        }
     }
 }
 

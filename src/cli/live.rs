@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs, traced};
+use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs, tell_tasks, traced};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::render::diagnostic::diagnostics;
@@ -285,6 +285,7 @@ impl Desk {
             reports.first().map(|report| keep(&folder.report(), report));
             keep(&folder.record(), &record); // last, since it says that the run has ended
         }
+        tell_tasks(&self.plan, &record);
         if let Some(path) = &self.invocation.run_record {
             keep(Path::new(path), &record);
         }
@@ -333,6 +334,10 @@ impl Shelf for Desk {
                 Begun { run, journal: None }
             }
         }
+    }
+
+    fn is_synced(&self) -> bool {
+        self.state.as_ref().is_some_and(|(state, _)| state.is_synced())
     }
 
     fn save(&self, writing: &mut Writing<'_>) -> Result<(), String> {

@@ -68,6 +68,12 @@ impl Batch {
         self.lanes.get(place).copied().unwrap_or(0)
     }
 
+    /// All records but those at these places.
+    pub fn without(&self, places: &[u32]) -> Batch {
+        let kept: Vec<u32> = (0..self.len() as u32).filter(|at| !places.contains(at)).collect();
+        self.select(&kept)
+    }
+
     /// The records at these places, in this order. Places beyond the end are left out.
     pub fn select(&self, places: &[u32]) -> Batch {
         fn pick<T: Copy>(column: &[T], places: &[u32]) -> Vec<T> {

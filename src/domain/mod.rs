@@ -29,8 +29,8 @@ pub use language::Language;
 pub use recommendation::{Fact, FactValue, Parameter, Recommendation, WordingSource, Words};
 pub use report::{Report, ReportAnomaly, ReportRecommendation};
 pub use run::{
-    Fault, FaultExample, InputRecord, Insufficient, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, TaskOutcome,
-    TaskRecord, WordingRecord,
+    Fault, FaultExample, InputRecord, Insufficient, ModelCall, ModelIdentity, Note, RunRecord, RunStatus, Stored,
+    TaskOutcome, TaskRecord, WordingRecord,
 };
 pub use span::{Span, Wait};
 pub use status::{ServiceState, ServiceSummary, Status};

@@ -59,6 +59,9 @@ pub struct RunRecord {
     /// Rules that could not judge for lack of records: what they are silent about is not known to be well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub insufficient: Vec<Insufficient>,
+    /// What sinks took of the records, and whether it is safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<Stored>,
 }
 
 /// A rule that could not judge some series, or any.
@@ -226,9 +229,23 @@ pub enum Note {
     Episode(Episode),
     Insufficient(Insufficient),
     Incident(Incident),
+    Stored(Stored),
     /// Kept for the runs of later windows, which get it by `Cx::recall`.
     Keep {
         key: String,
         value: String,
     },
+}
+
+/// What a sink took of a run's records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// The sink's node.
+    pub node: String,
+    /// Values that were given to it.
+    pub samples: u64,
+    /// Why some of them are not safe; then `samples` is not all that there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }

@@ -250,7 +250,13 @@ impl Driver {
         match action {
             Action::Pass => {
                 let stream = self.stream.take()?;
-                let pass = run_apart(self.plan.clone(), stream, self.log.watcher.clone(), self.cancel.clone());
+                let pass = run_apart(
+                    self.plan.clone(),
+                    stream,
+                    self.log.is_synced(),
+                    self.log.watcher.clone(),
+                    self.cancel.clone(),
+                );
                 Some(pass.map(Step::Passed).boxed())
             }
             Action::Start { node, item, attempt, input, .. } => {
@@ -262,6 +268,7 @@ impl Driver {
                 let cx = Cx::new(task_name(&planned.name, item), self.plan.language, model);
                 let mut cx = cx.within(id, window, self.memory.clone());
                 (cx.synced, cx.resumed) = (self.log.is_synced(), self.resumed);
+                cx.graph.clone_from(&self.plan.name);
                 let name = planned.name.clone();
                 Some(attempt_task(task, cx, input, planned.timeout, (name, item, attempt)).boxed())
             }

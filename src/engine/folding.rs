@@ -19,6 +19,7 @@ use super::live::{Begun, Closed, Shared, Surroundings};
 use super::log::Log;
 use super::mailbox::{Mailbox, Message, pump};
 use super::open::{Open, Values, values};
+use super::sinks::Sinks;
 use super::state::Run;
 use super::windows::{Closing, SourceClock, Windows};
 use crate::diagnostic::{Diagnostic, codes};
@@ -46,6 +47,7 @@ pub struct Folding {
     /// By the place of their source; gone once they read.
     readers: Vec<(usize, Box<dyn Reader>)>,
     folds: Vec<StreamFold>,
+    sinks: Sinks,
     windows: Windows,
     open: BTreeMap<i64, Open>,
     /// End of the last window that had a run.
@@ -78,11 +80,14 @@ impl Folding {
         shared: Shared,
         kept: &mut Kept,
     ) -> Faulty<Folding> {
-        let Stream { sources, mut folds } = stream;
         let Some(windowing) = plan.window.clone() else {
             let message = "a stream without a [window] cannot be cut into windows, which is a bug";
             return Err(Box::new(Diagnostic::new(codes::run::TASK_FAILED, message)));
         };
+        let wanted: Vec<Option<Wanted>> = stream.sources.iter().map(|source| stream.wanted(source.node)).collect();
+        let Stream { sources, mut folds, sinks } = stream;
+        let mut sinks = Sinks::open(&plan, sinks, around.shelf.is_synced());
+        sinks.commit()?; // one that cannot be opened is told at once
         for fold in &mut folds {
             let (name, fingerprint) = (name_of(&plan, fold.node), fingerprint_of(&plan, fold.node));
             if let Err(why) = kept.load(&name, &fingerprint, fold.fold.as_mut()) {
@@ -93,13 +98,8 @@ impl Folding {
         let mut inputs = Vec::new();
         let mut readers = Vec::new();
         let mut clocks = Vec::new();
-        for source in sources {
-            let mut wanted = Wanted::default();
-            let mut listeners = folds.iter().filter(|f| f.sources.contains(&source.node)).peekable();
-            if listeners.peek().is_none() {
-                continue;
-            }
-            listeners.for_each(|f| wanted.join(f.fold.wants()));
+        for (source, wanted) in sources.into_iter().zip(wanted) {
+            let Some(wanted) = wanted else { continue }; // nobody listens
             let (input, reader) = open(&plan, &source, &wanted, checkpoint, &around)?;
             let mark = checkpoint.sources.get(&input.name);
             clocks.push(mark.map_or(SourceClock::default(), |mark| SourceClock::new(mark.newest, mark.lag, mark.held)));
@@ -120,6 +120,7 @@ impl Folding {
             sources: inputs,
             readers,
             folds,
+            sinks,
             windows,
             open: BTreeMap::new(),
             reported: checkpoint.reported,
@@ -151,6 +152,7 @@ impl Folding {
         while let Some(window) = self.windows.drained() {
             self.close(window, closed)?;
         }
+        self.sinks.commit()?; // what came too late for the last window
         ending
     }
 
@@ -247,6 +249,10 @@ impl Folding {
                 }
             }
         }
+        match assigned.ahead.is_empty() {
+            true => self.sinks.push(input.node, batch),
+            false => self.sinks.push(input.node, &batch.without(&assigned.ahead)),
+        }
         input.account.take(batch, &assigned, position, |start| windows.end_of(start));
         assigned.ahead.iter().for_each(|row| input.note_ahead(batch, *row as usize, clock));
         assigned.late.iter().for_each(|(start, count)| *self.late.entry(*start).or_default() += count);
@@ -285,12 +291,14 @@ impl Folding {
     /// came, and a gap between windows, have no cut and so no report; unless a fold raises the alarm.
     fn report(&mut self, window: Closing, opened: Option<Open>, closed: &Sender<Closed>) -> Faulty<()> {
         let record = self.window_record(window, opened.as_ref());
+        let stored = self.sinks.commit()?;
         let is_empty = opened.as_ref().is_none_or(Open::is_empty);
         let cut = match opened {
             Some(Open { gathered, tallies, .. }) => {
                 let nodes: Vec<usize> = self.sources.iter().map(|source| source.node).collect();
-                let Values { values, notes, is_alarm } =
+                let Values { values, mut notes, is_alarm } =
                     values(&self.plan, &mut self.folds, &nodes, gathered, &tallies, &record)?;
+                notes.extend(stored);
                 match is_empty && !is_alarm {
                     true => Vec::new(),
                     false => vec![Event::Read { inputs: self.inputs(&tallies) }, Event::Cut { values, notes }],

@@ -66,7 +66,7 @@ pub fn history(
     watcher: &dyn Watcher,
     see: &mut dyn FnMut(Seen<'_>),
 ) -> Faulty<History> {
-    let Stream { sources, folds } = stream;
+    let Stream { sources, folds, .. } = stream; // a history is read to be judged, not to be kept
     let mut intakes = Vec::new();
     for source in sources.iter() {
         let mut wanted = Wanted::default();

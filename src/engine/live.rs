@@ -37,6 +37,10 @@ pub trait Shelf: Send + Sync {
     fn save(&self, writing: &mut Writing<'_>) -> Result<(), String>;
     /// A folder of the source's own; `None` where no state is kept.
     fn folder(&self, node: &str) -> Option<PathBuf>;
+    /// Whether what is kept survives a power cut.
+    fn is_synced(&self) -> bool {
+        false
+    }
     /// A model for this run, which an earlier process may have begun; `None`: templates word it.
     fn model(&self, run: &Run) -> Option<Arc<dyn Model>>;
     /// A run has come to its end, or was left.

@@ -17,6 +17,7 @@ mod mailbox;
 mod open;
 mod pass;
 mod record;
+mod sinks;
 mod state;
 mod steps;
 mod watch;

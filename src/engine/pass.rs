@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use super::open::Values;
+use super::sinks::Sinks;
 use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{InputRecord, Timestamp};
@@ -26,22 +27,22 @@ struct Tally {
     newest: Option<i64>,
 }
 
-/// Runs every source through its folds, in the order of the file, and closes the folds.
-pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Cancel) -> Passed {
+/// Runs every source through its folds and sinks, in the order of the file, and closes them. `synced`: what sinks commit
+/// survives a power cut.
+pub fn run(plan: &Plan, mut stream: Stream, synced: bool, watcher: &dyn Watcher, cancel: &Cancel) -> Passed {
     let mut inputs = Vec::new();
     let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
-    let Stream { sources, folds } = stream;
+    let wanted: Vec<Option<Wanted>> = stream.sources.iter().map(|source| stream.wanted(source.node)).collect();
+    let mut sinks = Sinks::open(plan, std::mem::take(&mut stream.sinks), synced);
+    let Stream { sources, mut folds, .. } = stream;
     let mut gathered: Vec<Gathered> = folds.iter().map(|f| f.fold.open(None)).collect();
-    for source in sources.iter() {
+    for (source, wanted) in sources.iter().zip(wanted) {
+        let Some(wanted) = wanted else { continue }; // nobody listens
         let pairs = folds.iter().zip(&mut gathered);
         let mut listeners: Vec<_> = pairs.filter(|(f, _)| f.sources.contains(&source.node)).collect();
-        if listeners.is_empty() {
-            continue;
-        }
-        let mut wanted = Wanted::default();
-        listeners.iter().for_each(|(f, _)| wanted.join(f.fold.wants()));
         let read = read(plan, source, &wanted, watcher, cancel, |batch| {
             listeners.iter_mut().for_each(|(f, gathered)| f.fold.push(gathered, batch));
+            sinks.push(source.node, batch);
         });
         inputs.extend(read.record);
         match read.tally {
@@ -66,6 +67,7 @@ pub fn run(plan: &Plan, stream: &mut Stream, watcher: &dyn Watcher, cancel: &Can
             }
         };
     }
+    values.notes.extend(sinks.finish());
     Passed { inputs, values: Ok(Some(values)) }
 }
 
@@ -108,9 +110,15 @@ fn read(
 }
 
 /// Runs the pass on a blocking thread; where it stands if all sources are short.
-pub async fn run_apart(plan: Arc<Plan>, mut stream: Stream, watcher: Arc<dyn Watcher>, cancel: Cancel) -> Passed {
+pub async fn run_apart(
+    plan: Arc<Plan>,
+    stream: Stream,
+    synced: bool,
+    watcher: Arc<dyn Watcher>,
+    cancel: Cancel,
+) -> Passed {
     let is_short = stream.sources.iter().all(|source| source.source.is_short());
-    let pass = move || run(&plan, &mut stream, watcher.as_ref(), &cancel);
+    let pass = move || run(&plan, stream, synced, watcher.as_ref(), &cancel);
     let passed = if is_short {
         std::panic::catch_unwind(AssertUnwindSafe(pass)).map_err(|_| "in the driver's thread".to_string())
     } else {

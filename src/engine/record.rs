@@ -13,6 +13,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
     let mut episodes = Vec::new();
     let mut insufficient = Vec::new();
     let mut incidents = Vec::new();
+    let mut stored = Vec::new();
     for note in &run.notes {
         match note {
             Note::Call(call) => calls.push(call.clone()),
@@ -21,6 +22,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
             Note::Episode(episode) => episodes.push(episode.clone()),
             Note::Insufficient(rule) => insufficient.push(rule.clone()),
             Note::Incident(incident) => incidents.push(incident.clone()),
+            Note::Stored(what) => stored.push(what.clone()),
             Note::Keep { .. } => {}
         }
     }
@@ -56,6 +58,7 @@ pub fn run_record(run: &Run, started: Timestamp, ended: Option<Timestamp>) -> Ru
         episodes,
         insufficient,
         incidents,
+        stored,
     }
 }
 

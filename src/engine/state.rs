@@ -146,10 +146,10 @@ impl Run {
                 ..NodeState::default()
             })
             .collect();
-        self.left = plan.nodes.iter().filter(|n| n.kind.role != Role::Source).count();
+        self.left = plan.nodes.iter().filter(|n| matches!(n.kind.role, Role::Fold | Role::Task)).count();
         let roots: Vec<usize> =
             plan.of_role(Role::Task).filter(|&n| self.nodes.get(n).is_some_and(|s| s.missing == 0)).collect();
-        if plan.of_role(Role::Fold).next().is_some() {
+        if plan.of_role(Role::Fold).chain(plan.of_role(Role::Sink)).next().is_some() {
             self.pass = true;
             actions.push(Action::Pass);
         }

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::file::{self, GraphFile, Override, RESERVED, WrittenNode};
 use super::interpolate::interpolate;
-use super::plan::{Compiled, Plan, PlanNode, Stream, StreamFold, StreamSource};
+use super::plan::{Compiled, Plan, PlanNode, Stream, StreamFold, StreamSink, StreamSource};
 use super::schema::ports;
 use super::wires::{Candidate, Wires, wire};
 use crate::diagnostic::{Diagnostic, SourceFile, codes, did_you_mean};
@@ -153,8 +153,12 @@ fn written_twice(file: &GraphFile<'_>, built: &[(&str, &'static Kind, Built)], s
     let mut writers: BTreeMap<&str, &str> = BTreeMap::new();
     let mut faults = Vec::new();
     for (name, _, node) in built {
-        let Body::Task(task) = &node.body else { continue };
-        let Some(place) = task.writes() else { continue };
+        let place = match &node.body {
+            Body::Task(task) => task.writes(),
+            Body::Sink(sink) => sink.writes(),
+            Body::Source(_) | Body::Fold(_) => None,
+        };
+        let Some(place) = place else { continue };
         let Some(earlier) = writers.insert(place, name) else { continue };
         let span = file.nodes.iter().find(|n| n.name == *name).map_or(0..0, |n| n.span.clone());
         let message = format!("`{earlier}` and `{name}` both write to `{place}`");
@@ -285,7 +289,7 @@ fn assemble(
     wires: Wires,
     built: Vec<(&str, &'static Kind, Built)>,
 ) -> Compiled {
-    let mut stream = Stream { sources: Vec::new(), folds: Vec::new() };
+    let mut stream = Stream { sources: Vec::new(), folds: Vec::new(), sinks: Vec::new() };
     let mut nodes = Vec::new();
     let mut print = blake3::Hasher::new();
     if let Some(window) = &file.window {
@@ -300,6 +304,11 @@ fn assemble(
         let task = match body {
             Body::Source(source) => {
                 stream.sources.push(StreamSource { node, source });
+                None
+            }
+            Body::Sink(sink) => {
+                let sources = inputs.iter().flat_map(|i| i.from.iter().map(|r| r.node)).collect();
+                stream.sinks.push(StreamSink { node, sink, sources });
                 None
             }
             Body::Fold(fold) => {

@@ -13,6 +13,6 @@ mod wires;
 
 pub use compile::{Surroundings, compile};
 pub use file::{OnError, Override, Windowing, configs_of, outline};
-pub use plan::{Compiled, Plan, PlanInput, PlanNode, Reference, Stream, StreamFold, StreamSource};
+pub use plan::{Compiled, Plan, PlanInput, PlanNode, Reference, Stream, StreamFold, StreamSink, StreamSource};
 pub use schema::{file_schema, kind_schema, ports};
 pub use types::Type;

@@ -11,7 +11,7 @@ use super::file::{OnError, Windowing};
 use super::types::Type;
 use crate::diagnostic::SourceFile;
 use crate::domain::Language;
-use crate::node::{AnyFold, AnySource, AnyTask, Kind, Role};
+use crate::node::{AnyFold, AnySink, AnySource, AnyTask, Kind, Role, Wanted};
 
 /// The whole of a compiled graph: the task part, shared and unchanging, and the stream part, which has state.
 pub struct Compiled {
@@ -55,7 +55,7 @@ pub struct PlanNode {
     pub config: String,
     /// The files that it was built from: rules, playbook, prompt.
     pub assets: Vec<SourceFile>,
-    /// The built task; `None` for sources and folds, which live in [`Stream`].
+    /// The built task; `None` for what lives in [`Stream`].
     pub task: Option<Arc<dyn AnyTask>>,
 }
 
@@ -77,10 +77,23 @@ pub struct Reference {
     pub field: Option<String>,
 }
 
-/// Sources and the folds that share their pass.
+/// Sources, and the folds and sinks that share their pass.
 pub struct Stream {
     pub sources: Vec<StreamSource>,
     pub folds: Vec<StreamFold>,
+    pub sinks: Vec<StreamSink>,
+}
+
+impl Stream {
+    /// The fields of this source that anybody reads; `None` where nobody listens to it.
+    pub fn wanted(&self, source: usize) -> Option<Wanted> {
+        let folds = self.folds.iter().filter(|fold| fold.sources.contains(&source)).map(|fold| fold.fold.wants());
+        let sinks = self.sinks.iter().filter(|sink| sink.sources.contains(&source)).map(|sink| sink.sink.wants());
+        folds.chain(sinks).reduce(|mut all, more| {
+            all.join(more);
+            all
+        })
+    }
 }
 
 pub struct StreamSource {
@@ -91,6 +104,13 @@ pub struct StreamSource {
 pub struct StreamFold {
     pub node: usize,
     pub fold: Box<dyn AnyFold>,
+    /// The sources' nodes that it listens to.
+    pub sources: Vec<usize>,
+}
+
+pub struct StreamSink {
+    pub node: usize,
+    pub sink: Box<dyn AnySink>,
     /// The sources' nodes that it listens to.
     pub sources: Vec<usize>,
 }

@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 pub enum Type {
     /// Batches of records; never a JSON value.
     Stream,
+    /// What a sink gives: no port takes it.
+    Nothing,
     List(Box<Type>),
     /// May be `null`: optional, or skipped.
     Nullable(Box<Type>),
@@ -67,6 +69,7 @@ impl Type {
             (Type::Nullable(port), Type::Nullable(value)) => port.takes(value),
             (Type::Nullable(port), value) => port.takes(value),
             (Type::List(port), Type::List(value)) => port.takes(value),
+            (Type::Nothing, _) | (_, Type::Nothing) => false,
             (port, value) => port == value,
         }
     }
@@ -79,7 +82,7 @@ impl Type {
                 let properties = properties(schema, generator)?;
                 Some(Type::of(Schema::try_from(properties.get(name)?.clone()).ok()?))
             }
-            Type::Stream | Type::List(_) => None,
+            Type::Stream | Type::Nothing | Type::List(_) => None,
         }
     }
 
@@ -90,7 +93,7 @@ impl Type {
             Type::Plain(schema) => {
                 properties(schema, generator).map(|p| p.keys().cloned().collect()).unwrap_or_default()
             }
-            Type::Stream | Type::List(_) => Vec::new(),
+            Type::Stream | Type::Nothing | Type::List(_) => Vec::new(),
         }
     }
 
@@ -107,6 +110,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Type::Stream => write!(f, "a stream of records"),
+            Type::Nothing => write!(f, "nothing (it only writes)"),
             // An item may be null, the list itself may not.
             Type::List(inner) if matches!(**inner, Type::Nullable(_)) => write!(f, "list of ({inner})"),
             Type::List(inner) => write!(f, "list of {inner}"),

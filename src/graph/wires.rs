@@ -168,7 +168,8 @@ impl Wiring<'_, '_> {
             }
         };
         if kind.role != Role::Task {
-            let help = "delete it: sources and folds are one pass over the input, which fails or succeeds as a whole";
+            let help =
+                "delete it: sources, folds and sinks are one pass over the input, which fails or succeeds as a whole";
             refuse("each", codes::graph::UNKNOWN_PORT, "only tasks can run once per item".to_string(), help);
             for key in ["timeout", "retry", "on_error"] {
                 let message = format!("`{key}` is for tasks, and `{}` is none", kind.name);
@@ -243,6 +244,7 @@ impl Wiring<'_, '_> {
             wires.inputs[node][at].nullable = matches!(port.ty, Type::Nullable(_));
         }
         let output = match kind.output {
+            None if kind.role == Role::Sink => Type::Nothing,
             None => Type::Stream,
             Some(schema) => Type::of(schema(self.generator)),
         };

@@ -13,6 +13,7 @@ pub mod otel;
 pub mod output;
 pub mod replies;
 pub mod state;
+pub mod store;
 
 use crate::node::Kind;
 
@@ -23,7 +24,9 @@ pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::listen::IngestListen>(),
     Kind::source::<ingest::poll::IngestPoll>(),
     Kind::source::<ingest::prometheus::IngestPrometheus>(),
+    Kind::sink::<store::OutputMeasurements>(),
     Kind::task::<output::file::OutputFile>(),
+    Kind::task::<store::OutputStore>(),
     Kind::task::<output::webhook::Webhook>(),
 ];
 

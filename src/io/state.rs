@@ -59,6 +59,10 @@ impl StateDir {
         StateDir { synced, ..self }
     }
 
+    pub fn is_synced(&self) -> bool {
+        self.synced
+    }
+
     pub fn path(&self) -> &Path {
         &self.root
     }

@@ -11,9 +11,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Assets, Cx, Fold, Pass, Reader, Source, Task, TaskError, Wanted, Window};
+use super::{Assets, Cx, Fold, Pass, Reader, Sink, Site, Source, Task, TaskError, Wanted, Window, Writer};
 use crate::diagnostic::{Diagnostic, SourceFile, decode};
-use crate::domain::{Batch, Note, Timestamp};
+use crate::domain::{Batch, Note, RunRecord, Timestamp};
 use crate::port::BoxFuture;
 
 /// What part a kind plays.
@@ -21,6 +21,7 @@ use crate::port::BoxFuture;
 pub enum Role {
     Source,
     Fold,
+    Sink,
     Task,
 }
 
@@ -34,17 +35,17 @@ pub struct Kind {
     pub role: Role,
     pub uses_model: bool,
     pub has_fallback: bool,
-    /// Name of a fold's stream port; `None` for other roles.
+    /// Name of the stream port of a fold or a sink; `None` for other roles.
     pub stream_port: Option<&'static str>,
     /// Schema of the config; its description is the manual.
     pub config: fn(&mut SchemaGenerator) -> Schema,
     /// Schema whose properties are the ports of a task; `None` for other roles.
     pub input: Option<fn(&mut SchemaGenerator) -> Schema>,
-    /// `None` for sources: a stream is no value.
+    /// `None` for sources and sinks: a stream is no value, and what is written away is none.
     pub output: Option<fn(&mut SchemaGenerator) -> Schema>,
-    /// The Rust type of the output; `None` for sources.
+    /// The Rust type of the output; `None` where there is none.
     pub output_type: Option<fn() -> TypeId>,
-    /// `None` for sources.
+    /// `None` where there is no output.
     pub reads: Option<Reads>,
     pub build: fn(Setup<'_>) -> Result<Body, Vec<Diagnostic>>,
 }
@@ -86,6 +87,23 @@ impl Kind {
                     state: F::State::default(),
                 })))
             },
+        }
+    }
+
+    pub const fn sink<S: Sink>() -> Kind {
+        Kind {
+            name: S::KIND,
+            version: S::VERSION,
+            role: Role::Sink,
+            uses_model: false,
+            has_fallback: false,
+            stream_port: Some(S::PORT),
+            config: |g| S::Config::json_schema(g),
+            input: None,
+            output: None,
+            output_type: None,
+            reads: None,
+            build: |setup| Ok(Body::Sink(Box::new(S::new(setup.config()?, setup.assets)?))),
         }
     }
 
@@ -139,6 +157,7 @@ impl Setup<'_> {
 pub enum Body {
     Source(Box<dyn AnySource>),
     Fold(Box<dyn AnyFold>),
+    Sink(Box<dyn AnySink>),
     Task(Arc<dyn AnyTask>),
 }
 
@@ -267,6 +286,30 @@ impl<W: Write> Write for Telling<W> {
     }
 }
 
+pub trait AnySink: Send + Sync {
+    /// See [`Sink::wants`].
+    fn wants(&self) -> Wanted;
+    /// See [`Sink::open`].
+    ///
+    /// # Errors
+    /// Why nothing can be written.
+    fn open(&self, site: &Site<'_>) -> Result<Box<dyn Writer>, Diagnostic>;
+    /// See [`Sink::writes`].
+    fn writes(&self) -> Option<&str>;
+}
+
+impl<S: Sink> AnySink for S {
+    fn wants(&self) -> Wanted {
+        Sink::wants(self)
+    }
+    fn open(&self, site: &Site<'_>) -> Result<Box<dyn Writer>, Diagnostic> {
+        Sink::open(self, site)
+    }
+    fn writes(&self) -> Option<&str> {
+        Sink::writes(self)
+    }
+}
+
 pub trait AnyTask: Send + Sync {
     /// `input` is a JSON object with a key per port.
     fn run<'a>(&'a self, input: &'a RawValue, cx: &'a Cx) -> BoxFuture<'a, Result<Box<RawValue>, TaskError>>;
@@ -276,6 +319,13 @@ pub trait AnyTask: Send + Sync {
     fn needs_in_windows(&self) -> Option<(&'static str, &'static str)>;
     /// See [`Task::writes`].
     fn writes(&self) -> Option<&str>;
+    /// See [`Task::ended`].
+    ///
+    /// # Errors
+    /// What could not be done.
+    fn ended(&self, _record: &RunRecord) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 }
 
 impl<T: Task> AnyTask for T {
@@ -298,6 +348,10 @@ impl<T: Task> AnyTask for T {
 
     fn writes(&self) -> Option<&str> {
         Task::writes(self)
+    }
+
+    fn ended(&self, record: &RunRecord) -> Result<(), Diagnostic> {
+        Task::ended(self, record)
     }
 }
 

@@ -237,6 +237,7 @@ mod tests {
                 | Note::Episode(_)
                 | Note::Incident(_)
                 | Note::Insufficient(_)
+                | Note::Stored(_)
                 | Note::Keep { .. } => {}
             }
         }
@@ -442,7 +443,8 @@ mod tests {
                     | Note::Delivery(_)
                     | Note::Episode(_)
                     | Note::Incident(_)
-                    | Note::Insufficient(_) => {}
+                    | Note::Insufficient(_)
+                    | Note::Stored(_) => {}
                 }
             }
         }

@@ -68,6 +68,7 @@ impl Graph {
         }
         let draws = std::io::stderr().is_terminal();
         let finders = finders(&compiled.plan);
+        compiled.stream.sinks.clear();
         compiled.stream.folds.retain(|fold| finders.iter().any(|(node, _)| *node == fold.node));
         Ok(Graph { compiled, progress: Progress::new(draws) })
     }

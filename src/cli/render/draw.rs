@@ -31,6 +31,7 @@ pub struct DrawnNode {
 pub enum DrawnRole {
     Source,
     Fold,
+    Sink,
     Task,
 }
 
@@ -58,6 +59,7 @@ pub fn mermaid(drawing: &Drawing) -> String {
         let (open, close) = match node.role {
             DrawnRole::Source => ("([", "])"),
             DrawnRole::Fold => ("[[", "]]"),
+            DrawnRole::Sink => ("[(", ")]"),
             DrawnRole::Task => ("[", "]"),
         };
         let label = format!("{}<br/>{}", entities(&safe(&node.name)), entities(&node.kind_line()));
@@ -77,6 +79,7 @@ pub fn dot(drawing: &Drawing) -> String {
         let shape = match node.role {
             DrawnRole::Source => ", shape=oval",
             DrawnRole::Fold => ", peripheries=2",
+            DrawnRole::Sink => ", shape=cylinder",
             DrawnRole::Task => "",
         };
         let _ =

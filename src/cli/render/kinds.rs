@@ -64,6 +64,7 @@ fn role(role: Role) -> &'static str {
     match role {
         Role::Source => "source",
         Role::Fold => "fold",
+        Role::Sink => "sink",
         Role::Task => "task",
     }
 }

@@ -32,6 +32,7 @@ pub fn stage(case: &Case<'_>) -> Result<Compiled, Faults> {
     check_windows(case, &compiled)?;
     let given = given(case, &compiled.plan)?;
     let needed = needed(case, &compiled.plan, &given)?;
+    compiled.stream.sinks.clear(); // a test leaves no trace
     feed(case, &graph, &mut compiled, &needed, &given)?;
     for fold in &mut compiled.stream.folds {
         if let Some(value) = stand_in(fold.node, &needed, &given) {

@@ -8,4 +8,7 @@ super::codes! {
     LOST = "AG0403", "an alert that could neither be delivered nor kept",
         "The receiver of a webhook could not be reached, and the dead-letter file cannot be written.",
         "Check the folder of `dead_letter`, its permissions and the space on its disk. `on_error = \"skip\"` lets the run go on without the alert.";
+    STORE = "AG0411", "a store that cannot be used",
+        "The file or the database server of a store cannot be opened, read or written, its disk is full, or another program has been writing to it for more than 30 seconds. What was not written is not acknowledged to where it came from: it is read again.",
+        "Check the path or the URL, its permissions and the space on its disk.";
 }

@@ -94,6 +94,7 @@ fn record() -> RunRecord {
         episodes: vec![],
         insufficient: vec![],
         incidents: vec![],
+        stored: vec![],
     }
 }
 

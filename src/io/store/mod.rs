@@ -1,0 +1,161 @@
+//! The store: measurements, reports, anomalies, episodes and run records in a database that outlives the process.
+//! [`schema`] has the tables. Everything is written so that writing it again changes nothing.
+
+mod keeper;
+mod measurements;
+mod queue;
+mod report;
+mod schema;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::node::Assets;
+
+pub use measurements::OutputMeasurements;
+pub use report::OutputStore;
+
+/// A value in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+}
+
+impl Cell {
+    pub fn int(&self) -> Option<i64> {
+        if let Cell::Int(value) = self { Some(*value) } else { None }
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        if let Cell::Text(value) = self { Some(value) } else { None }
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Cell {
+        Cell::Int(value)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Cell {
+        Cell::Real(value)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(value: &str) -> Cell {
+        Cell::Text(value.to_string())
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Cell {
+        value.map_or(Cell::Null, Into::into)
+    }
+}
+
+/// One value of a series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measurement {
+    pub series: i64,
+    /// Microseconds since the epoch.
+    pub time: i64,
+    /// Finite.
+    pub value: f64,
+}
+
+/// A connection. Parameters are `$1`, `$2`, … in the order of their first mention, each value given once. Errors are
+/// lower-case fragments that say why.
+pub trait Database: Send {
+    /// As the user wrote it, without a password.
+    fn place(&self) -> &str;
+
+    /// What follows the columns of a table that is kept in the order of its key.
+    fn clustered(&self) -> &'static str;
+
+    /// A column of microseconds as ISO 8601 in UTC, to the millisecond.
+    fn iso(&self, column: &str) -> String;
+
+    /// # Errors
+    /// Why it cannot be done.
+    fn script(&mut self, sql: &str) -> Result<(), String>;
+
+    /// Gives the number of rows that changed.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, String>;
+
+    /// # Errors
+    /// Why it cannot be done.
+    fn query(&mut self, sql: &str, parameters: &[Cell], each: &mut dyn FnMut(&[Cell])) -> Result<(), String>;
+
+    /// Begins a transaction that nobody else writes beside.
+    ///
+    /// # Errors
+    /// Why it cannot be done, such as that somebody else has been writing for long.
+    fn begin(&mut self) -> Result<(), String>;
+
+    /// # Errors
+    /// Why what was written since [`Database::begin`] is not safe.
+    fn commit(&mut self) -> Result<(), String>;
+
+    /// Forgets what was written since [`Database::begin`]; nothing happens where nothing was begun.
+    fn rollback(&mut self);
+
+    /// Inserts measurements, and keeps in `rows` the ones that were not there. No two are of one moment of one series.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn insert(&mut self, rows: &mut Vec<Measurement>) -> Result<(), String>;
+}
+
+/// Where a store is: a path of a file, or a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(String);
+
+impl Place {
+    /// As a graph file writes it: a path is relative to that file.
+    pub fn new(written: &str, assets: &Assets<'_>) -> Place {
+        Place(if written.contains("://") { written.to_string() } else { assets.locate(written) })
+    }
+
+    /// As a command line has it.
+    pub fn at(written: &str) -> Place {
+        Place(written.to_string())
+    }
+
+    /// Without what nobody else may know.
+    pub fn shown(&self) -> String {
+        match (self.0.split_once("://"), self.0.split_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+            _ => self.0.clone(),
+        }
+    }
+}
+
+/// Opens a store, and makes its tables if they are not there.
+///
+/// # Errors
+/// AG0411.
+pub fn open(place: &Place, synced: bool) -> Result<Box<dyn Database>, Diagnostic> {
+    let shown = place.shown();
+    let mut database: Box<dyn Database> = match place.0.split_once("://") {
+        None => Box::new(sqlite::Sqlite::open(&place.0, synced).map_err(|why| unusable(&shown, &why))?),
+        Some((scheme, _)) => {
+            return Err(unusable(&shown, &format!("this build has no database for `{scheme}://`")));
+        }
+    };
+    schema::migrate(database.as_mut())?;
+    Ok(database)
+}
+
+fn unusable(place: &str, why: &str) -> Diagnostic {
+    let message = format!("the store `{place}` cannot be used: {why}");
+    Diagnostic::new(codes::output::STORE, message).help(codes::output::STORE.remedy)
+}

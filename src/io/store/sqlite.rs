@@ -1,0 +1,126 @@
+//! SQLite: one file, written ahead to a log beside it, so that readers never wait for the writer.
+
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
+
+use super::{Cell, Database, Measurement};
+
+/// Somebody else may be writing for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Of pages in memory, in KiB.
+const CACHE: i64 = 65_536;
+
+pub struct Sqlite {
+    connection: Connection,
+    place: String,
+}
+
+impl Sqlite {
+    pub fn open(path: &str, synced: bool) -> Result<Sqlite, String> {
+        if let Some(folder) = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        }
+        let connection = Connection::open(path).map_err(said)?;
+        connection.busy_timeout(PATIENCE).map_err(said)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let synchronous = if synced { "FULL" } else { "NORMAL" };
+        let settings = format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = -{CACHE}; \
+             PRAGMA temp_store = MEMORY;"
+        );
+        connection.execute_batch(&settings).map_err(said)?;
+        Ok(Sqlite { connection, place: path.to_string() })
+    }
+}
+
+impl Database for Sqlite {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn clustered(&self) -> &'static str {
+        " WITHOUT ROWID"
+    }
+
+    fn iso(&self, column: &str) -> String {
+        format!("strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000000.0, 'unixepoch')")
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), String> {
+        self.connection.execute_batch(sql).map_err(said)
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, String> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
+        statement.execute(params_from_iter(parameters)).map(|rows| rows as u64).map_err(said)
+    }
+
+    fn query(&mut self, sql: &str, parameters: &[Cell], each: &mut dyn FnMut(&[Cell])) -> Result<(), String> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(params_from_iter(parameters)).map_err(said)?;
+        let mut cells = Vec::with_capacity(columns);
+        while let Some(row) = rows.next().map_err(said)? {
+            cells.clear();
+            for column in 0..columns {
+                cells.push(row.get_ref(column).map(cell).map_err(said)?);
+            }
+            each(&cells);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        self.script("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        self.script("COMMIT")
+    }
+
+    fn rollback(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.script("ROLLBACK"); // it has done so itself where this fails
+        }
+    }
+
+    fn insert(&mut self, rows: &mut Vec<Measurement>) -> Result<(), String> {
+        let sql = "INSERT INTO measurement (series, time, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
+        let mut fault = None;
+        rows.retain(|row| match statement.execute((row.series, row.time, row.value)) {
+            Ok(changed) => changed > 0,
+            Err(error) => {
+                fault.get_or_insert(error);
+                false
+            }
+        });
+        fault.map_or(Ok(()), |error| Err(said(error)))
+    }
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Null => ToSqlOutput::Owned(Value::Null),
+            Cell::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Cell::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
+            Cell::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
+        })
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::Int(value),
+        ValueRef::Real(value) => Cell::Real(value),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cell::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+fn said(error: rusqlite::Error) -> String {
+    error.to_string()
+}

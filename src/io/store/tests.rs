@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::keeper::{Keeper, Plan};
+use super::*;
+use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+
+const HOUR: i64 = 3_600_000_000;
+
+/// One record: its time in minutes, its host, and the value of `cpu`.
+type Record = (i64, u32, f64);
+
+fn batch(records: &[Record]) -> Batch {
+    Batch {
+        rows: (1..=records.len() as u64).collect(),
+        times: records.iter().map(|(minute, ..)| minute * 60_000_000).collect(),
+        entities: vec![Arc::from("web-1"), Arc::from("web-2")],
+        entity: records.iter().map(|(_, host, _)| if *host < 2 { *host } else { NO_ENTITY }).collect(),
+        metrics: vec![MetricColumn {
+            name: Arc::from("cpu"),
+            values: records.iter().map(|(.., value)| *value).collect(),
+        }],
+        services: vec![StatusColumn {
+            name: Arc::from("cache"),
+            levels: records.iter().map(|(minute, ..)| if minute % 2 == 0 { 2 } else { NO_STATUS }).collect(),
+        }],
+        ..Batch::default()
+    }
+}
+
+fn place(folder: &tempfile::TempDir) -> Place {
+    Place::at(folder.path().join("t.db").to_str().unwrap())
+}
+
+fn keeper(place: &Place, plan: &Plan) -> Keeper {
+    Keeper::new(open(place, false).unwrap(), "g", plan.clone()).unwrap()
+}
+
+fn rows(place: &Place, sql: &str) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    open(place, false).unwrap().query(sql, &[], &mut |row| rows.push(row.to_vec())).unwrap();
+    rows
+}
+
+/// What is kept of hours and series is what a query over the raw values gives.
+fn check(place: &Place) {
+    let hour = format!("time / {HOUR} * {HOUR}");
+    let raw = format!(
+        "SELECT series, {hour}, count(*), sum(value), min(value), max(value) FROM measurement GROUP BY 1, 2 ORDER BY 1, 2"
+    );
+    let kept = "SELECT series, hour, count, sum + sum_low, min, max FROM hourly ORDER BY 1, 2";
+    assert_eq!(rows(place, kept), rows(place, &raw));
+    let raw = "SELECT series, count(*), sum(value), min(value), max(value), min(time), max(time), \
+               (SELECT value FROM measurement AS m WHERE m.series = measurement.series ORDER BY time DESC LIMIT 1) \
+               FROM measurement GROUP BY 1 ORDER BY 1";
+    let kept = "SELECT series, count, sum + sum_low, min, max, first, last, last_value FROM total ORDER BY 1";
+    assert_eq!(rows(place, kept), rows(place, raw));
+    assert_eq!(rows(place, "PRAGMA foreign_key_check"), Vec::<Vec<Cell>>::new());
+}
+
+#[test]
+fn series_are_named_and_what_comes_twice_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    let plan = Plan {
+        units: BTreeMap::from([("cpu".to_string(), "%".to_string())]),
+        attributes: BTreeMap::from([(
+            "web-1".to_string(),
+            BTreeMap::from([("zone".to_string(), "north".to_string())]),
+        )]),
+        ..Plan::default()
+    };
+    let records = [(0, 0, 10.5), (1, 0, 20.5), (61, 0, 1.0), (1, 1, f64::NAN), (2, 9, 5.0)];
+    for _ in 0..2 {
+        let mut keeper = keeper(&place, &plan);
+        keeper.take(&batch(&records)).unwrap();
+        assert_eq!(keeper.commit().unwrap(), 4 + 2, "four values and two statuses");
+        assert_eq!(keeper.commit().unwrap(), 0);
+    }
+    check(&place);
+    let shown = |sql: &str| {
+        let text = |cell: &Cell| match cell {
+            Cell::Null => "-".to_string(),
+            Cell::Int(value) => value.to_string(),
+            Cell::Real(value) => value.to_string(),
+            Cell::Text(text) => text.clone(),
+        };
+        let rows: Vec<String> =
+            rows(&place, sql).iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join(" ")).collect();
+        rows.join("\n")
+    };
+    insta::assert_snapshot!(shown("SELECT entity, metric, kind, unit, time, value FROM reading ORDER BY 2, 1, 5"), @r"
+     cache status - 1970-01-01T00:02:00.000Z 2
+    web-1 cache status - 1970-01-01T00:00:00.000Z 2
+     cpu metric % 1970-01-01T00:02:00.000Z 5
+    web-1 cpu metric % 1970-01-01T00:00:00.000Z 10.5
+    web-1 cpu metric % 1970-01-01T00:01:00.000Z 20.5
+    web-1 cpu metric % 1970-01-01T01:01:00.000Z 1
+    ");
+    insta::assert_snapshot!(shown("SELECT entity, hour, mean, count, min, max FROM hourly_reading WHERE metric = 'cpu' ORDER BY 1, 2"), @r"
+     1970-01-01T00:00:00.000Z 5 1 5 5
+    web-1 1970-01-01T00:00:00.000Z 15.5 2 10.5 20.5
+    web-1 1970-01-01T01:00:00.000Z 1 1 1 1
+    ");
+    insta::assert_snapshot!(shown("SELECT name, key, value FROM entity LEFT JOIN attribute ON entity = id ORDER BY 1"), @r"
+     - -
+    web-1 zone north
+    ");
+}
+
+#[test]
+fn of_one_moment_the_first_value_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    let mut keeper = keeper(&place, &Plan::default());
+    keeper.take(&batch(&[(1, 0, 1.0), (1, 0, 2.0)])).unwrap();
+    keeper.commit().unwrap();
+    keeper.take(&batch(&[(1, 0, 3.0)])).unwrap();
+    keeper.commit().unwrap();
+    assert_eq!(rows(&place, "SELECT value FROM measurement"), [[Cell::Real(1.0)]]);
+    check(&place);
+}
+
+#[test]
+fn old_values_go_and_their_hours_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    let plan = Plan { keep: Some(HOUR), ..Plan::default() };
+    let mut keeper = keeper(&place, &plan);
+    for minute in 0..180 {
+        keeper.take(&batch(&[(minute, 0, 1.0)])).unwrap();
+        keeper.commit().unwrap();
+    }
+    // Known of already, though its raw value is gone.
+    keeper.take(&batch(&[(1, 0, 1.0)])).unwrap();
+    keeper.commit().unwrap();
+    let kept = rows(&place, "SELECT count(*), min(micros) / 60000000 FROM reading WHERE metric = 'cpu'");
+    let [Cell::Int(count), Cell::Int(oldest)] = kept[0][..] else { panic!("{kept:?}") };
+    assert!((61..=64).contains(&count) && oldest >= 117, "{kept:?}");
+    assert_eq!(rows(&place, "SELECT sum(count) FROM hourly_reading WHERE metric = 'cpu'"), [[Cell::Int(180)]]);
+    // A later process knows what is gone.
+    drop(keeper);
+    let mut keeper = self::keeper(&place, &plan);
+    keeper.take(&batch(&[(2, 0, 1.0)])).unwrap();
+    keeper.commit().unwrap();
+    assert_eq!(rows(&place, "SELECT sum(count) FROM hourly_reading WHERE metric = 'cpu'"), [[Cell::Int(180)]]);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    open(&place, false).unwrap().script("UPDATE store_version SET version = 99").unwrap();
+    let fault = open(&place, false).err().unwrap().to_string();
+    assert!(fault.contains("it is of version 99, and this program knows 1 and older"), "{fault}");
+    let fault = open(&Place::at("oracle://me:secret@host/db"), false).err().unwrap().to_string();
+    assert!(fault.contains("oracle://…@host/db") && !fault.contains("secret"), "{fault}");
+}
+
+#[test]
+fn sums_beyond_all_numbers_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    let mut keeper = keeper(&place, &Plan::default());
+    for minute in 0..3 {
+        keeper.take(&batch(&[(minute, 0, 1.7e308), (minute, 1, -1.7e308)])).unwrap();
+        keeper.commit().unwrap();
+    }
+    let kept = rows(
+        &place,
+        "SELECT count, sum + sum_low FROM total JOIN series ON id = series WHERE kind = 'metric' ORDER BY sum",
+    );
+    assert_eq!(kept, [[Cell::Int(3), Cell::Real(f64::NEG_INFINITY)], [Cell::Int(3), Cell::Real(f64::INFINITY)]]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    /// However records come, in whatever pieces and how often: hours and series are those of the raw values.
+    #[test]
+    fn roll_ups_are_those_of_the_raw_values(
+        records in prop::collection::vec((-90_i64..200, 0_u32..3, -1e6_f64..1e6), 1..60),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        again in any::<prop::sample::Index>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(records.len())).collect();
+        at.extend([0, records.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&[Record]> = at.windows(2).map(|ends| &records[ends[0]..ends[1]]).collect();
+        let mut keeper = keeper(&place, &Plan::default());
+        for piece in pieces.iter().chain([&pieces[again.index(pieces.len())]]) {
+            keeper.take(&batch(piece)).unwrap();
+            keeper.commit().unwrap();
+        }
+        // Sums of decimals differ in the last bit by the order in which SQLite adds them; compare what is exact.
+        let distinct: std::collections::BTreeSet<(i64, u32)> = records.iter().map(|(minute, host, _)| (*minute, *host)).collect();
+        prop_assert_eq!(rows(&place, "SELECT sum(count) FROM series_reading WHERE kind = 'metric'"), [[Cell::Int(distinct.len() as i64)]]);
+        let hour = format!("time - (time % {HOUR} + {HOUR}) % {HOUR}"); // downwards, also before 1970
+        let differ = rows(&place, &format!(
+            "SELECT * FROM hourly JOIN (SELECT series AS s, {hour} AS h, count(*) AS n, \
+             sum(value) AS v, min(value) AS a, max(value) AS b FROM measurement GROUP BY 1, 2) ON s = series AND h = hour \
+             WHERE n <> count OR abs(v - (sum + sum_low)) > 1e-6 OR a <> min OR b <> max"));
+        prop_assert_eq!(differ, Vec::<Vec<Cell>>::new());
+        let hours = rows(&place, "SELECT count(*) FROM hourly");
+        let of_raw = rows(&place, &format!("SELECT count(*) FROM (SELECT DISTINCT series, {hour} FROM measurement)"));
+        prop_assert_eq!(hours, of_raw);
+    }
+}
