@@ -25,7 +25,7 @@ use crate::io::state::{RunDir, RunLock};
 use crate::port::{Clock, Journal, Memory, Model};
 
 /// What `run` and `resume` have in common on the command line.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Settings {
     /// Exit with 3 when the report has an anomaly of this severity or worse.
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -151,7 +151,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
 
 /// Drives the run to its end, or to where a signal stops it. On one thread: tasks wait for others or are short, and the
 /// stream part has threads of its own.
-fn driven(
+pub(super) fn driven(
     plan: Arc<Plan>,
     stream: Stream,
     run: Run,

@@ -43,6 +43,40 @@ pub struct Live {
     pub fresh: bool,
     /// Where they are caught already.
     pub signals: Option<Signals>,
+    /// Who serves it, with others, and heeds the signals.
+    pub served: Option<Served>,
+}
+
+/// What a graph that is served has of the server.
+#[derive(Clone)]
+pub struct Served {
+    pub onlooker: Arc<dyn Onlooker>,
+    /// Asks for a drain.
+    pub drain: Cancel,
+}
+
+/// Looks on at the runs of a graph that is served.
+pub trait Onlooker: Watcher {
+    /// A run has ended, with these reports.
+    fn on_end(&self, plan: &Plan, run: &Run, record: &RunRecord, reports: &[Report]);
+}
+
+/// Two that look on.
+struct Both(Arc<dyn Watcher>, Arc<dyn Onlooker>);
+
+impl Watcher for Both {
+    fn on_event(&self, run: &str, event: &Event) {
+        self.0.on_event(run, event);
+        self.1.on_event(run, event);
+    }
+    fn on_read(&self, node: &str, read: u64, total: Option<u64>) {
+        self.0.on_read(node, read, total);
+        self.1.on_read(node, read, total);
+    }
+    fn on_journal_lost(&self, why: &str) {
+        self.0.on_journal_lost(why);
+        self.1.on_journal_lost(why);
+    }
 }
 
 /// Runs windows until the sources end or a signal asks for a drain.
@@ -51,7 +85,7 @@ pub struct Live {
 /// A source that cannot be used, a state that cannot be taken up.
 pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
     log_to_stderr(&settings);
-    let Live { compiled, invocation, kept, fresh, signals } = live;
+    let Live { compiled, invocation, kept, fresh, signals, served } = live;
     let mut header = header_of(&compiled, &invocation, None);
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
@@ -72,13 +106,17 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     let progress = Arc::new(Progress::new(draws));
     let spans = Spans::of(&environment, &plan, progress.clone());
     let desk = Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?;
-    let desk = Arc::new(Desk { spans: spans.clone(), ..desk });
+    let desk = Arc::new(Desk { spans: spans.clone(), served: served.clone(), ..desk });
     header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
     let (kept, earlier) = desk.take_up(fresh)?;
-    let drain = Cancel::default();
+    let drain = served.as_ref().map(|served| served.drain.clone()).unwrap_or_default();
+    let watcher: Arc<dyn Watcher> = spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>);
     let around = Surroundings {
         clock: Arc::new(WallClock),
-        watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
+        watcher: match &served {
+            Some(served) => Arc::new(Both(watcher, served.onlooker.clone())),
+            None => watcher,
+        },
         shelf: desk.clone(),
         drain: drain.clone(),
     };
@@ -97,7 +135,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     }
     let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
-        tokio::spawn(Signals::heed(signals, drain, notice));
+        if served.is_none() {
+            tokio::spawn(Signals::heed(signals, drain, notice));
+        }
         tokio::spawn(drive(plan, stream, header, around, kept, earlier)).await
     });
     runtime.shutdown_background();
@@ -133,6 +173,7 @@ struct Desk {
     /// The tape of a recording or a replay, which all runs share; for live calls, whether a model is there.
     connected: Option<Connected>,
     spans: Option<Arc<Spans>>,
+    served: Option<Served>,
     to_stdout: AtomicBool,
     books: Mutex<Books>,
 }
@@ -163,7 +204,7 @@ impl Desk {
             terminal::err(&format!("note: {notice}\n"));
         }
         let (to_stdout, books) = Default::default();
-        Ok(Desk { plan, invocation, settings, state, folder, connected, spans: None, to_stdout, books })
+        Ok(Desk { plan, invocation, settings, state, folder, connected, spans: None, served: None, to_stdout, books })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -286,6 +327,9 @@ impl Desk {
             keep(&folder.record(), &record); // last, since it says that the run has ended
         }
         tell_tasks(&self.plan, &record);
+        if let Some(served) = &self.served {
+            served.onlooker.on_end(&self.plan, run, &record, &reports);
+        }
         if let Some(path) = &self.invocation.run_record {
             keep(Path::new(path), &record);
         }

@@ -91,7 +91,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     };
     if compiled.plan.window.is_some() {
         let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment, KEPT_WINDOWS)) };
-        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals };
+        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals, served: None };
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();
