@@ -14,8 +14,8 @@ use crate::diagnostic::SourceFile;
 use crate::domain::{Figure, ModelIdentity, Timestamp};
 
 pub use archive::{
-    AnomaliesAsked, Answer, Archive, EpisodesAsked, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, KeptSeries, Page,
-    PageAsked, Point, Points, ReportsAsked, RunsAsked, SeriesAsked, TimesAsked,
+    AnomalyFilter, Answer, Archive, Bucket, EpisodeFilter, Group, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, Page,
+    Paging, ReadError, ReportFilter, RunFilter, Sample, Selection, Series, SeriesKind,
 };
 
 /// A future behind a trait object.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::port::PageAsked;
+use crate::port::Paging;
 
 /// The query of a request as a `T`.
 pub struct Asked<T>(pub T);
@@ -66,6 +66,6 @@ impl JsonSchema for Limit {
 }
 
 /// The page that is asked for.
-pub fn page(limit: Option<Limit>, cursor: Option<String>) -> PageAsked {
-    PageAsked { limit: limit.map_or(USUAL, |limit| limit.0), after: cursor }
+pub fn paging(limit: Option<Limit>, cursor: Option<String>) -> Paging {
+    Paging { limit: Some(limit.map_or(USUAL, |limit| limit.0)), after: cursor }
 }

@@ -20,6 +20,7 @@ pub enum Needs {
     Nothing,
     Read,
     Run,
+    #[allow(dead_code, reason = "the listening source wants it")]
     Ingest,
 }
 

@@ -15,7 +15,7 @@ use super::board::Counts;
 use super::document::{Describing, Needs, Routes};
 use super::problem::Problem;
 use super::{App, ask};
-use crate::port::{PageAsked, RunsAsked};
+use crate::port::{Paging, RunFilter};
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Health {
@@ -52,8 +52,8 @@ async fn readyz(State(app): State<App>) -> Result<axum::Json<Health>, Problem> {
     if let Some((name, why)) = stopped {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("the graph `{name}` does not run: {why}")));
     }
-    let page = PageAsked { limit: 1, after: None };
-    ask(&app, move |archive| archive.runs(&RunsAsked::default(), &page).map(drop)).await?;
+    let one = Paging { limit: Some(1), after: None };
+    ask(&app, move |archive| archive.runs(&RunFilter::default(), &one).map(drop)).await?;
     Ok(axum::Json(Health { status: "ok".to_string() }))
 }
 

@@ -4,16 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::asked::{Asked, InPath, Limit, page};
+use super::asked::{Asked, InPath, Limit, paging};
 use super::document::{Describing, Needs, Operation, Routes};
 use super::problem::Problem;
 use super::{App, ask};
 use crate::domain::{Severity, Span, Timestamp};
 use crate::port::{
-    AnomaliesAsked, EpisodesAsked, KeptAnomaly, KeptEpisode, KeptReport, KeptSeries, Page, Points, ReportsAsked,
-    SeriesAsked, TimesAsked,
+    AnomalyFilter, Bucket, EpisodeFilter, Group, KeptAnomaly, KeptEpisode, KeptReport, Page, ReportFilter, Sample,
+    Selection, Series, SeriesKind,
 };
 
 type Answered<T> = Result<Json<T>, Problem>;
@@ -43,6 +43,10 @@ struct Anomalies {
     severity: Option<Severity>,
     entity: Option<String>,
     metric: Option<String>,
+    /// Of the report of this number.
+    report: Option<i64>,
+    /// Of the episode of this id.
+    episode: Option<String>,
     limit: Option<Limit>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -67,12 +71,20 @@ struct Episodes {
     cursor: Option<String>,
 }
 
+/// Which series, and which of their values.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AllSeries {
+struct Which {
     graph: Option<String>,
+    /// Host, device or sensor; empty: of records that name none.
     entity: Option<String>,
+    /// A field, or a service.
     metric: Option<String>,
+    kind: Option<SeriesKind>,
+    /// At or after.
+    from: Option<Timestamp>,
+    /// Before.
+    to: Option<Timestamp>,
     limit: Option<Limit>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -80,17 +92,38 @@ struct AllSeries {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Measurements {
+struct Aggregates {
+    graph: Option<String>,
+    /// Host, device or sensor; empty: of records that name none.
+    entity: Option<String>,
+    /// A field, or a service.
+    metric: Option<String>,
+    kind: Option<SeriesKind>,
     /// At or after.
     from: Option<Timestamp>,
     /// Before.
     to: Option<Timestamp>,
-    /// Join values into spans of this length, such as `1m` or `1h`; without it they come as they were measured.
-    every: Option<Span>,
+    /// How long each span is, such as `1m` or `1h`.
+    every: Span,
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
 }
 
-/// Points of one answer at most.
-const POINTS: u32 = 10_000;
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Ranked {
+    /// The attribute of entities to group by, such as `zone`.
+    by: String,
+    graph: Option<String>,
+    metric: Option<String>,
+}
+
+/// Groups of entities, the one with the highest mean first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Ranking {
+    items: Vec<Group>,
+}
 
 pub fn mount(routes: &mut Routes) {
     fn list<Q: JsonSchema, T: JsonSchema>(d: &mut Describing<'_>, id: &str, summary: &str) -> Operation {
@@ -115,22 +148,32 @@ pub fn mount(routes: &mut Routes) {
     routes.mount("/v1/anomalies", describe, get(anomalies));
     let describe = |d: &mut Describing<'_>| list::<Episodes, KeptEpisode>(d, "listEpisodes", "Episodes, newest first");
     routes.mount("/v1/episodes", describe, get(episodes));
-    let describe =
-        |d: &mut Describing<'_>| list::<AllSeries, KeptSeries>(d, "listSeries", "Series of measurements, by number");
+    let describe = |d: &mut Describing<'_>| list::<Which, Series>(d, "listSeries", "Series of measurements, by number");
     routes.mount("/v1/series", describe, get(series));
     let describe = |d: &mut Describing<'_>| {
-        let operation = d.get("listMeasurements", Needs::Read, "Measurements of a series, oldest first");
-        let operation = d.path::<i64>(operation, "id", "The series' `id`.");
-        let operation = d.query::<Measurements>(operation);
-        d.answers::<Points>(operation, 200, "application/json", "The measurements, raw or joined.")
+        list::<Which, Sample>(d, "listMeasurements", "Measurements as they came: by series, oldest first")
     };
-    routes.mount("/v1/series/{id}/measurements", describe, get(measurements));
+    routes.mount("/v1/measurements", describe, get(measurements));
+    let describe = |d: &mut Describing<'_>| {
+        list::<Aggregates, Bucket>(
+            d,
+            "listAggregates",
+            "Measurements joined into spans of time: by series, oldest first",
+        )
+    };
+    routes.mount("/v1/aggregates", describe, get(aggregates));
+    let describe = |d: &mut Describing<'_>| {
+        let operation = d.get("rank", Needs::Read, "Groups of entities by the mean of their values, the highest first");
+        let operation = d.query::<Ranked>(operation);
+        d.answers::<Ranking>(operation, 200, "application/json", "All groups.")
+    };
+    routes.mount("/v1/ranking", describe, get(ranking));
 }
 
 async fn reports(State(app): State<App>, Asked(asked): Asked<Reports>) -> Answered<Page<KeptReport>> {
     let Reports { graph, from, to, limit, cursor } = asked;
-    let page = page(limit, cursor);
-    ask(&app, move |archive| archive.reports(&ReportsAsked { graph, from, to }, &page)).await.map(Json)
+    let (filter, paging) = (ReportFilter { graph, key: None, from, to }, paging(limit, cursor));
+    ask(&app, move |archive| archive.reports(&filter, &paging)).await.map(Json)
 }
 
 async fn report(State(app): State<App>, InPath(id): InPath<i64>) -> Answered<KeptReport> {
@@ -139,32 +182,41 @@ async fn report(State(app): State<App>, InPath(id): InPath<i64>) -> Answered<Kep
 }
 
 async fn anomalies(State(app): State<App>, Asked(asked): Asked<Anomalies>) -> Answered<Page<KeptAnomaly>> {
-    let Anomalies { graph, from, to, severity, entity, metric, limit, cursor } = asked;
-    let page = page(limit, cursor);
-    let asked = AnomaliesAsked { graph, from, to, severity, entity, metric };
-    ask(&app, move |archive| archive.anomalies(&asked, &page)).await.map(Json)
+    let Anomalies { graph, from, to, severity, entity, metric, report, episode, limit, cursor } = asked;
+    let paging = paging(limit, cursor);
+    let filter = AnomalyFilter { graph, report, severity, entity, metric, episode, from, to };
+    ask(&app, move |archive| archive.anomalies(&filter, &paging)).await.map(Json)
 }
 
 async fn episodes(State(app): State<App>, Asked(asked): Asked<Episodes>) -> Answered<Page<KeptEpisode>> {
     let Episodes { graph, from, to, severity, entity, metric, open, limit, cursor } = asked;
-    let page = page(limit, cursor);
-    let asked = EpisodesAsked { graph, from, to, severity, entity, metric, open };
-    ask(&app, move |archive| archive.episodes(&asked, &page)).await.map(Json)
+    let paging = paging(limit, cursor);
+    let filter = EpisodeFilter { graph, severity, entity, metric, open, from, to };
+    ask(&app, move |archive| archive.episodes(&filter, &paging)).await.map(Json)
 }
 
-async fn series(State(app): State<App>, Asked(asked): Asked<AllSeries>) -> Answered<Page<KeptSeries>> {
-    let AllSeries { graph, entity, metric, limit, cursor } = asked;
-    let page = page(limit, cursor);
-    ask(&app, move |archive| archive.series(&SeriesAsked { graph, entity, metric }, &page)).await.map(Json)
+async fn series(State(app): State<App>, Asked(asked): Asked<Which>) -> Answered<Page<Series>> {
+    let Which { graph, entity, metric, kind, from, to, limit, cursor } = asked;
+    let (selection, paging) = (Selection { graph, entity, metric, kind, from, to }, paging(limit, cursor));
+    ask(&app, move |archive| archive.series(&selection, &paging)).await.map(Json)
 }
 
-async fn measurements(
-    State(app): State<App>,
-    InPath(id): InPath<i64>,
-    Asked(asked): Asked<Measurements>,
-) -> Answered<Points> {
-    let every = asked.every.map(|every| i64::try_from(every.0.as_micros()).unwrap_or(i64::MAX).max(1));
-    let asked = TimesAsked { from: asked.from, to: asked.to, every };
-    let found = ask(&app, move |archive| archive.measurements(id, &asked, POINTS)).await?;
-    found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no series {id}")))
+async fn measurements(State(app): State<App>, Asked(asked): Asked<Which>) -> Answered<Page<Sample>> {
+    let Which { graph, entity, metric, kind, from, to, limit, cursor } = asked;
+    let (selection, paging) = (Selection { graph, entity, metric, kind, from, to }, paging(limit, cursor));
+    ask(&app, move |archive| archive.measurements(&selection, &paging)).await.map(Json)
+}
+
+async fn aggregates(State(app): State<App>, Asked(asked): Asked<Aggregates>) -> Answered<Page<Bucket>> {
+    let Aggregates { graph, entity, metric, kind, from, to, every, limit, cursor } = asked;
+    let (selection, paging) = (Selection { graph, entity, metric, kind, from, to }, paging(limit, cursor));
+    let step = i64::try_from(every.0.as_micros()).unwrap_or(i64::MAX).max(1);
+    ask(&app, move |archive| archive.aggregates(&selection, step, &paging)).await.map(Json)
+}
+
+async fn ranking(State(app): State<App>, Asked(asked): Asked<Ranked>) -> Answered<Ranking> {
+    let Ranked { by, graph, metric } = asked;
+    let selection = Selection { graph, metric, ..Selection::default() };
+    let items = ask(&app, move |archive| archive.ranking(&by, &selection)).await?;
+    Ok(Json(Ranking { items }))
 }

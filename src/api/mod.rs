@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::domain::Report;
-use crate::port::Archive;
+use crate::port::{Archive, ReadError};
 
 pub use access::Access;
 pub use board::{Board, GraphBoard, Told};
@@ -124,7 +124,11 @@ async fn ask<T: Send + 'static>(
     let app = app.clone();
     let answer = tokio::task::spawn_blocking(move || question(app.archive.as_ref())).await;
     match answer {
-        Ok(answer) => answer.map_err(|why| problem::Problem::unavailable(&why)),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(ReadError::Cursor)) => {
+            Err(problem::Problem::bad_request("this `cursor` was not given out by this list"))
+        }
+        Ok(Err(ReadError::Store(why))) => Err(problem::Problem::unavailable(&why.to_string())),
         Err(panic) => Err(problem::Problem::unavailable(&panic.to_string())),
     }
 }

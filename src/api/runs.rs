@@ -10,25 +10,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::asked::{Asked, InPath, Limit, page};
+use super::asked::{Asked, InPath, Limit, paging};
 use super::document::{Describing, Needs, Routes};
 use super::problem::Problem;
 use super::{App, Ran, Refused, ask};
-use crate::domain::{Report, RunRecord, Timestamp};
-use crate::port::{KeptRun, Page, RunsAsked};
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum EndedAs {
-    Done,
-    Failed,
-}
+use crate::domain::{Report, RunStatus, Timestamp};
+use crate::port::{KeptRun, Page, RunFilter};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Runs {
     graph: Option<String>,
-    status: Option<EndedAs>,
+    status: Option<RunStatus>,
     /// Began at or after.
     from: Option<Timestamp>,
     /// Began before.
@@ -86,7 +79,7 @@ pub fn mount(routes: &mut Routes) {
     let one = |d: &mut Describing<'_>| {
         let operation = d.get("getRun", Needs::Read, "A run record");
         let operation = d.path::<String>(operation, "id", "The run's id.");
-        d.answers::<RunRecord>(operation, 200, "application/json", "All that is known of the run.")
+        d.answers::<KeptRun>(operation, 200, "application/json", "All that is known of the run.")
     };
     routes.mount("/v1/runs/{id}", one, get(run));
     let journal = |d: &mut Describing<'_>| {
@@ -99,12 +92,11 @@ pub fn mount(routes: &mut Routes) {
 
 async fn runs(State(app): State<App>, Asked(asked): Asked<Runs>) -> Result<Json<Page<KeptRun>>, Problem> {
     let Runs { graph, status, from, to, limit, cursor } = asked;
-    let status = status.map(|status| format!("{status:?}").to_lowercase());
-    let page = page(limit, cursor);
-    ask(&app, move |archive| archive.runs(&RunsAsked { graph, status, from, to }, &page)).await.map(Json)
+    let paging = paging(limit, cursor);
+    ask(&app, move |archive| archive.runs(&RunFilter { graph, status, from, to }, &paging)).await.map(Json)
 }
 
-async fn run(State(app): State<App>, InPath(id): InPath<String>) -> Result<Json<RunRecord>, Problem> {
+async fn run(State(app): State<App>, InPath(id): InPath<String>) -> Result<Json<KeptRun>, Problem> {
     let found = ask(&app, move |archive| archive.run(&id)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("no run of this id is kept"))
 }

@@ -22,6 +22,7 @@ mod resume;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod signals;
 mod spans;
 mod stand_in;
@@ -49,6 +50,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Test(test::TestArguments),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse(); // prints help and usage errors itself, and exits with 0 or 2
     let done = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
         Command::Backtest(arguments) => backtest::backtest(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),

@@ -67,11 +67,7 @@ impl Task for OutputStore {
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<KeptReport, TaskError> {
-        let kept = ReportRows::new(input, cx);
-        let key = kept.key.clone();
-        self.write(cx.synced, |database| kept.write(database))
-            .map_err(|fault| TaskError::Diagnosed(Box::new(fault)))?;
-        Ok(KeptReport { key })
+        self.keep(input, cx).map_err(|fault| TaskError::Diagnosed(Box::new(fault)))
     }
 
     fn ended(&self, record: &RunRecord) -> Result<(), Diagnostic> {
@@ -80,9 +76,28 @@ impl Task for OutputStore {
 }
 
 impl OutputStore {
-    #[cfg(test)]
-    pub(super) fn at(place: Place) -> OutputStore {
+    /// One that no graph file names.
+    pub fn at(place: Place) -> OutputStore {
         OutputStore { place, database: Mutex::default() }
+    }
+
+    /// Makes the store, if it is not there.
+    ///
+    /// # Errors
+    /// AG0411.
+    pub fn check(&self) -> Result<(), Diagnostic> {
+        self.write(false, |_| Ok(()))
+    }
+
+    /// Keeps a report, as the task does.
+    ///
+    /// # Errors
+    /// AG0411.
+    pub fn keep(&self, input: Input, cx: &Cx) -> Result<KeptReport, Diagnostic> {
+        let rows = ReportRows::new(input, cx);
+        let key = rows.key.clone();
+        self.write(cx.synced, |database| rows.write(database))?;
+        Ok(KeptReport { key })
     }
 
     fn write(

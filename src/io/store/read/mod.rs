@@ -2,19 +2,19 @@
 //! next begins; the order of each is that of an index, so a page costs what it holds.
 
 mod history;
+mod pool;
 mod series;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Cell, Database, Place, open_to_read, unusable};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Timestamp, WindowSpan};
 
-pub use history::{
-    AnomalyFilter, EpisodeFilter, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, ReportFilter, RunFilter,
+pub use pool::Reader;
+
+pub use crate::port::{
+    AnomalyFilter, Bucket, EpisodeFilter, Group, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, Page, Paging,
+    ReadError, ReportFilter, RunFilter, Sample, Selection, Series, SeriesKind,
 };
-pub use series::{Bucket, Group, Sample, Selection, Series, SeriesKind};
 
 /// Most items of a page.
 pub const MOST: u32 = 10_000;
@@ -22,34 +22,6 @@ pub const MOST: u32 = 10_000;
 /// A store that is there, opened without the right to write.
 pub struct Store {
     database: Box<dyn Database>,
-}
-
-/// Why something cannot be read.
-#[derive(Debug)]
-pub enum ReadError {
-    /// What the asker gave as the place to go on from was not given out by this list.
-    Cursor,
-    /// AG0411.
-    Store(Diagnostic),
-}
-
-/// Which part of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Paging {
-    /// Items at most; without it 100.
-    pub limit: Option<u32>,
-    /// `next` of the page before.
-    pub after: Option<String>,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// Where the next page begins; absent where this is the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
 }
 
 impl Store {

@@ -1,92 +1,11 @@
 //! Series and their measurements, raw and aggregated.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{Cell, Conditions, Is, Page, Paging, ReadError, Row, Store, cursor};
+use super::{
+    Bucket, Cell, Conditions, Group, Is, Page, Paging, ReadError, Row, Sample, Selection, Series, SeriesKind, Store,
+    cursor,
+};
 use crate::domain::Timestamp;
 use crate::io::store::sums::{HOUR, Sums, hour_of};
-
-/// What the values of a series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SeriesKind {
-    /// Figures of a metric.
-    Metric,
-    /// The status of a service: 0 online, 1 degraded, 2 offline.
-    Status,
-}
-
-/// A series, with what is known of all its values; also of those that are not kept any more.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Series {
-    pub id: i64,
-    pub graph: String,
-    /// Host, device or sensor; empty where records name none.
-    pub entity: String,
-    /// The field, or the service.
-    pub metric: String,
-    pub kind: SeriesKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    pub count: i64,
-    pub mean: f64,
-    pub min: f64,
-    pub max: f64,
-    pub first: Timestamp,
-    pub last: Timestamp,
-    pub last_value: f64,
-}
-
-/// Which series, and which of their values.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Selection {
-    pub graph: Option<String>,
-    pub entity: Option<String>,
-    pub metric: Option<String>,
-    pub kind: Option<SeriesKind>,
-    pub from: Option<Timestamp>,
-    /// Before it.
-    pub to: Option<Timestamp>,
-}
-
-/// One value.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Sample {
-    /// Id of the series.
-    pub series: i64,
-    pub entity: String,
-    pub metric: String,
-    pub time: Timestamp,
-    pub value: f64,
-}
-
-/// What is known of the values of a series in some time.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Bucket {
-    /// Id of the series.
-    pub series: i64,
-    pub entity: String,
-    pub metric: String,
-    /// Of the bucket, which may begin before the time that was asked for: its values do not.
-    pub start: Timestamp,
-    pub count: i64,
-    pub mean: f64,
-    pub min: f64,
-    pub max: f64,
-}
-
-/// The entities that have one value of an attribute in common, such as the sensors of a zone.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Group {
-    /// The attribute's value.
-    pub group: String,
-    pub entities: i64,
-    pub count: i64,
-    /// Over all values of all entities.
-    pub mean: f64,
-}
 
 /// A series as it is looked through.
 struct Found {
