@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +31,7 @@ pub(super) struct Asked {
     pub endpoint: usize,
     pub method: String,
     pub path: String,
-    pub request: Value,
+    pub request: Arc<Value>,
 }
 
 impl Tape {
@@ -50,6 +51,7 @@ impl Tape {
     pub fn keep(&mut self, asked: &Asked, outcome: &Outcome) {
         if let Tape::Record(recorder) = self {
             let Asked { asked_by, endpoint, method, path, request } = asked.clone();
+            let request = Value::clone(&request);
             recorder.keep(Interaction { asked_by, endpoint, method, path, request, outcome: outcome.clone() });
         }
     }
@@ -93,7 +95,7 @@ impl Queue {
             i.endpoint == asked.endpoint
                 && i.method == asked.method
                 && i.path == asked.path
-                && i.request == asked.request
+                && i.request == *asked.request
         };
         let mut other = None;
         for entry in self.entries.iter_mut().filter(|entry| !entry.used && fits(&entry.interaction)) {
@@ -133,8 +135,8 @@ impl Player {
             };
             return Err(format!("the cassette {what}, but `{asker}` asks the model: record the run again"));
         };
-        if nearest.request == asked.request {
-            let count = recorded().filter(|i| i.request == asked.request).count();
+        if nearest.request == *asked.request {
+            let count = recorded().filter(|i| i.request == *asked.request).count();
             return Err(format!(
                 "the cassette has this request of `{asker}` {count} times, but it is asked once more: record the run again"
             ));
