@@ -1,7 +1,7 @@
 //! One run from its first event to its exit code, whether fresh or resumed: wires model, journal, engine and terminal.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Exit, Failure};
@@ -13,12 +13,14 @@ use super::spans::Spans;
 use super::terminal;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
+use crate::engine::{
+    Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, text_fingerprint, usage,
+};
 use crate::graph::{Compiled, Plan, Stream};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
-use crate::io::llm::{Connected, Environment, Mode, connect};
+use crate::io::llm::{Connected, Environment, Mode, Provenance, connect};
 use crate::io::output::file::Written;
 use crate::io::replies::Kept;
 use crate::io::state::{RunDir, RunLock};
@@ -214,13 +216,31 @@ pub(super) fn model_of(
     };
     let live = matches!(mode, Mode::Live);
     match connect(environment, mode) {
-        Ok(connected) => Ok(Some(connected)),
+        Ok(connected) => Ok(Some(connected.of_graph(provenance(plan)))),
         Err(fault) if live => {
             let help = fault.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
             terminal::err(&format!("warning: {fault}{help}; templates word the recommendations\n"));
             Ok(None)
         }
         Err(fault) => Err(Failure::run(fault)),
+    }
+}
+
+/// What a cassette is told of the graph. Its files go by their names from the graph's folder on.
+fn provenance(plan: &Plan) -> Provenance {
+    let path = |name: &str| Path::new(name).to_path_buf();
+    let of_graph = path(&plan.source.name);
+    let folder = of_graph.parent().unwrap_or(Path::new(""));
+    let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |path: &Path| match path.strip_prefix(folder) {
+        Ok(within) if within.is_relative() => within.to_string_lossy().into_owned(),
+        _ => last(path),
+    };
+    let files = plan.nodes.iter().flat_map(|node| &node.assets);
+    Provenance {
+        file: last(&of_graph),
+        fingerprint: text_fingerprint(&plan.source.text),
+        files: files.map(|file| (name(&path(&file.name)), text_fingerprint(&file.text))).collect(),
     }
 }
 

@@ -18,6 +18,7 @@ use super::fallback::Fallback;
 use super::ladder::{self, Features, Memory};
 use super::layers::Layers;
 use super::network::{FirstCall, Network};
+use super::provenance::Provenance;
 use super::reply;
 use super::service::{Answered, Requests, Stopped, Wire, locked};
 use super::span;
@@ -134,6 +135,14 @@ impl Connected {
         Some(self.layers.around(model_of(&chats), max_tokens_per_run, spent))
     }
 
+    /// Tells which graph is run: a recording notes it, and a replay says in what it is another one than was recorded.
+    #[must_use]
+    pub fn of_graph(mut self, graph: Provenance) -> Connected {
+        let unlike = self.tape.as_ref().and_then(|tape| locked(tape, |tape| tape.of_graph(graph)));
+        self.notice = self.notice.or(unlike);
+        self
+    }
+
     /// What the user calls the money of costs.
     pub fn currency(&self) -> Option<String> {
         self.layers.currency()
@@ -156,7 +165,7 @@ fn header_of(endpoints: &[Endpoint], max_tokens_per_run: Option<u64>) -> Option<
     let Recorded { provider, model, dialect } = recorded(first);
     let fallbacks = others.iter().map(recorded).collect();
     let label = first.label.clone();
-    Some(Header { version: VERSION, label, provider, model, dialect, fallbacks, max_tokens_per_run })
+    Some(Header { version: VERSION, label, provider, model, dialect, fallbacks, max_tokens_per_run, graph: None })
 }
 
 /// The endpoint that the header of a cassette stands for. Nothing is ever sent to its base URL.

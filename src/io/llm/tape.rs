@@ -12,6 +12,7 @@ use super::cassette::{self, Cassette, Header, Interaction};
 use super::credential;
 use super::difference;
 use super::exchange::{FailureKind, Outcome};
+use super::provenance::Provenance;
 use super::secret::Secret;
 use crate::diagnostic::{Diagnostic, codes};
 
@@ -53,6 +54,21 @@ impl Tape {
             let Asked { asked_by, endpoint, method, path, request } = asked.clone();
             let request = Value::clone(&request);
             recorder.keep(Interaction { asked_by, endpoint, method, path, request, outcome: outcome.clone() });
+        }
+    }
+
+    /// Tells which graph is run; in what it is another one than the recorded one, if it is.
+    pub fn of_graph(&mut self, graph: Provenance) -> Option<String> {
+        match self {
+            Tape::Off => None,
+            Tape::Record(recorder) => {
+                recorder.header.graph = Some(graph);
+                None
+            }
+            Tape::Replay(player) => {
+                player.unlike = player.graph.as_ref().and_then(|recorded| recorded.unlike(&graph));
+                player.unlike.clone()
+            }
         }
     }
 
@@ -114,11 +130,15 @@ impl Queue {
 /// Hands out what was recorded; the network is closed.
 pub(super) struct Player {
     queue: Queue,
+    /// What was recorded.
+    graph: Option<Provenance>,
+    /// In what another graph is run.
+    unlike: Option<String>,
 }
 
 impl Player {
     pub fn new(cassette: Cassette) -> Player {
-        Player { queue: Queue::new(cassette.interactions) }
+        Player { queue: Queue::new(cassette.interactions), graph: cassette.header.graph, unlike: None }
     }
 
     fn take(&mut self, asked: &Asked) -> Result<Outcome, String> {
@@ -141,9 +161,11 @@ impl Player {
                 "the cassette has this request of `{asker}` {count} times, but it is asked once more: record the run again"
             ));
         }
+        let cause =
+            self.unlike.as_deref().unwrap_or("the graph, its files or the input are not those of the recording");
         Err(format!(
             "the cassette does not have this request of `{asker}`; the nearest one, of `{}`, differs at:\n{}\n\
-             the graph, its files or the input are not those of the recording: record the run again",
+             {cause}: record the run again",
             nearest.asked_by,
             difference::describe(&nearest.request, &asked.request, ["recorded", "asked"])
         ))
@@ -285,8 +307,9 @@ fn open_spool(path: &Path, header: &Header, resume: bool) -> Result<(File, Vec<I
     };
     let damaged = |e: serde_json::Error| refuse(format!("it is damaged: {e}"));
     let SpoolHeader { header: earlier } = serde_json::from_slice(first).map_err(damaged)?;
-    // The label may change: nothing depends on it.
-    if (Header { label: None, ..earlier.clone() }) != (Header { label: None, ..header.clone() }) {
+    // The label may change: nothing depends on it. Of the graph the run's own journal knows more.
+    let plain = |header: &Header| Header { label: None, graph: None, ..header.clone() };
+    if plain(&earlier) != plain(header) {
         return Err(refuse(format!("the run was started with {earlier}, not {header}")));
     }
     let interactions = lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(damaged)?;
