@@ -11,7 +11,7 @@ use super::render::summary::{faults, summary};
 use super::signals::Signals;
 use super::spans::Spans;
 use super::terminal;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
     Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, text_fingerprint, usage,
@@ -226,22 +226,13 @@ pub(super) fn model_of(
     }
 }
 
-/// What a cassette is told of the graph. Its files go by their names from the graph's folder on.
+/// What a cassette is told of the graph. Files go by the nodes that read them: where they lie says more of the machine.
 fn provenance(plan: &Plan) -> Provenance {
-    let path = |name: &str| Path::new(name).to_path_buf();
-    let of_graph = path(&plan.source.name);
-    let folder = of_graph.parent().unwrap_or(Path::new(""));
-    let last = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = |path: &Path| match path.strip_prefix(folder) {
-        Ok(within) if within.is_relative() => within.to_string_lossy().into_owned(),
-        _ => last(path),
-    };
-    let files = plan.nodes.iter().flat_map(|node| &node.assets);
-    Provenance {
-        file: last(&of_graph),
-        fingerprint: text_fingerprint(&plan.source.text),
-        files: files.map(|file| (name(&path(&file.name)), text_fingerprint(&file.text))).collect(),
-    }
+    let name =
+        |file: &SourceFile| Path::new(&*file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files = plan.nodes.iter().flat_map(|node| node.assets.iter().map(|file| (&node.name, file)));
+    let named = files.map(|(node, file)| (format!("{} of {node}", name(file)), text_fingerprint(&file.text)));
+    Provenance { file: name(&plan.source), fingerprint: text_fingerprint(&plan.source.text), files: named.collect() }
 }
 
 /// What is said of an exchange that a replay did not ask for.

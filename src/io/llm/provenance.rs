@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A graph file and what it is made of. Names are as the graph's folder has them, so that nothing of a machine is in a
-/// cassette.
+/// A graph file and what it is made of. No name says where on a machine a file lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -13,7 +12,7 @@ pub struct Provenance {
     pub file: String,
     /// Of its text.
     pub fingerprint: String,
-    /// Fingerprints of the files that it names: rules, playbook, prompt.
+    /// Fingerprints of the files that its nodes read, as `recommendation.md of wording`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
 }
@@ -51,19 +50,22 @@ mod tests {
             fingerprint: fingerprint.into(),
             files: files.iter().map(|(name, print)| (name.to_string(), print.to_string())).collect(),
         };
-        let recorded = of("a.toml", "1", &[("rules/x.toml", "2"), ("p.md", "3")]);
+        let recorded = of("a.toml", "1", &[("x.toml of rules", "2"), ("p.md of words", "3")]);
         for (now, expected) in [
             (recorded.clone(), None),
             (
-                of("a.toml", "9", &[("rules/x.toml", "2"), ("p.md", "3")]),
+                of("a.toml", "9", &[("x.toml of rules", "2"), ("p.md of words", "3")]),
                 Some("the graph `a.toml` is not what it was when the cassette was recorded"),
             ),
-            (of("a.toml", "1", &[("rules/x.toml", "2"), ("p.md", "9")]), Some("`p.md` has changed since")),
             (
-                of("b.toml", "9", &[("rules/x.toml", "2"), ("q.md", "3")]),
+                of("a.toml", "1", &[("x.toml of rules", "2"), ("p.md of words", "9")]),
+                Some("`p.md of words` has changed since"),
+            ),
+            (
+                of("b.toml", "9", &[("x.toml of rules", "2"), ("q.md of words", "3")]),
                 Some(
-                    "the cassette was recorded with the graph `a.toml`, and this is `b.toml`; `p.md` was a file of that graph, \
-                     and is none of this; `q.md` was no file of that graph",
+                    "the cassette was recorded with the graph `a.toml`, and this is `b.toml`; `p.md of words` was a file of that graph, \
+                     and is none of this; `q.md of words` was no file of that graph",
                 ),
             ),
         ] {
