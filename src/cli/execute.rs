@@ -1,7 +1,7 @@
 //! One run from its first event to its exit code, whether fresh or resumed: wires model, journal, engine and terminal.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Exit, Failure};
@@ -11,14 +11,16 @@ use super::render::summary::{faults, summary};
 use super::signals::Signals;
 use super::spans::Spans;
 use super::terminal;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
+use crate::engine::{
+    Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, text_fingerprint, usage,
+};
 use crate::graph::{Compiled, Plan, Stream};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
-use crate::io::llm::{Connected, Environment, Mode, connect};
+use crate::io::llm::{Connected, Environment, Mode, Provenance, connect};
 use crate::io::output::file::Written;
 use crate::io::replies::Kept;
 use crate::io::state::{RunDir, RunLock};
@@ -214,7 +216,7 @@ pub(super) fn model_of(
     };
     let live = matches!(mode, Mode::Live);
     match connect(environment, mode) {
-        Ok(connected) => Ok(Some(connected)),
+        Ok(connected) => Ok(Some(connected.of_graph(provenance(plan)))),
         Err(fault) if live => {
             let help = fault.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
             terminal::err(&format!("warning: {fault}{help}; templates word the recommendations\n"));
@@ -222,6 +224,15 @@ pub(super) fn model_of(
         }
         Err(fault) => Err(Failure::run(fault)),
     }
+}
+
+/// What a cassette is told of the graph. Files go by the nodes that read them: where they lie says more of the machine.
+fn provenance(plan: &Plan) -> Provenance {
+    let name =
+        |file: &SourceFile| Path::new(&*file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files = plan.nodes.iter().flat_map(|node| node.assets.iter().map(|file| (&node.name, file)));
+    let named = files.map(|(node, file)| (format!("{} of {node}", name(file)), text_fingerprint(&file.text)));
+    Provenance { file: name(&plan.source), fingerprint: text_fingerprint(&plan.source.text), files: named.collect() }
 }
 
 /// What is said of an exchange that a replay did not ask for.

@@ -12,6 +12,7 @@
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
 //! - `cache`, `budget`, `prices`: layers around a model. `limiter`: how much is sent at a time and in a minute.
 //! - `probe`: what an endpoint is good for, before a run needs it.
+//! - `provenance`: which graph a cassette is of.
 //! - `span`: what OpenTelemetry is told of a call.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
@@ -35,6 +36,7 @@ mod limiter;
 mod network;
 mod prices;
 mod probe;
+mod provenance;
 mod reply;
 mod retry;
 mod secret;
@@ -48,6 +50,7 @@ pub use difference::describe as describe_difference;
 pub use endpoint::{Endpoint, Limits, Origin};
 pub use environment::Environment;
 pub use probe::{Probed, RungProbe, RungResult, Trouble, TroubleKind, models, probe};
+pub use provenance::Provenance;
 pub use secret::Secret;
 
 #[cfg(test)]

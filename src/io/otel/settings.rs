@@ -33,6 +33,7 @@ impl Settings {
             return Ok(None);
         }
         protocol(environment)?;
+        uncompressed(environment)?;
         let content = environment.get(CONTENT).is_some_and(|text| {
             let asks = ["true", "span_only", "span_and_event"];
             asks.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
@@ -65,6 +66,17 @@ fn protocol(environment: &Environment) -> Result<(), Diagnostic> {
             Err(wrong(format!("{variable} is `{text}`, which is not spoken here"), help))
         }
         _ => Ok(()),
+    }
+}
+
+/// Batches are sent as they are. The exporter would read the variable itself, and fail at it without saying why.
+fn uncompressed(environment: &Environment) -> Result<(), Diagnostic> {
+    match of_traces(environment, "COMPRESSION") {
+        Some((variable, text)) => {
+            let message = format!("{variable} is `{text}`, and batches are sent uncompressed here");
+            Err(wrong(message, "leave it out; collectors take both"))
+        }
+        None => Ok(()),
     }
 }
 
