@@ -24,7 +24,7 @@ pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::poll::IngestPoll>(),
     Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::task::<output::file::OutputFile>(),
-    Kind::task::<output::webhook::Webhook>(),
+    Kind::task::<output::notify::Notify>(),
 ];
 
 #[cfg(test)]
