@@ -4,6 +4,7 @@
 pub mod append;
 pub mod atomic;
 pub mod decode;
+pub mod environment;
 pub mod files;
 mod http;
 pub mod ingest;

@@ -249,6 +249,8 @@ impl Notify {
         let code = codes::output::DEAD_LETTER.id;
         // A lost alert is an error, though the run goes on.
         tracing::error!(
+            run = cx.run,
+            node = cx.task,
             key = delivery.key,
             "{code}: {endpoint} did not get an alert: {reason}; it is kept in `{path}`"
         );
