@@ -79,3 +79,27 @@ fn what_is_logged_is_chosen_by_rust_log() {
     assert!(run(&[]).contains("run started"));
     assert_eq!(run(&[("RUST_LOG", "error")]), "");
 }
+
+/// A run for each window: each line of a window says which.
+#[test]
+fn runs_of_windows_are_told_apart() {
+    let sandbox = Sandbox::new();
+    let graph = sandbox.read("graphs/alert.toml");
+    sandbox.write("graphs/alert.toml", &format!("{graph}\n[window]\nevery = \"10m\"\n"));
+    let set = [("ALERT_URL", "http://127.0.0.1:9/"), ("AGENT_LOG_FORMAT", "json"), ("RUST_LOG", "agent=info")];
+    let arguments = ["run", "graphs/alert.toml", "--offline", "--output", "-", "--set", "alert.retries=0"];
+    let ran = sandbox.agent_with(&set, &arguments).exits(0);
+    let lines = lines(&ran.stderr);
+    let started: Vec<&Value> = lines.iter().filter(|line| line["message"] == "run started").collect();
+    assert!(started.len() > 2, "{lines:#?}");
+    for line in &started {
+        let label = line["fields"]["window"].as_str().unwrap();
+        assert!(label.starts_with("20240506T") && label.ends_with('Z'), "{line}");
+    }
+    // What is shown of a window says the same as what the log says of its run.
+    let run = &started[1]["fields"]["run"];
+    let shown: Vec<&Value> = lines.iter().filter(|l| l["target"] == "agent" && l["fields"]["run"] == *run).collect();
+    assert!(!shown.is_empty(), "{lines:#?}");
+    assert!(shown.iter().all(|line| line["fields"]["window"] == started[1]["fields"]["window"]), "{shown:#?}");
+    assert!(ran.stdout.lines().all(|line| line.starts_with('{')), "reports only: {}", ran.stdout);
+}
