@@ -44,7 +44,8 @@ use crate::port::Clock;
 ///
 /// `format = "slack"` posts what an incoming webhook of Slack takes, one message for all changes of a window, in the
 /// language of the graph: what changed first, as much as fits, and how many more there are. All texts are plain: names
-/// of telemetry and words of a model become no markup, link or mention. `"json"` posts the report itself: `{ "idempotency_key", "run", "window", "changes", "report" }`. A change is `{ "anomaly", "episode", "phase",
+/// of telemetry and words of a model become no markup, link or mention. `"json"` posts the report itself:
+/// `{ "idempotency_key", "run", "window", "changes", "report" }`. A change is `{ "anomaly", "episode", "phase",
 /// "severity" }`: by its `episode` a receiver can tell which alert a `resolved` ends. In windows there are none without
 /// the input `anomalies`.
 ///
