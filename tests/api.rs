@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use agent::api::{Access, App, Board, Limits, Parts, Ran, Refused, Runner, document, listen, router};
 use agent::diagnostic::{Diagnostic, codes};
-use agent::domain::{Report, RunRecord, Timestamp};
-use agent::port::*;
+use agent::domain::Report;
+use agent::port::{
+    AnomalyFilter, Answer, Archive, Bucket, EpisodeFilter, Group, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, Page,
+    Paging, ReadError, ReportFilter, RunFilter, Sample, Selection, Series,
+};
 use serde_json::{Value, json};
 
 /// An archive with one report.
@@ -28,10 +31,13 @@ fn none<T>() -> Answer<Page<T>> {
 }
 
 impl Archive for One {
-    fn reports(&self, asked: &ReportsAsked, page: &PageAsked) -> Answer<Page<KeptReport>> {
-        match (asked.graph.as_deref(), page.after.as_deref()) {
-            (Some("broken"), _) => Err("disk I/O error".to_string()),
-            (_, Some(_)) => none(),
+    fn reports(&self, filter: &ReportFilter, paging: &Paging) -> Answer<Page<KeptReport>> {
+        match (filter.graph.as_deref(), paging.after.as_deref()) {
+            (Some("broken"), _) => {
+                Err(ReadError::Store(Diagnostic::new(codes::output::STORE, "disk I/O error".to_string())))
+            }
+            (_, Some("1")) => none(),
+            (_, Some(_)) => Err(ReadError::Cursor),
             _ => Ok(Page { items: vec![self.report(1)?.unwrap()], next: Some("1".to_string()) }),
         }
     }
@@ -39,31 +45,39 @@ impl Archive for One {
         let kept = KeptReport {
             id,
             graph: "g".to_string(),
+            key: "r".to_string(),
             run: "r".to_string(),
-            window_start: None,
-            window_end: None,
-            report: report(),
+            time: report().timestamp,
+            window: None,
+            report: serde_json::value::to_raw_value(&report()).unwrap(),
         };
         Ok((id == 1).then_some(kept))
     }
-    fn anomalies(&self, _: &AnomaliesAsked, _: &PageAsked) -> Answer<Page<KeptAnomaly>> {
+    fn anomalies(&self, _: &AnomalyFilter, _: &Paging) -> Answer<Page<KeptAnomaly>> {
         none()
     }
-    fn episodes(&self, _: &EpisodesAsked, _: &PageAsked) -> Answer<Page<KeptEpisode>> {
+    fn episodes(&self, _: &EpisodeFilter, _: &Paging) -> Answer<Page<KeptEpisode>> {
         none()
     }
-    fn series(&self, _: &SeriesAsked, _: &PageAsked) -> Answer<Page<KeptSeries>> {
+    fn series(&self, _: &Selection, _: &Paging) -> Answer<Page<Series>> {
         none()
     }
-    fn measurements(&self, series: i64, asked: &TimesAsked, _: u32) -> Answer<Option<Points>> {
-        let time = asked.from.unwrap_or(Timestamp::parse("2024-01-01T00:00:00Z").unwrap());
-        let point = Point { time, count: 1, mean: 1.0, min: 1.0, max: 1.0 };
-        Ok((series == 7).then(|| Points { series, points: vec![point], truncated: false }))
+    fn measurements(&self, selection: &Selection, _: &Paging) -> Answer<Page<Sample>> {
+        let time = selection.from.unwrap_or(report().timestamp);
+        let (entity, metric) = (selection.entity.clone().unwrap_or_default(), "cpu".to_string());
+        Ok(Page { items: vec![Sample { series: 7, entity, metric, time, value: 1.5 }], next: None })
     }
-    fn runs(&self, _: &RunsAsked, _: &PageAsked) -> Answer<Page<KeptRun>> {
+    fn aggregates(&self, _: &Selection, step: i64, _: &Paging) -> Answer<Page<Bucket>> {
+        assert_eq!(step, 3_600_000_000);
         none()
     }
-    fn run(&self, _: &str) -> Answer<Option<RunRecord>> {
+    fn ranking(&self, attribute: &str, _: &Selection) -> Answer<Vec<Group>> {
+        Ok(vec![Group { group: format!("{attribute} 1"), entities: 1, count: 2, mean: 3.0 }])
+    }
+    fn runs(&self, _: &RunFilter, _: &Paging) -> Answer<Page<KeptRun>> {
+        none()
+    }
+    fn run(&self, _: &str) -> Answer<Option<KeptRun>> {
         Ok(None)
     }
 }
@@ -119,9 +133,15 @@ async fn what_is_kept_is_answered() {
     assert_eq!(page["items"][0]["report"]["anomalies"][0]["metric"], "<script>@web-1");
     assert_eq!(page["next"], "1");
     let (status, _, body) = answer(address, "GET", "/v1/reports?cursor=1", "").await;
-    assert_eq!((status, body.as_str()), (200, r#"{"items":[],"next":null}"#));
-    let (_, _, body) = answer(address, "GET", "/v1/series/7/measurements?from=2024-02-01T00:00:00Z&every=1h", "").await;
-    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["points"][0]["time"], "2024-02-01T00:00:00Z");
+    assert_eq!((status, body.as_str()), (200, r#"{"items":[]}"#));
+    let (_, _, body) = answer(address, "GET", "/v1/measurements?from=2024-02-01T00:00:00Z&entity=%3Cb%3E", "").await;
+    let page: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&page["items"][0]["time"], &page["items"][0]["entity"]),
+        (&json!("2024-02-01T00:00:00Z"), &json!("<b>"))
+    );
+    assert_eq!(answer(address, "GET", "/v1/aggregates?every=1h", "").await.2, r#"{"items":[]}"#);
+    assert!(answer(address, "GET", "/v1/ranking?by=zone", "").await.2.contains(r#""group":"zone 1""#));
     assert_eq!(answer(address, "GET", "/healthz", "").await.2, r#"{"status":"ok"}"#);
     assert_eq!(answer(address, "GET", "/readyz", "").await.0, 200);
     assert!(answer(address, "GET", "/metrics", "").await.2.contains("agent_build_info{version="));
@@ -135,11 +155,13 @@ async fn what_makes_no_sense_is_a_problem() {
     for (method, path, status, detail) in [
         ("GET", "/v1/reports?limit=0", 400, "`limit` is 1 to 1000"),
         ("GET", "/v1/reports?limit=many", 400, "the query cannot be read"),
+        ("GET", "/v1/reports?cursor=x", 400, "was not given out by this list"),
+        ("GET", "/v1/aggregates", 400, "missing field `every`"),
         ("GET", "/v1/reports?form=2024", 400, "unknown field `form`"),
         ("GET", "/v1/reports?from=yesterday", 400, "the query cannot be read"),
         ("GET", "/v1/reports?graph=%00", 400, "NUL"),
         ("GET", "/v1/anomalies?severity=dreadful", 400, "unknown variant `dreadful`"),
-        ("GET", "/v1/series/7/measurements?every=0s", 400, "a length of time above zero"),
+        ("GET", "/v1/aggregates?every=0s", 400, "a length of time above zero"),
         ("GET", "/v1/reports/two", 400, "the path cannot be read"),
         ("GET", "/v1/reports/2", 404, "there is no report 2"),
         ("GET", "/v1/reports/newest", 404, "there is no report yet"),

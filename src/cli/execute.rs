@@ -10,7 +10,7 @@ use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::terminal;
+use super::{log, supervisor, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -94,7 +94,7 @@ pub struct Job {
 /// # Errors
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
-    log_to_stderr(settings);
+    log::begin(settings, environment);
     let Job { compiled, invocation, folder, journal, run, memory, mut first, started, signals } = job;
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
@@ -111,10 +111,11 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     if let Event::Started(header) = &mut first {
         header.made.model.clone_from(&identity);
     }
-    let id = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
-    let id = id.map(|header| header.run.clone()).unwrap_or_default();
+    let header = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
+    let id = header.map(|header| header.run.clone()).unwrap_or_default();
+    let _within = log::within(&id, header.and_then(|header| header.window.as_ref()));
     // A log and a bar would write over each other.
-    let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
+    let draws = !settings.quiet && settings.verbose == 0 && !log::is_json() && std::io::stderr().is_terminal();
     let progress = Arc::new(Progress::new(draws));
     let spans = Spans::of(environment, &plan, progress.clone());
     let model = model.map(|model| kept(traced(model, spans.as_ref(), &id), folder.as_ref()));
@@ -126,6 +127,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
         cancel: Cancel::default(),
     };
+    supervisor::begun(environment);
     let (run, outcome) = driven(plan.clone(), stream, run, world, first, signals)?;
     progress.finish();
 
@@ -246,24 +248,6 @@ pub(super) fn kept(model: Arc<dyn Model>, folder: Option<&RunDir>) -> Arc<dyn Mo
         Some(folder) => Arc::new(Kept::new(model, &folder.replies())),
         None => model,
     }
-}
-
-pub(super) fn log_to_stderr(settings: &Settings) {
-    let default = match settings.verbose {
-        0 if settings.quiet => "error",
-        0 => "warn,agent::io::ingest::listen=info", // where a system-chosen port is to be found
-        1 => "info",
-        2 => "agent=debug,info",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // A second initialisation in one process (tests) keeps the first.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal::stderr_style().color)
-        .try_init();
 }
 
 /// What is left to do when the engine has stopped.

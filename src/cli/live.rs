@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs, tell_tasks, traced};
+use super::execute::{Settings, fault, keep, kept, left_over, model_of, outputs, tell_tasks, traced};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
-use super::render::diagnostic::diagnostics;
 use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::{load, resume, terminal};
+use super::{load, log, resume, supervisor, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -84,7 +83,7 @@ impl Watcher for Both {
 /// # Errors
 /// A source that cannot be used, a state that cannot be taken up.
 pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
-    log_to_stderr(&settings);
+    log::begin(&settings, &environment);
     let Live { compiled, invocation, kept, fresh, signals, served } = live;
     let mut header = header_of(&compiled, &invocation, None);
     let Compiled { plan, stream } = compiled;
@@ -102,7 +101,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         keep_texts(state, &files_of(&plan));
     }
     let on_terminal = std::io::stderr().is_terminal();
-    let draws = !settings.quiet && settings.verbose == 0 && on_terminal && !is_live;
+    let draws = !settings.quiet && settings.verbose == 0 && on_terminal && !is_live && !log::is_json();
     let progress = Arc::new(Progress::new(draws));
     let spans = Spans::of(&environment, &plan, progress.clone());
     let desk = Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?;
@@ -132,6 +131,9 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     if is_live && desk.prints() {
         let drain = drain.clone();
         terminal::when_out_is_closed(move || drain.cancel());
+    }
+    if served.is_none() {
+        supervisor::begun(&environment);
     }
     let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
@@ -405,6 +407,7 @@ impl Shelf for Desk {
         let id = run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
         let (folder, started) = self.books().open.remove(&id).unwrap_or_else(|| (None, WallClock.now()));
         let folder = folder.as_ref().map(|(folder, _)| folder);
+        let _within = log::within(&id, run.header.as_ref().and_then(|header| header.window.as_ref()));
         let record = run_record(run, started, run.ended.is_some().then(|| WallClock.now()));
         self.show(run, record, folder);
         if let Outcome::Failed(fault) = outcome {
@@ -413,8 +416,7 @@ impl Shelf for Desk {
                 let id = folder.id();
                 format!("the stream goes on; once the cause is mended, `agent resume {id}` makes up for this window")
             });
-            let (style, fault) = (terminal::stderr_style(), fault.maybe_help(help));
-            terminal::err(&diagnostics(&[fault], style.color, style.width));
+            terminal::faults(&[fault.maybe_help(help)]);
         }
     }
 }

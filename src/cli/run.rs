@@ -66,7 +66,7 @@ pub struct RunArguments {
 }
 
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
     let source = load::read(&arguments.graph)?;
     let signals = source.text.contains("window").then(Signals::early).flatten();

@@ -11,12 +11,12 @@ use std::thread::JoinHandle;
 use onlooker::Keeping;
 use runner::{Graphs, Served};
 
-use super::execute::{Settings, fault, log_to_stderr};
+use super::execute::{Settings, fault};
 use super::exit::{Exit, Failure};
 use super::live::{self, Live};
 use super::run::{Changes, absolute, compiled};
 use super::signals::Signals;
-use super::{load, terminal};
+use super::{load, log, supervisor, terminal};
 use crate::api::{Access, App, Board, Limits, Parts, listen, router};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::Span;
@@ -62,9 +62,9 @@ pub struct ServeArguments {
 }
 
 pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let settings = Settings { quiet: arguments.quiet, verbose: arguments.verbose, ..Settings::default() };
-    log_to_stderr(&settings);
+    log::begin(&settings, &environment);
     let state = state_dir(&environment)?;
     let place = Place::at(&match &arguments.store {
         Some(path) => absolute(path),
@@ -85,10 +85,11 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
             Some(begin(graph, compiled, keeping, drain.clone(), environment.clone()))
         })
         .collect();
-    let runner = Graphs { served, environment, state, store, board: board.clone() };
+    let runner = Graphs { served, environment: environment.clone(), state, store, board: board.clone() };
     let running_now = tokio::sync::Semaphore::new(RUNNING);
     let parts = Parts { archive, board, runner: Arc::new(runner), access: Access::default(), running: running_now };
-    let ended = answer(App::new(parts), arguments.listen, drain.clone(), arguments.quiet);
+    let begun = || supervisor::begun(&environment);
+    let ended = answer(App::new(parts), arguments.listen, drain.clone(), arguments.quiet, begun);
     drain.cancel();
     for graph in running {
         let _ = graph.join(); // a panic has been printed
@@ -97,7 +98,7 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
 }
 
 /// Answers until a signal.
-fn answer(app: App, address: SocketAddr, drain: Cancel, quiet: bool) -> Result<(), Failure> {
+fn answer(app: App, address: SocketAddr, drain: Cancel, quiet: bool, begun: impl FnOnce()) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -111,6 +112,7 @@ fn answer(app: App, address: SocketAddr, drain: Cancel, quiet: bool) -> Result<(
         if !quiet {
             terminal::err(&format!("listening on http://{}\n", listening.address));
         }
+        begun();
         tokio::spawn(Signals::heed(None, drain.clone(), (!quiet).then_some(STOPPING)));
         let served = listening.serve(router(app), Limits::default(), async move { drain.cancelled().await });
         served.await.map_err(|error| fault(format!("the server has ended: {error}")))

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::cassette::{Cassette, Header, Recorded, VERSION};
 use super::dialect;
 use super::endpoint::{Endpoint, Limits, Origin};
-use super::environment::Environment;
 use super::exchange::FailureKind;
 use super::fallback::Fallback;
 use super::ladder::{self, Features, Memory};
@@ -25,6 +24,7 @@ use super::span;
 use super::tape::{Player, Recorder, Tape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
+use crate::io::environment::Environment;
 use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 /// Where exchanges come from and go to.

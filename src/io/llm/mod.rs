@@ -6,7 +6,7 @@
 //!                                              reply ◄── answer ◄── service: tape, retry, network
 //! ```
 //!
-//! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
+//! - `endpoint`: which provider, from the [`Environment`] only. `secret`: keys that do not print.
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
 //! - `fallback`: several endpoints as one model.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
@@ -27,7 +27,6 @@ mod credential;
 mod dialect;
 mod difference;
 mod endpoint;
-mod environment;
 mod exchange;
 mod fallback;
 mod ladder;
@@ -44,11 +43,11 @@ mod service;
 mod span;
 mod tape;
 
+pub use super::environment::Environment;
 pub use client::{Connected, Mode, connect};
 pub use dialect::{DIALECTS, Dialect, Output};
 pub use difference::describe as describe_difference;
 pub use endpoint::{Endpoint, Limits, Origin};
-pub use environment::Environment;
 pub use probe::{Probed, RungProbe, RungResult, Trouble, TroubleKind, models, probe};
 pub use provenance::Provenance;
 pub use secret::Secret;

@@ -168,6 +168,7 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::environment::SETTINGS;
 
     fn settings(pairs: &[(&str, &str)]) -> Result<Option<Settings>, Diagnostic> {
         let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")];
@@ -243,5 +244,13 @@ mod tests {
         let headers: Vec<(&str, &str)> = good.headers.iter().map(|(k, v)| (k.as_str(), v.expose())).collect();
         assert_eq!(headers, [("authorization", "Basic abc="), ("x-y", "1")]);
         assert!(!format!("{good:?}").contains("abc"));
+    }
+
+    #[test]
+    fn defaults_are_as_the_list_of_settings_says() {
+        let said: Vec<(&str, &str)> = SETTINGS.iter().map(|setting| (setting.name, setting.default)).collect();
+        let said = settings(&said).unwrap().unwrap();
+        assert_eq!((format!("{:?}", said.timeout), said.content), ("10s".to_string(), false));
+        assert_eq!(said.resource.last().unwrap().1, settings(&[]).unwrap().unwrap().resource[0].1);
     }
 }
