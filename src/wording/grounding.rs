@@ -215,9 +215,9 @@ fn check_sentence(
     }
     match field {
         Field::Action => clauses::objects(text, &tokens, vocabulary, reasons),
-        Field::Benefit => clauses::benefit(text, &tokens, planned, (known, vocabulary), reasons),
+        Field::Benefit => clauses::benefit(text, &tokens, (known, vocabulary), reasons),
     }
-    claims::backed(field, text, &tokens, planned, (known, vocabulary), reasons);
+    claims::backed(field, text, &tokens, (known, vocabulary), reasons);
     pairs::ordered(text, &tokens, reasons);
     kinds::fitting(text, &tokens, known, reasons);
     statuses::stated(&tokens, known.facts, reasons);

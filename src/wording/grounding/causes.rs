@@ -65,7 +65,7 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
         // After an auxiliary or a pronoun it is a verb.
         let is_verb = |at: usize| {
             let before = at.checked_sub(1).and_then(|at| clause.get(at)).and_then(|token| token.word());
-            before.is_some_and(|word| BEFORE_VERBS.contains(&word.folded.as_str()))
+            before.is_some_and(|word| BEFORE_VERBS.contains(&word.folded.as_ref()))
         };
         let unknown = clause
             .iter()
@@ -93,7 +93,7 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
 /// something after it: `a botnet sent {x}`.
 fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     let word = |at: usize| tokens.get(at).and_then(Token::word);
-    let is_one = |at: usize, listed: &[&str]| word(at).is_some_and(|word| listed.contains(&word.folded.as_str()));
+    let is_one = |at: usize, listed: &[&str]| word(at).is_some_and(|word| listed.contains(&word.folded.as_ref()));
     for (at, token) in tokens.iter().enumerate() {
         if !token.word().is_some_and(|word| words.is_unknown(word)) {
             continue;
@@ -107,7 +107,7 @@ fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reas
         let acts = word(at + 1).is_some() && !is_one(at + 1, PREPOSITIONS);
         // What could do something has not done it.
         let could = (at + 1..at + 4).filter_map(word).any(|word| {
-            ["could", "would", "might", "can", "should", "may"].contains(&word.folded.as_str())
+            ["could", "would", "might", "can", "should", "may"].contains(&word.folded.as_ref())
                 || word.folded.ends_with("rait")
                 || word.folded.ends_with("raient")
         });
@@ -120,7 +120,7 @@ fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reas
 
 /// `dust in the filters made the temperature reach {x}`: whatever it is that did so. The passive tells only what was done.
 fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     for (at, token) in tokens.iter().enumerate() {
         if !MADE.contains(&folded(at)) || words.is_of_plan(folded(at)) {
             continue;
@@ -135,7 +135,7 @@ fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Rea
         let made = object.and_then(|at| tokens.get(at)).is_some_and(|token| match &token.kind {
             Kind::Fact { .. } | Kind::Name => true,
             Kind::Word(word) => {
-                french || words.is_given(&word.folded) || ["it", "this", "them"].contains(&word.folded.as_str())
+                french || words.is_given(&word.folded) || ["it", "this", "them"].contains(&word.folded.as_ref())
             }
             _ => false,
         });

@@ -5,7 +5,7 @@ use super::decision::is_planned;
 use super::facts::Known;
 use super::levels::{DENYING, LACKING, Level, level};
 use super::style::{fold_words, has_phrase};
-use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
+use super::tokens::{Kind, Token, neighbours, sentences};
 use super::vocabulary::Words;
 use super::{Field, Reason, lexicon};
 
@@ -14,18 +14,17 @@ pub(super) fn backed(
     field: Field,
     text: &str,
     tokens: &[Token<'_>],
-    planned: &str,
     (known, words): (&Known<'_>, &Words),
     reasons: &mut Vec<Reason>,
 ) {
-    let plan = tokenize(planned, known, &mut Vec::new());
+    let plan = known.planned(field);
     slotless(field, text, tokens, words, reasons);
-    sweeping(text, tokens, &plan, words, reasons);
+    sweeping(text, tokens, plan, words, reasons);
     if field == Field::Action {
         unreached(text, tokens, reasons);
     }
     for side in [Side::Before, Side::After] {
-        contradicting(field, side, text, tokens, &plan, reasons);
+        contradicting(field, side, text, tokens, plan, reasons);
     }
 }
 
@@ -44,18 +43,18 @@ fn slotless(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reaso
             let [Some(of), Some(verb)] = [pair.first(), pair.last()].map(|token| token.and_then(Token::word)) else {
                 return false;
             };
-            words.is_unknown(of) && STATES.contains(&verb.folded.as_str())
+            words.is_unknown(of) && STATES.contains(&verb.folded.as_ref())
         };
         let backed = said().filter(|word| words.is_unknown(word)).count() < 2
             && !sentence.windows(2).any(states)
-            && said().map(|word| word.folded.as_str()).any(|word| telling(word) || words.is_of_plan(word));
+            && said().map(|word| word.folded.as_ref()).any(|word| telling(word) || words.is_of_plan(word));
         // `Estimated peak: …` is a heading.
         let end = sentence.last().map_or(0, |token| token.span.end);
         let follows = tokens.iter().find(|token| token.span.start >= end);
         let heading = follows.is_some_and(|token| matches!(token.kind, Kind::Mark(':'))) && said().count() < 5;
         let backed = backed || heading && said().all(|word| !words.is_unknown(word));
         let disclaimer =
-            said().map(|word| word.folded.as_str()).all(|word| disclaims(&word) || lexicon::is_function_word(word));
+            said().map(|word| word.folded.as_ref()).all(|word| disclaims(&word) || lexicon::is_function_word(word));
         if let (false, false, Some(first), Some(last)) =
             (stated, backed || disclaimer, sentence.first(), sentence.last())
         {
@@ -74,13 +73,13 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words,
     let sweeps = |word: &str| lexicon::SWEEPING.contains(&word);
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
-        let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_str());
+        let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_ref());
         // `tout déploiement` is any, `all {records} records` are counted.
-        let any = ["tout", "toute"].contains(&word.folded.as_str()) && next.is_some_and(|next| words.is_of_plan(next));
+        let any = ["tout", "toute"].contains(&word.folded.as_ref()) && next.is_some_and(|next| words.is_of_plan(next));
         let counted = tokens.get(at + 1).is_some_and(|token| token.is_number());
         // `nobody can say by how much`
         let after = tokens.iter().skip(at + 1).take(6).filter_map(Token::word);
-        let untold = ["nobody", "nothing", "none", "rien"].contains(&word.folded.as_str())
+        let untold = ["nobody", "nothing", "none", "rien"].contains(&word.folded.as_ref())
             && after.into_iter().any(|word| TELLING.iter().any(|stem| word.folded.starts_with(stem)));
         if untold {
             continue;
@@ -89,7 +88,7 @@ fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words,
         let before = tokens.get(..at).unwrap_or_default().iter().rev();
         let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
         let supposed = clause.any(|token| {
-            token.word().is_some_and(|word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s")
+            token.word().is_some_and(|word| lexicon::CONDITIONS.contains(&word.folded.as_ref()) || word.folded == "s")
         });
         let supposed = supposed && plan.iter().filter_map(Token::word).any(|word| sweeps(&word.folded));
         if sweeps(&word.folded) && !while_doing && !supposed && !is_planned(tokens, at, plan, sweeps) {
@@ -125,7 +124,7 @@ fn unreached(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
         }
         let clause = (0..at).rev().map_while(|at| tokens.get(at)).take(9);
         let clause = clause.take_while(|token| matches!(token.kind, Kind::Word(_) | Kind::Mark('\'' | '’')));
-        let words: Vec<&str> = clause.filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+        let words: Vec<&str> = clause.filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
         let reaches = words.iter().position(|word| {
             ["reach", "attein", "hit", "touch", "cross", "franchi"].iter().any(|stem| word.starts_with(stem))
         });
@@ -208,7 +207,7 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
         Side::Before => (0..at).rev().collect(),
         Side::After => (at + 1..tokens.len().min(at + 4)).collect(),
     };
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let mut same_clause = true;
     for place in places {
         match &tokens.get(place)?.kind {
@@ -254,7 +253,7 @@ fn beside(tokens: &[Token<'_>], at: usize, side: Side) -> Option<Beside> {
 /// `the raised limit`, `la limite augmentée`: a participle that tells of its noun alone.
 fn is_attribute(tokens: &[Token<'_>], at: usize) -> bool {
     let word =
-        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.lower.as_str());
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.lower.as_ref());
     let (before, earlier, this) = (word(at.checked_sub(1)), word(at.checked_sub(2)), word(Some(at)));
     let articles =
         ["a", "an", "the", "this", "that", "its", "un", "une", "le", "la", "l", "cette", "ce", "sa", "son", "du"];

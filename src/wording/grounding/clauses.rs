@@ -1,26 +1,25 @@
 //! Clauses without a fact: what they speak of must be of the plan or of the facts, and what they say would rise or fall
 //! must not be turned around. Slices are by spans of tokens.
 
-use super::Reason;
+use super::{Field, Reason};
 use super::facts::Known;
 use super::levels::{DENYING, Level, level};
 use super::lexicon::{CONDITIONS, NEGATIONS};
-use super::tokens::{Kind, Token, Word, tokenize};
+use super::tokens::{Kind, Token, Word};
 use super::vocabulary::Words;
 
 /// Checks a benefit against the planned one.
 pub(super) fn benefit(
     text: &str,
     tokens: &[Token<'_>],
-    planned: &str,
     (known, words): (&Known<'_>, &Words),
     reasons: &mut Vec<Reason>,
 ) {
-    let plan = tokenize(planned, known, &mut Vec::new());
+    let plan = known.planned(Field::Benefit);
     for clause in clauses(tokens).into_iter().filter(|clause| !clause.iter().any(is_fact)) {
         another(text, clause, words, reasons);
     }
-    let (said, planned) = (moves(tokens), moves(&plan));
+    let (said, planned) = (moves(tokens), moves(plan));
     let planned: Vec<Level> = planned.into_iter().map(|(level, _)| level).collect();
     for (level, at) in said {
         if let (true, false, Some(token)) =
@@ -30,8 +29,8 @@ pub(super) fn benefit(
         }
     }
     // A plan that says that there is no estimate: a wording of it must say so too.
-    let denies = plan.first().and_then(Token::word).is_some_and(|word| DENIALS.contains(&word.folded.as_str()));
-    let denied = tokens.iter().filter_map(Token::word).any(|word| DENIALS.contains(&word.folded.as_str()));
+    let denies = plan.first().and_then(Token::word).is_some_and(|word| DENIALS.contains(&word.folded.as_ref()));
+    let denied = tokens.iter().filter_map(Token::word).any(|word| DENIALS.contains(&word.folded.as_ref()));
     if denies && !denied {
         reasons.push(Reason::Slotless(text.chars().take(80).collect()));
     }
@@ -75,7 +74,7 @@ pub(super) fn objects(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let [Some(article), Some(noun)] = [pair.first(), pair.last()].map(|token| token.and_then(Token::word)) else {
             continue;
         };
-        let is_article = ["the", "le", "la", "les"].contains(&article.lower.as_str());
+        let is_article = ["the", "le", "la", "les"].contains(&article.lower.as_ref());
         if let (true, true, Some(token)) = (is_article, words.is_unknown(noun), pair.last()) {
             reasons.push(Reason::Foreign(text[token.span.clone()].to_string()));
         }
@@ -91,7 +90,7 @@ fn clauses<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let joins = ["and", "but", "which", "while", "whereas", "so", "et", "mais", "qui", "tandis", "donc"];
     let ends = |token: &Token<'_>| match &token.kind {
         Kind::Mark(c) => !"'’\"“”«»-".contains(*c),
-        Kind::Word(word) => joins.contains(&word.folded.as_str()),
+        Kind::Word(word) => joins.contains(&word.folded.as_ref()),
         _ => false,
     };
     tokens.split(ends).filter(|clause| !clause.is_empty()).collect()
@@ -100,7 +99,7 @@ fn clauses<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
 /// `and the backups would be faster`: what would be so is nothing that the plan or a fact speaks of. What follows a
 /// condition is supposed; `cache-friendly` tells only what kind.
 fn another(text: &str, clause: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
-    let folded = |at: usize| clause.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| clause.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let supposed =
         |at: &usize| CONDITIONS.contains(&folded(*at)) || folded(*at) == "s" && folded(at + 2).starts_with("il");
     let end = (0..clause.len()).find(supposed).unwrap_or(clause.len());
@@ -126,14 +125,14 @@ const NOUNS_FOLLOW: &[&str] = &[
 
 /// By its accents: `disparaît` is no conditional.
 fn is_conditional(word: &Word) -> bool {
-    ["should", "would", "could", "might", "may", "can"].contains(&word.lower.as_str())
+    ["should", "would", "could", "might", "may", "can"].contains(&word.lower.as_ref())
         || word.lower.ends_with("rait")
         || word.lower.ends_with("raient")
 }
 
 /// What would rise or fall, as the verb after an auxiliary or in the French conditional, and where.
 fn moves(tokens: &[Token<'_>]) -> Vec<(Level, usize)> {
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let mut moves = Vec::new();
     let conditional = |at: &usize| tokens.get(*at).and_then(Token::word).is_some_and(is_conditional);
     for at in (0..tokens.len()).filter(conditional) {

@@ -31,13 +31,13 @@ pub(super) fn counting(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reaso
 /// How many tokens from `at` on are a figure in words.
 fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let word = |offset: usize| tokens.get(at + offset).and_then(Token::word);
-    let folded = |offset: usize| word(offset).map_or("", |w| w.folded.as_str());
+    let folded = |offset: usize| word(offset).map_or("", |w| w.folded.as_ref());
     let before = |back: usize| {
-        at.checked_sub(back).and_then(|i| tokens.get(i)).and_then(Token::word).map_or("", |w| w.folded.as_str())
+        at.checked_sub(back).and_then(|i| tokens.get(i)).and_then(Token::word).map_or("", |w| w.folded.as_ref())
     };
     let Word { lower, folded: this } = word(0)?;
     let (next, after) = (folded(1), folded(2));
-    match this.as_str() {
+    match this.as_ref() {
         // `les deux` is `both`, unless it counts something.
         "deux" if next.ends_with("iemes") || ["tiers", "quarts"].contains(&next) => Some(2),
         "deux" if ["les", "ces", "des", "aux", "ses"].contains(&before(1)) && !lexicon::is_counted(next) => None,
@@ -88,7 +88,7 @@ fn one(following: &[&str]) -> Option<usize> {
 /// preposition, but for words that say no more than how many or which. Bare it is in the plural. Hours of much or little
 /// traffic are none, nor is `in milliseconds`, which names a unit.
 fn span_of_time(tokens: &[Token<'_>], at: usize) -> Option<usize> {
-    let word = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let word = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let apostrophe = |at: usize| matches!(tokens.get(at).map(|token| &token.kind), Some(Kind::Mark('\'' | '’')));
     let unit = (at + 1..at + 6).find(|&at| !(DETERMINERS.contains(&word(at)) || apostrophe(at)))?;
     let plural = word(unit).ends_with('s');
@@ -139,7 +139,7 @@ fn rate(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
     let words: Vec<_> = words.collect();
     let is_rate = |pair: &[(&Token<'_>, &Word)]| {
         let [(_, per), (_, unit)] = pair else { return false };
-        ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_str()) && lexicon::is_unit(&unit.folded)
+        ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_ref()) && lexicon::is_unit(&unit.folded)
     };
     let place = words.windows(2).position(is_rate)?;
     let (first, last) = (words.first()?.0, words.get(place + 1)?.0);

@@ -1,12 +1,12 @@
 //! What a slot is said of: a time as a time, a count of records as one, a figure of one metric not of another, a mean not
 //! as a peak. By the names and meanings of the facts and the few words before the slot. Slices are by spans of tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Fact, FactValue, Language};
 
 use super::facts::Known;
-use super::tokens::{Kind, Token};
+use super::tokens::{Kind, Token, Word};
 use super::{Reason, lexicon};
 
 /// Checks every slot of a sentence.
@@ -81,7 +81,7 @@ const FIGURES: &[(&[&str], &[&str])] = &[
 
 impl Said<'_, '_> {
     fn folded(&self, at: usize) -> &str {
-        self.tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str())
+        self.tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref())
     }
 
     /// The word right before, over an apostrophe and words for `about`.
@@ -174,9 +174,8 @@ impl Said<'_, '_> {
 
     /// Whether the nearest metric named before the slot in its clause is another one.
     fn of_another_metric(&self, fact: &Fact, known: &Known<'_>) -> bool {
-        let Some(own) = metric(fact).map(|metric| names(metric, known)) else { return false };
-        let others: Vec<BTreeSet<String>> =
-            metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
+        let Some(metric) = metric(fact) else { return false };
+        let metrics = &known.metrics().0;
         let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
         let ends = |token: &Token<'_>| {
             matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'))
@@ -185,8 +184,9 @@ impl Said<'_, '_> {
             .rev()
             .map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
         let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
-        let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| starts(&own, &word.folded));
-        !mine && named.any(|(at, word)| self.at - at <= 6 && others.iter().any(|other| starts(other, &word.folded)))
+        let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| metrics.get(metric).is_some_and(|own| starts(own, &word.folded)));
+        let other = |word: &Word| metrics.iter().any(|(name, other)| *name != metric && starts(other, &word.folded));
+        !mine && named.any(|(at, word)| self.at - at <= 6 && other(word))
     }
 }
 
@@ -196,23 +196,35 @@ fn metric(fact: &Fact) -> Option<&str> {
     (!["parameter", "assumed", "projected"].contains(&head)).then_some(head)
 }
 
-fn metrics<'a>(known: &Known<'a>) -> BTreeSet<&'a str> {
-    known.facts.iter().filter_map(metric).collect()
-}
+/// The metrics that the facts have figures of, each with the words, without their ending, that only its facts are
+/// described by.
+pub(super) struct Metrics<'a>(BTreeMap<&'a str, BTreeSet<String>>);
 
-/// Words that only this metric's facts are described by, without their ending.
-fn names(of: &str, known: &Known<'_>) -> BTreeSet<String> {
-    let words = |wanted: bool| -> BTreeSet<String> {
-        let facts = known.facts.iter().filter(|fact| metric(fact).is_some_and(|metric| (metric == of) == wanted));
-        let texts = facts.flat_map(|fact| [fact.meaning.as_str(), metric(fact).unwrap_or_default()]);
-        let words = texts.flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
-        let folded = words.map(|word| lexicon::fold(&word.to_lowercase())).filter(|word| word.len() > 2);
-        folded
-            .filter(|word| {
-                !lexicon::is_function_word(word) && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
-            })
-            .map(|word| word.trim_end_matches('s').to_string())
-            .collect()
-    };
-    words(true).difference(&words(false)).cloned().collect()
+impl<'a> Metrics<'a> {
+    pub fn of(facts: &'a [Fact]) -> Metrics<'a> {
+        let mut described: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for fact in facts {
+            // Facts of no metric make words common, too.
+            let metric = metric(fact).unwrap_or_default();
+            let words = [fact.meaning.as_str(), metric].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+            described.entry(metric).or_default().extend(words.filter(|word| word.len() > 2));
+        }
+        let folded = |words: BTreeSet<&str>| -> BTreeSet<String> {
+            let folded = words.into_iter().map(|word| lexicon::fold(&word.to_lowercase()));
+            let telling = folded.filter(|word| {
+                word.len() > 2
+                    && !lexicon::is_function_word(word)
+                    && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
+            });
+            telling.map(|word| word.trim_end_matches('s').to_string()).collect()
+        };
+        let described: BTreeMap<&str, BTreeSet<String>> =
+            described.into_iter().map(|(metric, words)| (metric, folded(words))).collect();
+        let own = |metric: &str, words: &BTreeSet<String>| {
+            let others = described.iter().filter(|(other, _)| **other != metric);
+            words.iter().filter(|word| !others.clone().any(|(_, words)| words.contains(*word))).cloned().collect()
+        };
+        let metrics = described.iter().filter(|(metric, _)| !metric.is_empty());
+        Metrics(metrics.map(|(metric, words)| (*metric, own(metric, words))).collect())
+    }
 }

@@ -95,7 +95,7 @@ fn step<'f>(
     second: &'f Fact,
 ) -> Option<(&'f Fact, &'f Fact)> {
     let between = tokens.get(at + 1..next).filter(|between| between.len() <= 14)?;
-    let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+    let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
     // `to about`, `a un niveau d'environ`: what stands before the figure itself and leads nowhere.
     let vague = |word: &&str| lexicon::APPROXIMATELY.contains(word);
     while words.pop_if(|word| vague(&&**word)).is_some() {}
@@ -103,7 +103,7 @@ fn step<'f>(
     let near = words.len() <= 5 && !between.iter().any(|token| matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
     let arrow = near && between.iter().any(|token| matches!(token.kind, Kind::Mark('→' | '>')));
     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
-    let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_str()));
+    let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_ref()));
     let leads = [" to ", " a ", " vers ", " into ", " jusqu a "].iter().any(|word| said.ends_with(word));
     let replaces = [
         " instead of ",
@@ -137,7 +137,7 @@ fn step<'f>(
 
 /// The nearest rise or fall before a figure in its clause.
 fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let clause = (0..at).rev().take_while(|&at| {
         tokens.get(at).is_some_and(|token| {
             !matches!(token.kind, Kind::Fact { .. } | Kind::Mark(',' | ';' | ':' | '.' | '(' | ')'))
@@ -156,7 +156,7 @@ fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
 
 /// `higher than {a}` in a sentence about what is projected: by the figures.
 fn compared(text: &str, sentence: &[Token<'_>], reasons: &mut Vec<Reason>) {
-    let folded = |at: usize| sentence.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| sentence.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     for (at, measured) in sentence.iter().enumerate().filter_map(fact).filter(|(_, fact)| side(fact) == Side::Before) {
         let projected = sentence.iter().enumerate().filter_map(fact).map(|(_, fact)| fact);
         let mut projected = projected.filter(|fact| side(fact) == Side::After && fact.unit == measured.unit);

@@ -18,7 +18,7 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
             continue;
         }
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
-        let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
+        let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
         let about = lexicon::APPROXIMATELY.contains(&folded(at.checked_sub(1)));
         // Over the apostrophe of `d'environ` too.
         let mut before = at.checked_sub(if about { 2 } else { 1 });

@@ -67,7 +67,7 @@ fn is_plain(c: char) -> bool {
 /// Function words tell which language a sentence is in.
 pub(super) fn language(tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
     let words: Vec<&Word> = tokens.iter().filter_map(Token::word).collect();
-    let count = |list: &[&str]| words.iter().filter(|word| list.contains(&word.lower.as_str())).count();
+    let count = |list: &[&str]| words.iter().filter(|word| list.contains(&word.lower.as_ref())).count();
     let (english, french) = (count(lexicon::ENGLISH), count(lexicon::FRENCH));
     let (own, other, name) = match language {
         Language::En => (english, french, "English"),
@@ -104,16 +104,16 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let next = tokens.get(at + 1).and_then(Token::word);
-        let this = word.folded.as_str();
+        let this = word.folded.as_ref();
         let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
         let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
         let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
         let hedged =
-            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_str()));
+            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_ref()));
         let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this) && !hedged;
         let listed = listed || starts(lexicon::PROMISE_STEMS) && !supposed(tokens, at);
         // Without its accent it is the French `on`.
-        let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_str());
+        let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_ref());
         // `certain requests` are some.
         let certain = ["certain", "certaine", "certains", "certaines"].contains(&this)
             && next.is_none_or(|next| lexicon::is_function_word(&next.folded) || next.folded == "a");
@@ -131,7 +131,7 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
 /// promise beside `again` and after a verb of what would be.
 fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
     let folded =
-        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_ref());
     let before: Vec<&str> = (1..=3).map(|back| folded(at.checked_sub(back))).collect();
     let after: Vec<&str> = (1..=4).map(|on| folded(Some(at + on))).collect();
     let ahead = [
@@ -146,7 +146,7 @@ fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
 fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
     let before = tokens.get(..at).unwrap_or_default().iter().rev();
     let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
-    let supposes = |word: &Word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s";
+    let supposes = |word: &Word| lexicon::CONDITIONS.contains(&word.folded.as_ref()) || word.folded == "s";
     let estimate = tokens
         .get(at)
         .and_then(Token::word)
@@ -159,13 +159,13 @@ fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
 fn denied(tokens: &[Token<'_>], at: usize) -> bool {
     let start = at.saturating_sub(4);
     let before = fold_words(tokens.get(start..at).unwrap_or_default());
-    let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_str());
+    let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_ref());
     next == Some("pas") || lexicon::DENIALS.iter().any(|denial| before.ends_with(&format!(" {denial} ")))
 }
 
 /// A French verb in the future, simple or with `aller`.
 fn is_future(word: &Word, next: Option<&Word>) -> bool {
-    let this = word.folded.as_str();
+    let this = word.folded.as_ref();
     let endings = ["era", "eront", "ira", "iront", "dra", "dront", "ura", "uront", "vra", "vront", "tra", "tront"];
     let simple =
         this.len() > 3 && endings.iter().any(|ending| this.ends_with(ending)) && !lexicon::NO_FUTURE.contains(&this);

@@ -3,25 +3,29 @@
 //! ordinary; what is not even that counts where a sentence says why. Words count in any form, by the endings of the
 //! language.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::domain::{Language, Recommendation};
 
 use super::facts::Known;
 use super::style::{fold_words, has_phrase};
-use super::tokens::{Kind, Token, Word, tokenize};
-use super::{Reason, lexicon};
+use super::tokens::{Kind, Token, Word};
+use super::{Field, Reason, lexicon};
+
+/// Which groups of words that go together, a bit each.
+type Groups = u64;
 
 /// The words of one language, as its file has them.
 #[derive(Default)]
 struct Vocabulary {
     general: HashSet<&'static str>,
     foreign: HashSet<&'static str>,
-    /// Words, and others that may be said where one of them is given: of one meaning, or of things that go together.
-    alike: Vec<(HashSet<&'static str>, Vec<&'static str>)>,
-    /// Places in `alike` where a word is given: every draft is asked for all its words.
-    given: HashMap<&'static str, Vec<usize>>,
+    /// The groups that a word is given for.
+    given: HashMap<&'static str, Groups>,
+    /// The groups in which a word may be said, of one meaning or of things that go together, where one that they are given
+    /// for is.
+    said: HashMap<&'static str, Groups>,
 }
 
 static ENGLISH: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::read(include_str!("vocabulary/en.txt")));
@@ -36,20 +40,21 @@ impl Vocabulary {
     }
 
     /// `[general]` and `[foreign]`: words in any order. `[alike]`: lines of given words, a colon, and
-    /// others. `#` starts a comment.
+    /// others; 64 at most, which a test checks. `#` starts a comment.
     fn read(text: &'static str) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
-        let mut section = "";
+        let (mut section, mut group) = ("", 1);
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match section {
                 _ if line.starts_with('[') => section = line,
                 "[alike]" => {
                     let (given, others) = line.split_once(':').unwrap_or_default();
-                    let given: HashSet<&str> = given.split_whitespace().collect();
-                    for word in &given {
-                        vocabulary.given.entry(word).or_default().push(vocabulary.alike.len());
+                    for (words, groups) in [(given, &mut vocabulary.given), (others, &mut vocabulary.said)] {
+                        for word in words.split_whitespace() {
+                            *groups.entry(word).or_default() |= group;
+                        }
                     }
-                    vocabulary.alike.push((given, others.split_whitespace().collect()));
+                    group <<= 1;
                 }
                 "[foreign]" => vocabulary.foreign.extend(line.split_whitespace()),
                 _ => vocabulary.general.extend(line.split_whitespace()),
@@ -57,58 +62,53 @@ impl Vocabulary {
         }
         vocabulary
     }
+}
 
-    /// What may be said where one of these words is given.
-    fn alike_to(&self, given: &HashSet<String>, language: Language) -> HashSet<&'static str> {
-        let stems = given.iter().flat_map(|word| cuts(word, language)).filter_map(|stem| self.given.get(stem));
-        let groups: BTreeSet<usize> = stems.flatten().copied().collect();
-        groups.into_iter().filter_map(|at| self.alike.get(at)).flat_map(|(_, others)| others).copied().collect()
-    }
+/// The groups of all words that the word is a form of.
+fn groups(word: &str, of: &HashMap<&'static str, Groups>, language: Language) -> Groups {
+    cuts(word, language).filter_map(|stem| of.get(stem)).fold(0, |all, groups| all | groups)
 }
 
 /// What one recommendation may be worded in.
 pub(super) struct Words {
     language: Language,
-    /// Words of the plan that say something, folded.
-    plan: HashSet<String>,
-    /// Of the plan and the facts, folded.
-    given: HashSet<String>,
-    alike: HashSet<&'static str>,
+    /// Words of the plan that say something, folded, sorted.
+    plan: Vec<String>,
+    /// Of the plan and the facts, folded, sorted.
+    given: Vec<String>,
+    /// Those that the given words are given for.
+    alike: Groups,
+    /// Those that a name of the run that is none of the facts' is about.
+    elsewhere: Groups,
 }
 
 impl Words {
     pub fn of(about: &Recommendation, known: &Known<'_>) -> Words {
         let language = known.language;
-        let words = |text: &String| -> Vec<String> {
-            let tokens = tokenize(text, known, &mut Vec::new());
-            tokens.iter().filter_map(Token::word).flat_map(parts).map(str::to_string).collect()
-        };
-        let telling = |part: &&String| part.len() > 2 && !lexicon::is_function_word(part);
-        let planned: Vec<String> =
-            [&about.slots.action, &about.slots.benefit_estimate].into_iter().flat_map(words).collect();
-        let plan = planned.iter().filter(telling).cloned().collect();
-        let meanings: BTreeSet<&String> = about.facts.iter().map(|fact| &fact.meaning).collect();
-        let mut given: HashSet<String> = meanings.into_iter().flat_map(words).collect();
-        given.extend(planned);
-        let names = about.facts.iter().map(|fact| &fact.name);
-        let subjects = about.facts.iter().map(|fact| &fact.subject);
-        for name in names.chain(subjects).chain([&about.target]) {
-            let letters = name.split(|c: char| !c.is_alphabetic()).filter(|part| part.len() > 1);
-            given.extend(letters.map(|part| lexicon::fold(&part.to_lowercase())));
-        }
-        let alike = Vocabulary::of(language).alike_to(&given, language);
-        Words { language, plan, alike, given }
+        let vocabulary = Vocabulary::of(language);
+        let planned = [Field::Action, Field::Benefit].map(|field| known.planned(field));
+        let planned: Vec<&str> = planned.into_iter().flatten().filter_map(Token::word).flat_map(parts).collect();
+        let telling = planned.iter().filter(|part| part.len() > 2 && !lexicon::is_function_word(part));
+        let plan = sorted(telling.map(|part| part.to_string()).collect());
+        // Facts say much the same of each metric, so most words come many times.
+        let names = about.facts.iter().flat_map(|fact| [fact.name.as_str(), &fact.subject]);
+        let meanings = about.facts.iter().map(|fact| fact.meaning.as_str());
+        let words = names.chain([about.target.as_str()]).chain(meanings);
+        let words: HashSet<&str> =
+            words.flat_map(|text| text.split(|c: char| !c.is_alphabetic())).filter(|word| word.len() > 1).collect();
+        let words = words.into_iter().map(|word| lexicon::fold(&word.to_lowercase()));
+        let given = sorted(words.chain(planned.into_iter().map(str::to_string)).collect());
+        let alike = given.iter().fold(0, |all, word| all | groups(word, &vocabulary.given, language));
+        let others = known.others.iter().filter(|name| name.contains(' ')).flat_map(|name| name.split(' '));
+        let elsewhere = others.filter_map(|part| vocabulary.given.get(part)).fold(0, |all, groups| all | groups);
+        Words { language, plan, given, alike, elsewhere }
     }
 
-    /// Whether it is what one of these names is about, in the words of the language: `disque` of `disk usage`. Not where
+    /// Whether it is what a name of two words is about, in the words of the language: `disque` of `disk usage`. Not where
     /// the plan or the facts speak of it, nor a word that a sentence about anything may use.
-    pub fn is_about_other(&self, folded: &str, names: &BTreeSet<String>) -> bool {
-        let parts = |name: &str, of: &HashSet<&'static str>| {
-            name.contains(' ') && name.split(' ').any(|part| of.contains(part))
-        };
-        let groups = &Vocabulary::of(self.language).alike;
-        let named = groups.iter().any(|(of, _)| of.contains(folded) && names.iter().any(|name| parts(name, of)));
-        named && !self.is_ordinary(folded) && !self.is_given(folded)
+    pub fn is_about_other(&self, folded: &str) -> bool {
+        let of = Vocabulary::of(self.language).given.get(folded);
+        of.is_some_and(|of| of & self.elsewhere != 0) && !self.is_ordinary(folded) && !self.is_given(folded)
     }
 
     pub fn is_french(&self) -> bool {
@@ -117,21 +117,19 @@ impl Words {
 
     /// Whether the plan or a fact has the word, or one that means the same.
     pub fn is_given(&self, folded: &str) -> bool {
-        stem(folded, &self.alike, self.language).is_some()
-            || self.given.iter().any(|given| is_same(given, folded, self.language))
+        let said = &Vocabulary::of(self.language).said;
+        has(&self.given, folded, self.language) || groups(folded, said, self.language) & self.alike != 0
     }
 
     /// Whether the plan has the word, in any form.
     pub fn is_of_plan(&self, folded: &str) -> bool {
-        self.plan.iter().any(|planned| is_same(planned, folded, self.language))
+        has(&self.plan, folded, self.language)
     }
 
     /// Whether the second word may be said where the first is given.
     pub fn goes_with(&self, given: &str, word: &str) -> bool {
-        Vocabulary::of(self.language).alike.iter().any(|(of, others)| {
-            let mut others = others.iter().copied();
-            stem(given, of, self.language).is_some() && others.any(|other| is_same(other, word, self.language))
-        })
+        let Vocabulary { given: of, said, .. } = Vocabulary::of(self.language);
+        groups(given, of, self.language) & groups(word, said, self.language) != 0
     }
 
     /// Whether it is a word that a sentence about anything may use.
@@ -163,7 +161,7 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let idiom = IDIOMS.iter().any(|phrase| {
             let length = phrase.split(' ').count();
             (at.saturating_sub(length - 1)..=at).any(|start| {
-                let said = tokens.iter().skip(start).take(length).map(|t| t.word().map_or("", |w| w.folded.as_str()));
+                let said = tokens.iter().skip(start).take(length).map(|t| t.word().map_or("", |w| w.folded.as_ref()));
                 said.eq(phrase.split(' '))
             })
         });
@@ -211,8 +209,22 @@ const FOREIGN_PHRASES: &[&str] =
     &["mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call"];
 
 /// `load-balanced` is two words.
-fn parts(word: &Word) -> impl Iterator<Item = &str> {
+fn parts<'w>(word: &'w Word<'_>) -> impl Iterator<Item = &'w str> {
     word.folded.split('-').filter(|part| !part.is_empty())
+}
+
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// Whether one of these sorted words is a form of the word. Forms of one word share their first four bytes.
+fn has(sorted: &[String], word: &str, language: Language) -> bool {
+    let head = &word.as_bytes()[..word.len().min(4)];
+    let start = sorted.partition_point(|given| given.as_bytes() < head);
+    let alike = sorted.iter().skip(start).take_while(|given| given.as_bytes().starts_with(head));
+    alike.into_iter().any(|given| is_same(given, word, language))
 }
 
 /// The longest of these of which the word is a form: `replica` of `replicas`, `stop` of `stopped`.
@@ -223,8 +235,12 @@ fn stem<'a>(word: &'a str, stems: &HashSet<&'static str>, language: Language) ->
 /// What the word may be a form of, itself first.
 fn cuts(word: &str, language: Language) -> impl Iterator<Item = &str> {
     let cuts = word.char_indices().rev().map(|(at, c)| word.split_at(at + c.len_utf8())); // at boundaries of characters
+    let cuts = cuts.take_while(|(_, ending)| ending.len() <= LONGEST_ENDING);
     cuts.filter(move |(stem, ending)| is_ending(stem, ending, language)).map(|(stem, _)| stem)
 }
+
+/// Bytes, with a letter that is doubled before it; a test checks it.
+const LONGEST_ENDING: usize = 9;
 
 fn is_ending(stem: &str, ending: &str, language: Language) -> bool {
     let endings = match language {
@@ -277,12 +293,15 @@ mod tests {
     fn every_entry_is_as_words_are_looked_up() {
         for language in Language::ALL {
             let vocabulary = Vocabulary::of(language);
-            let alike = vocabulary.alike.iter().flat_map(|(of, others)| of.iter().chain(others));
+            let alike = vocabulary.given.keys().chain(vocabulary.said.keys());
             for word in vocabulary.general.iter().chain(&vocabulary.foreign).chain(alike) {
                 assert_eq!(*word, lexicon::fold(&word.to_lowercase()));
             }
-            assert!(vocabulary.alike.iter().all(|(of, others)| !of.is_empty() && !others.is_empty()));
         }
+        for text in [include_str!("vocabulary/en.txt"), include_str!("vocabulary/fr.txt")] {
+            assert!(text.lines().filter(|line| line.contains(':') && !line.starts_with('#')).count() <= 64);
+        }
+        assert!(ENGLISH_ENDINGS.iter().chain(FRENCH_ENDINGS).all(|ending| ending.len() < LONGEST_ENDING));
     }
 
     #[test]
