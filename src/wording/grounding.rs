@@ -7,8 +7,6 @@
 //! the verb and the slots that it may not leave out.
 
 mod causes;
-mod claims;
-mod clauses;
 mod decision;
 mod facts;
 mod figures;
@@ -17,6 +15,7 @@ mod levels;
 mod lexicon;
 mod others;
 mod pairs;
+mod scope;
 mod sense;
 mod statuses;
 mod style;
@@ -120,16 +119,12 @@ pub enum Reason {
     Opposite(String),
     #[error("`{0}` is planned, and the sentence does not say it; say it, or the same in another verb, of the target")]
     Lead(String),
-    #[error("`{word}` beside {{{slot}}} contradicts the planned sentence; say of the slot what is planned")]
-    Beside { word: String, slot: String },
     #[error("`{0}` leads from what is planned to what was, or says a rise where the figures fall; turn it around")]
     Reversed(String),
     #[error("`{what}` says it of the wrong thing: it is {meaning}")]
     Misplaced { what: String, meaning: String },
     #[error("`{0}` is not the status that the facts have")]
     Status(String),
-    #[error("`{0}` has no slot, so no fact backs it; leave it out")]
-    Slotless(String),
     #[error("`{0}` is nothing that the plan or a fact speaks of; leave it out")]
     Foreign(String),
     #[error("`{0}` tells a cause for certain, and no fact does; leave it out or say that it is supposed")]
@@ -213,11 +208,10 @@ fn check_sentence(
     if field == Field::Action {
         decision::kept(text, &tokens, &about.slots, (known, vocabulary), reasons);
     }
-    match field {
-        Field::Action => clauses::objects(text, &tokens, vocabulary, reasons),
-        Field::Benefit => clauses::benefit(text, &tokens, (known, vocabulary), reasons),
+    if field == Field::Benefit {
+        sense::turned(text, &tokens, known, reasons);
     }
-    claims::backed(field, text, &tokens, (known, vocabulary), reasons);
+    scope::sweeping(text, &tokens, known.planned(field), vocabulary, reasons);
     pairs::ordered(text, &tokens, reasons);
     kinds::fitting(text, &tokens, known, reasons);
     statuses::stated(&tokens, known.facts, reasons);

@@ -1,10 +1,10 @@
-//! Why something is so: a cause may be told only in words of the plan, of the facts and of every day, and what the plan
-//! only supposes to be a cause may only be supposed.
+//! Why something is so: a cause none of whose words is of the plan or the facts, something that made the facts be so, and
+//! a cause for certain where the plan only supposes one.
 
 use super::style::fold_words;
 use super::tokens::{Kind, Token, sentences};
 use super::vocabulary::Words;
-use super::{Field, Reason};
+use super::{Field, Reason, lexicon};
 
 /// What a cause follows, in both languages; also what comes before something else, which readers take for a cause.
 #[rustfmt::skip]
@@ -28,24 +28,8 @@ const SUPPOSING: &[&str] = &[
     "sait", "connue", "inconnue", "pourraient", "seraient", "admet", "admettant", "admis", "venait", "soit", "autant", "lorsque",
 ];
 
-/// Auxiliaries that a doer stands before.
-const AUXILIARIES: &[&str] = &["have", "has", "had", "ont", "avaient"];
-
 const ARTICLES: &[&str] =
     &["a", "an", "the", "un", "une", "le", "la", "les", "des", "l", "some", "its", "our", "their", "son", "sa", "ses"];
-
-const PREPOSITIONS: &[&str] = &[
-    "of", "for", "on", "in", "at", "with", "by", "to", "and", "or", "de", "d", "du", "des", "pour", "sur", "dans", "a",
-    "au", "avec", "et", "ou",
-];
-
-/// What stands right before verbs and their participles.
-#[rustfmt::skip]
-const BEFORE_VERBS: &[&str] = &[
-    "is", "was", "are", "were", "be", "been", "being", "has", "have", "had", "it", "they", "we", "to", "not", "t", "would", "could", "should",
-    "might", "may", "can", "est", "sont", "etait", "etaient", "ete", "a", "ont", "avait", "avaient", "aurait", "serait", "il", "ils", "elle",
-    "elles", "on", "ne", "n", "y", "se", "s", "etant", "ayant", "pas", "bien", "which", "that", "qui",
-];
 
 /// Verbs of making something so, in the past: who made it so is a cause.
 #[rustfmt::skip]
@@ -59,23 +43,16 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
     for at in 0..tokens.len() {
         let Some(length) = marker(tokens, at) else { continue };
         let clause = tokens.iter().skip(at + length);
-        let clause =
-            clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
+        let clause = clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
         let clause: Vec<&Token<'_>> = clause.take(16).collect();
-        // After an auxiliary or a pronoun it is a verb.
-        let is_verb = |at: usize| {
-            let before = at.checked_sub(1).and_then(|at| clause.get(at)).and_then(|token| token.word());
-            before.is_some_and(|word| BEFORE_VERBS.contains(&word.folded.as_ref()))
-        };
-        let unknown = clause
-            .iter()
-            .enumerate()
-            .find(|(at, token)| token.word().is_some_and(|word| words.is_unknown(word)) && !is_verb(*at));
-        if let Some((_, token)) = unknown {
-            reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
+        let said = || clause.iter().filter_map(|token| token.word()).map(|word| word.folded.as_ref());
+        let told = clause.iter().any(|token| token.word().is_none() && !matches!(token.kind, Kind::Mark(_)))
+            || said().any(|word| word.len() > 2 && !lexicon::is_function_word(word) && words.is_given(word));
+        let names = said().any(|word| ARTICLES.contains(&word)) && said().count() > 1;
+        if let (false, true, Some(first), Some(last)) = (told, names, clause.first(), clause.last()) {
+            reasons.push(Reason::Foreign(text[first.span.start..last.span.end].to_string())); // tokens are of this text
         }
     }
-    doers(text, tokens, words, reasons);
     makers(text, tokens, words, reasons);
     // An action may be to look for one.
     let sought = field == Field::Action && words.is_of_plan("cause");
@@ -85,35 +62,6 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
         let causes = sentence.iter().find(|token| token.word().is_some_and(|word| word.folded.starts_with("caus")));
         if let Some(token) = causes.filter(|_| !has(&|word| SUPPOSING.contains(&word))) {
             reasons.push(Reason::Cause(text[token.span.clone()].to_string()));
-        }
-    }
-}
-
-/// Something unknown that did something: before an auxiliary, or at the beginning of a clause with an article and
-/// something after it: `a botnet sent {x}`.
-fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
-    let word = |at: usize| tokens.get(at).and_then(Token::word);
-    let is_one = |at: usize, listed: &[&str]| word(at).is_some_and(|word| listed.contains(&word.folded.as_ref()));
-    for (at, token) in tokens.iter().enumerate() {
-        if !token.word().is_some_and(|word| words.is_unknown(word)) {
-            continue;
-        }
-        let starts = at == 1
-            || at
-                .checked_sub(2)
-                .and_then(|at| tokens.get(at))
-                .is_some_and(|t| matches!(t.kind, Kind::Mark(':' | ';' | '.' | '—')));
-        let article = at.checked_sub(1).is_some_and(|at| is_one(at, ARTICLES));
-        let acts = word(at + 1).is_some() && !is_one(at + 1, PREPOSITIONS);
-        // What could do something has not done it.
-        let could = (at + 1..at + 4).filter_map(word).any(|word| {
-            ["could", "would", "might", "can", "should", "may"].contains(&word.folded.as_ref())
-                || word.folded.ends_with("rait")
-                || word.folded.ends_with("raient")
-        });
-        let acts = acts && !could;
-        if is_one(at + 1, AUXILIARIES) || starts && article && acts {
-            reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
         }
     }
 }
@@ -160,7 +108,7 @@ mod tests {
 
     #[test]
     fn markers_are_as_words_are_looked_up() {
-        for marker in MARKERS.iter().chain(SUPPOSING).chain(AUXILIARIES) {
+        for marker in MARKERS.iter().chain(SUPPOSING) {
             assert_eq!(*marker, super::super::lexicon::fold(&marker.to_lowercase()));
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn kept(
     let (plan, benefit) = (known.planned(Field::Action), known.planned(Field::Benefit));
     let planned = planned.action.as_str();
     let Some(decision) = Decision::of(plan, language) else { return };
-    if !decision.is_said(tokens, words) {
+    if decision.is_idle(tokens) {
         reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
     let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
@@ -60,11 +60,6 @@ pub(super) fn kept(
     let forward = (0..tokens.len()).any(|at| verbs::leads_forward(&[at, at + 1, at + 2, at + 3].map(folded)));
     if forward {
         reasons.push(Reason::Negation("newest".to_string()));
-    }
-    for at in 0..tokens.len() {
-        if decision.is_excepted(tokens, at, words) {
-            reasons.push(Reason::Negation(text[tokens[at].span.clone()].to_string())); // `at` is a place of them
-        }
     }
     let (said, planned) = (fold_words(tokens), fold_words(plan));
     let turns = |phrase: &&&str| {
@@ -182,46 +177,31 @@ impl<'a> Decision<'a> {
         self.objects.iter().any(|object| is_same(object, word, self.language))
     }
 
-    /// Whether a sentence about the target or a parameter has the verb, or speaks of what it is done to and begins with
-    /// no verb that does nothing. `the raised limit` says what is, `be raised` what to do.
-    fn is_said(&self, tokens: &[Token<'_>], words: &Words) -> bool {
+    /// Whether the sentence begins with a verb that does nothing, and none about the target or a parameter has the planned
+    /// one. `the raised limit` says what is, `be raised` what to do.
+    fn is_idle(&self, tokens: &[Token<'_>]) -> bool {
+        let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_ref());
+        if !verbs::is_idle(first, self.language) {
+            return false;
+        }
         let decides = |token: &Token<'_>| match &token.kind {
             Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
             Kind::Name => true,
             _ => false,
         };
-        let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_ref());
-        // A new release of what a roll-back is of would be another decision.
-        let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
-        let acts = !verbs::is_idle(first, self.language);
         // What is done before `then` is not done to what comes after it.
         let then =
             |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_ref()));
         let mut steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
-        steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
+        !steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
             (0..sentence.len()).any(|at| {
                 let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
                 let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
-                let before = folded(at.checked_sub(1));
-                let this = folded(Some(at));
+                let (before, this) = (folded(at.checked_sub(1)), folded(Some(at)));
                 let to_do = !this.ends_with("ed") || before == "be" || self.language == Language::Fr;
-                let verb = self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before);
-                let goes = || self.objects.iter().any(|object| words.goes_with(object, this));
-                verb || acts && (self.is_object(this) || grows && this.len() > 3 && goes())
+                self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before)
             })
         })
-    }
-
-    /// Whether `unless` at a place excepts the decision itself, or what is not planned.
-    fn is_excepted(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
-        let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
-        let excepts = ["unless", "except", "sauf", "excepte"].contains(&folded(at))
-            || (folded(at), folded(at + 1)) == ("a", "moins");
-        let clause = tokens.iter().skip(at + 1).take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
-        let mut said = clause.filter_map(Token::word).map(|word| word.folded.as_ref());
-        excepts
-            && (said.clone().any(|word| self.says(word))
-                || !said.any(|word| words.is_of_plan(word) || words.is_given(word) && word.len() > 4))
     }
 
     /// Whether a word of this kind is said of what the decision is about: the target, a parameter, what is planned for
@@ -286,9 +266,6 @@ impl<'a> Decision<'a> {
                     let plain = word.len() < 4 || lexicon::is_function_word(word) || NO_OBJECTS.contains(&word);
                     if noun && plain {
                         return Some(false);
-                    }
-                    if !plain && !words.is_given(word) && !words.is_ordinary(word) {
-                        return Some(true); // of nothing that is planned: another decision
                     }
                     elsewhere = elsewhere || !plain && words.is_of_plan(word);
                     noun = noun || !plain;

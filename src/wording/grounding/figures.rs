@@ -63,7 +63,14 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "a" if next == "second" && !after.is_empty() && !lexicon::is_function_word(after) => None,
         "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
         "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
-        "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(tokens, at),
+        "within" | "in" | "under" | "for" | "during" | "over" | "en" | "sous" | "dans" | "ici" | "pendant" | "durant" => {
+            span_of_time(tokens, at)
+        }
+        "several" | "few" | "many" | "plusieurs" | "quelques" | "maintes"
+            if lexicon::is_time_unit(next) && !next.starts_with("milli") =>
+        {
+            Some(2)
+        }
         "times" if COMPARATIVES.contains(&next) => Some(2),
         "fois" if COMPARATIVES.contains(&next) => Some(2),
         this if lexicon::is_number(this) => Some(if lexicon::is_counted(next) { 2 } else { 1 }),
@@ -102,7 +109,8 @@ fn span_of_time(tokens: &[Token<'_>], at: usize) -> Option<usize> {
 #[rustfmt::skip]
 const DETERMINERS: &[&str] = &[
     "a", "an", "the", "few", "several", "some", "mere", "next", "coming", "of", "couple", "under", "less", "than", "matter", "single",
-    "l", "la", "le", "les", "un", "une", "quelques", "plusieurs", "prochaine", "prochaines", "prochain", "prochains", "cette", "moins", "d",
+    "l", "la", "le", "les", "un", "une", "quelques", "plusieurs", "prochaine", "prochaines", "prochain", "prochains", "last", "past", "many", "these", "des", "derniere", "dernieres", "dernier",
+    "derniers", "longues", "longs", "long", "hundreds", "dozens", "cette", "moins", "d",
 ];
 
 /// Units after slots. The slot's own unit is said twice: its place is the answer, to be dropped. Any other is a
@@ -118,7 +126,9 @@ pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>)
         if let Some(rate) = rate(text, tokens, at) {
             reasons.push(Reason::Unit(rate));
         }
-        let is_unit = match &next.kind {
+        // `{headroom} connections`, where headroom is a share.
+        let counted = fact.unit.is_some() && next.word().is_some_and(|word| lexicon::is_counted_in_plural(&word.folded));
+        let is_unit = counted || match &next.kind {
             Kind::Mark(c) => "%°".contains(*c),
             // `{uptime} s'élève`: an elided pronoun.
             Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
@@ -140,6 +150,7 @@ fn rate(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
     let is_rate = |pair: &[(&Token<'_>, &Word)]| {
         let [(_, per), (_, unit)] = pair else { return false };
         ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_ref()) && lexicon::is_unit(&unit.folded)
+            || ["per", "par"].contains(&per.lower.as_ref()) && lexicon::is_sharer(&unit.folded)
     };
     let place = words.windows(2).position(is_rate)?;
     let (first, last) = (words.first()?.0, words.get(place + 1)?.0);

@@ -18,7 +18,7 @@ pub(super) fn fitting(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reaso
         let wrong = if is_time {
             !said.as_time(known.language)
         } else if is_count_of_records(fact) {
-            !said.of_records(fact)
+            said.of_no_records(fact)
         } else {
             token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact))
                 || said.of_another_metric(fact, known)
@@ -131,15 +131,19 @@ impl Said<'_, '_> {
         self.tokens.iter().enumerate().skip(start).take_while(move |(at, token)| *at <= self.at || !ends(token))
     }
 
-    /// Whether a count of records is said of records, or beside another such count: `{reached} of {records}`.
-    fn of_records(&self, fact: &Fact) -> bool {
-        self.clause().any(|(at, token)| match &token.kind {
-            Kind::Fact { fact: other, .. } => {
-                other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6
-            }
-            Kind::Word(word) => RECORDS.iter().any(|stem| word.folded.starts_with(stem)),
+    /// Whether a count of records is said of other things (`{reached} replicas`), or as a level (`peaked at {reached}`) in a
+    /// clause without records.
+    fn of_no_records(&self, fact: &Fact) -> bool {
+        let is_record = |word: &str| RECORDS.iter().any(|stem| word.starts_with(stem));
+        let next = self.folded(self.at + 1);
+        let others = lexicon::is_counted(next) && !is_record(next);
+        let level = ["at", "to", "reached", "hit", "exceeded", "above", "a", "atteint", "depasse", "culmine"];
+        let records = self.clause().any(|(at, token)| match &token.kind {
+            Kind::Fact { fact: other, .. } => other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6,
+            Kind::Word(word) => is_record(&word.folded),
             _ => false,
-        })
+        });
+        (others || level.contains(&self.before())) && !records
     }
 
     /// `the mean of {latency_ms.value}`: another of the metric's figures.
@@ -150,7 +154,8 @@ impl Said<'_, '_> {
         }
         let mut near = (self.at.saturating_sub(4)..self.at).rev();
         let near = near.by_ref().take_while(|&at| {
-            self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
+            let joins = ["and", "but", "while", "et", "mais", "tandis"].contains(&self.folded(at));
+            !joins && self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
         });
         let near: Vec<usize> = near.collect();
         // `past the {x} threshold to {y}`: the noun of the figure before.

@@ -28,10 +28,10 @@ const TERMS_WITH_NUMBERS: &[&str] = &[
     "one-way", "one-to-one", "one-time",
 ];
 
-/// Words of mixed case that are no names.
+/// Words with capitals that are no names.
 #[rustfmt::skip]
 pub(super) const TERMS: &[&str] = &[
-    "vCPU", "vCPUs", "gRPC", "mTLS", "eBPF", "kWh", "kW", "SaaS", "PaaS", "IaaS", "DevOps", "PIDs",
+    "HTTP", "HTTPS", "JSON", "vCPU", "vCPUs", "gRPC", "mTLS", "eBPF", "kWh", "kW", "SaaS", "PaaS", "IaaS", "DevOps", "PIDs",
 ];
 
 /// Nouns that a number counts.
@@ -45,6 +45,12 @@ const COUNTED: &[&str] = &[
     "connexions", "requete", "requetes", "enregistrement", "enregistrements", "processus", "coeur", "coeurs",
     "alerte", "alertes", "disque", "disques", "mesure", "mesures", "releve", "releves", "service", "services", "fois",
     "time", "times", "cache", "caches", "pool", "pools",
+];
+
+#[rustfmt::skip]
+const SHARERS: &[&str] = &[
+    "client", "user", "customer", "tenant", "session", "caller", "consumer", "subscriber", "entry", "endpoint", "entree", "utilisateur",
+    "appelant", "abonne", "interface", "address", "adresse", "ip", "shard", "partition", "zone", "region", "query",
 ];
 
 #[rustfmt::skip]
@@ -113,6 +119,17 @@ fn is_roman(word: &str) -> bool {
 
 pub(super) fn is_counted(folded: &str) -> bool {
     COUNTED.contains(&folded) || is_unit(folded)
+}
+
+/// Of things that are counted one by one, so that no figure with a unit stands before them.
+pub(super) fn is_counted_in_plural(folded: &str) -> bool {
+    COUNTED.contains(&folded) && folded.ends_with('s') && !["cpus", "processus", "fois", "times", "services", "caches"].contains(&folded)
+}
+
+/// What a limit may be of each of.
+pub(super) fn is_sharer(folded: &str) -> bool {
+    let singular = folded.strip_suffix('s').unwrap_or(folded);
+    COUNTED.contains(&folded) || SHARERS.contains(&singular)
 }
 
 pub(super) fn is_time_unit(folded: &str) -> bool {
@@ -209,7 +226,7 @@ pub(super) const NEGATIONS: &[&str] = &[
 /// What makes a condition of its clause.
 #[rustfmt::skip]
 pub(super) const CONDITIONS: &[&str] = &[
-    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "hypothese", "admettant",
+    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "supposer", "suppose", "hypothese", "admettant", "admettre", "reserve", "cas",
     "admet", "pourvu",
 ];
 
@@ -221,15 +238,6 @@ pub(super) const SWEEPING: &[&str] = &[
 ];
 
 pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];
-
-/// Words by which a benefit says that it is an estimate, without a slot.
-#[rustfmt::skip]
-pub(super) const DISCLAIMERS: &[&str] = &[
-    "no", "effect", "on", "can", "cannot", "derived", "telemetry", "not", "isn", "t", "a", "an", "are", "guarantee",
-    "guaranteed", "estimate", "estimates", "estimated", "effects", "aucun", "effet", "ne", "n", "peut", "etre", "pas",
-    "ce", "cette", "resultat", "resultats", "garanti", "garantie", "estimation", "deduit", "telemetrie", "sur", "sans",
-    "known", "connu", "this", "that", "remains", "only", "rough", "reste", "demeure", "seulement", "simple", "assumption", "assumptions", "hypothese", "hypotheses",
-];
 
 /// Words whose dot ends no sentence.
 pub(super) const ABBREVIATIONS: &[&str] = &["ex", "etc", "approx", "env", "resp", "vs", "incl"];
@@ -310,7 +318,6 @@ mod tests {
             NEGATIONS,
             SWEEPING,
             SWEEPING_PHRASES,
-            DISCLAIMERS,
             ABBREVIATIONS,
             OPERATIONS,
             ENGLISH,

@@ -53,7 +53,9 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
             continue;
         }
         let Some((from, to)) = step(tokens, *at, *next, first, second) else { continue };
-        let reversed = side(from) == Side::After && side(to) == Side::Before || is_later(from, to);
+        // `{value}, against {newest} now` compares two measurements, whichever was first.
+        let leads = from.name == first.name;
+        let reversed = side(from) == Side::After && side(to) == Side::Before || leads && is_later(from, to);
         let moves = moved(tokens, *at).is_some_and(|level| match level {
             Level::Rising => figure(to) < figure(from),
             Level::Falling => figure(to) > figure(from),

@@ -5,8 +5,10 @@
 
 use crate::domain::Words;
 
-use super::tokens::{Kind, Token};
-use super::{Reason, lexicon};
+use super::facts::Known;
+use super::levels::{DENYING, Level, level};
+use super::tokens::{Kind, Token, Word};
+use super::{Field, Reason, lexicon};
 
 /// Levels told as changes (`by {projected.cpu_usage}`) and totals told as increments (`{parameter.replicas} more`),
 /// unless the plan's own words put it so.
@@ -58,4 +60,41 @@ fn planned_with(planned: &Words, slot: &str, fits: impl Fn((&str, &str)) -> bool
     let plan = format!("{} | {}", planned.action, planned.benefit_estimate).to_lowercase();
     let slot = slot.to_lowercase();
     plan.match_indices(&slot).any(|(at, _)| fits((plan[..at].trim_end(), plan[at + slot.len()..].trim_start())))
+}
+
+/// What would rise where the planned benefit falls, or the other way round.
+pub(super) fn turned(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reasons: &mut Vec<Reason>) {
+    let planned: Vec<Level> = moves(known.planned(Field::Benefit)).into_iter().map(|(level, _)| level).collect();
+    for (level, at) in moves(tokens) {
+        if let (true, false, Some(token)) =
+            (planned.contains(&level.opposite()), planned.contains(&level), tokens.get(at))
+        {
+            reasons.push(Reason::Reversed(text[token.span.clone()].to_string()));
+        }
+    }
+}
+
+/// By its accents: `disparaît` is no conditional.
+fn is_conditional(word: &Word) -> bool {
+    ["should", "would", "could", "might", "may", "can"].contains(&word.lower.as_ref())
+        || word.lower.ends_with("rait")
+        || word.lower.ends_with("raient")
+}
+
+/// What would rise or fall, as the verb after an auxiliary or in the French conditional, and where.
+fn moves(tokens: &[Token<'_>]) -> Vec<(Level, usize)> {
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
+    let mut moves = Vec::new();
+    let conditional = |at: &usize| tokens.get(*at).and_then(Token::word).is_some_and(is_conditional);
+    for at in (0..tokens.len()).filter(conditional) {
+        // The verb itself in French, else one of the next.
+        let verb = (at..at + 4).find_map(|at| {
+            let (level, _) = level(at, folded)?;
+            matches!(level, Level::Rising | Level::Falling).then_some((level, at))
+        });
+        let Some((level, verb)) = verb else { continue };
+        let denied = (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.contains(&folded(at)));
+        moves.push((if denied { level.opposite() } else { level }, verb));
+    }
+    moves
 }

@@ -1,7 +1,6 @@
 //! Words by what they bring into a sentence. Those of the plan and of the facts, and words that mean the same, are
-//! given. Days, people, prices, secrets, accidents, other actions are foreign unless they are given. Of the rest some are
-//! ordinary; what is not even that counts where a sentence says why. Words count in any form, by the endings of the
-//! language.
+//! given. Days, people, prices, secrets, accidents, other actions are foreign unless they are given. Of any other word
+//! nothing is said. Words count in any form, by the endings of the language.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -19,7 +18,7 @@ type Groups = u64;
 /// The words of one language, as its file has them.
 #[derive(Default)]
 struct Vocabulary {
-    general: HashSet<&'static str>,
+    ordinary: HashSet<&'static str>,
     foreign: HashSet<&'static str>,
     /// The groups that a word is given for.
     given: HashMap<&'static str, Groups>,
@@ -39,7 +38,7 @@ impl Vocabulary {
         }
     }
 
-    /// `[general]` and `[foreign]`: words in any order. `[alike]`: lines of given words, a colon, and
+    /// `[ordinary]` and `[foreign]`: words in any order. `[alike]`: lines of given words, a colon, and
     /// others; 64 at most, which a test checks. `#` starts a comment.
     fn read(text: &'static str) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
@@ -57,7 +56,7 @@ impl Vocabulary {
                     group <<= 1;
                 }
                 "[foreign]" => vocabulary.foreign.extend(line.split_whitespace()),
-                _ => vocabulary.general.extend(line.split_whitespace()),
+                _ => vocabulary.ordinary.extend(line.split_whitespace()),
             }
         }
         vocabulary
@@ -105,7 +104,7 @@ impl Words {
     }
 
     /// Whether it is what a name of two words is about, in the words of the language: `disque` of `disk usage`. Not where
-    /// the plan or the facts speak of it, nor a word that a sentence about anything may use.
+    /// the plan or the facts speak of it, nor an ordinary word.
     pub fn is_about_other(&self, folded: &str) -> bool {
         let of = Vocabulary::of(self.language).given.get(folded);
         of.is_some_and(|of| of & self.elsewhere != 0) && !self.is_ordinary(folded) && !self.is_given(folded)
@@ -126,30 +125,18 @@ impl Words {
         has(&self.plan, folded, self.language)
     }
 
-    /// Whether the second word may be said where the first is given.
-    pub fn goes_with(&self, given: &str, word: &str) -> bool {
-        let Vocabulary { given: of, said, .. } = Vocabulary::of(self.language);
-        groups(given, of, self.language) & groups(word, said, self.language) != 0
-    }
-
-    /// Whether it is a word that a sentence about anything may use.
-    pub fn is_ordinary(&self, folded: &str) -> bool {
-        folded.len() < 2 || stem(folded, &Vocabulary::of(self.language).general, self.language).is_some()
+    fn is_ordinary(&self, folded: &str) -> bool {
+        stem(folded, &Vocabulary::of(self.language).ordinary, self.language).is_some()
     }
 
     /// Whether it names what neither the plan nor a fact speaks of. Of two readings the longer stem counts: `important`
     /// is not of `import`.
     fn is_foreign(&self, folded: &str) -> bool {
-        let Vocabulary { general, foreign, .. } = Vocabulary::of(self.language);
+        let Vocabulary { ordinary, foreign, .. } = Vocabulary::of(self.language);
         let foreign = stem(folded, foreign, self.language).map_or(0, str::len);
-        foreign > 0 && foreign >= stem(folded, general, self.language).map_or(0, str::len) && !self.is_given(folded)
+        foreign > 0 && foreign >= stem(folded, ordinary, self.language).map_or(0, str::len) && !self.is_given(folded)
     }
 
-    /// Whether nothing is known of the word.
-    pub fn is_unknown(&self, word: &Word) -> bool {
-        let known = |part: &str| self.is_ordinary(part) || self.is_given(part);
-        !known(&word.folded) && !parts(word).all(known)
-    }
 }
 
 /// Words that name what no fact speaks of, and names: a capital inside a sentence.
@@ -158,6 +145,16 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
         let starts = at == 0 || matches!(tokens.get(at - 1).map(|t| &t.kind), Some(Kind::Mark(c)) if *c != ',');
+        let length = written.chars().count();
+        let name = !starts
+            && (length > 3 || written.contains(char::is_lowercase))
+            && written.starts_with(char::is_uppercase)
+            && !lexicon::TERMS.contains(&written)
+            && !lexicon::is_function_word(&word.folded)
+            && !words.is_given(&word.folded);
+        if !name && !words.is_foreign(&word.folded) && !parts(word).any(|part| words.is_foreign(part)) {
+            continue;
+        }
         let idiom = IDIOMS.iter().any(|phrase| {
             let length = phrase.split(' ').count();
             (at.saturating_sub(length - 1)..=at).any(|start| {
@@ -165,16 +162,7 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
                 said.eq(phrase.split(' '))
             })
         });
-        if idiom {
-            continue;
-        }
-        let length = written.chars().count();
-        let name = !starts
-            && (length > 3 || written.contains(char::is_lowercase))
-            && written.starts_with(char::is_uppercase)
-            && words.is_unknown(word);
-        let shouted = length > 3 && !written.contains(char::is_lowercase) && !words.is_given(&word.folded);
-        if name || shouted || words.is_foreign(&word.folded) || parts(word).any(|part| words.is_foreign(part)) {
+        if !idiom {
             reasons.push(Reason::Foreign(written.to_string()));
         }
     }
@@ -294,7 +282,7 @@ mod tests {
         for language in Language::ALL {
             let vocabulary = Vocabulary::of(language);
             let alike = vocabulary.given.keys().chain(vocabulary.said.keys());
-            for word in vocabulary.general.iter().chain(&vocabulary.foreign).chain(alike) {
+            for word in vocabulary.ordinary.iter().chain(&vocabulary.foreign).chain(alike) {
                 assert_eq!(*word, lexicon::fold(&word.to_lowercase()));
             }
         }
