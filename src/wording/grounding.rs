@@ -201,9 +201,9 @@ fn check_sentence(
     style::authors(text, &tokens, reasons);
     style::promises(text, &tokens, known.language, reasons);
     style::drastic(text, &tokens, &about.slots, vocabulary, reasons);
-    vocabulary::foreign(text, &tokens, vocabulary, reasons);
+    vocabulary::foreign(field, text, &tokens, vocabulary, reasons);
     causes::grounded(field, text, &tokens, vocabulary, reasons);
-    others::named(text, &tokens, &known.others, (vocabulary, known.language), reasons);
+    others::named(text, &tokens, (known, vocabulary), reasons);
     sense::changes(text, &tokens, &about.slots, reasons);
     if field == Field::Action {
         decision::kept(text, &tokens, &about.slots, (known, vocabulary), reasons);

@@ -6,16 +6,16 @@ use super::tokens::{Kind, Token, sentences};
 use super::vocabulary::Words;
 use super::{Field, Reason, lexicon};
 
-/// What a cause follows, in both languages; also what comes before something else, which readers take for a cause.
+/// What a cause follows, in both languages; also what is blamed.
 #[rustfmt::skip]
 const MARKERS: &[&str] = &[
     "because", "since", "due to", "owing to", "caused by", "as a result of", "thanks to", "on account of", "triggered by",
-    "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by", "after",
-    "following", "as long as", "now that", "brought on by", "result of", "fault of", "stems from", "comes from",
+    "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by",
+    "brought on by", "result of", "fault of", "stems from", "comes from",
     "car", "parce que", "parce qu", "puisque", "puisqu", "a cause de", "a cause du", "a cause des", "a cause d",
     "en raison de", "en raison du", "en raison des", "en raison d", "due a", "dus a", "dues a", "du a", "suite a", "suite au",
     "suite aux", "a la suite", "par suite", "provoque par", "provoquee par", "cause par", "causee par", "imputable",
-    "grace a", "grace au", "faute de", "apres", "depuis", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
+    "grace a", "grace au", "faute de", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
     "liee a", "lies a",
 ];
 
@@ -35,7 +35,7 @@ const ARTICLES: &[&str] =
 #[rustfmt::skip]
 const MADE: &[&str] = &[
     "made", "pushed", "drove", "sent", "forced", "triggered", "provoked", "overloaded", "saturated", "threw", "overwhelmed",
-    "exhausted", "clogged", "flooded", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
+    "exhausted", "clogged", "flooded", "left", "rendu", "porte", "laisse", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
 ];
 
 /// Checks what is told as a cause or as a doer.
@@ -43,7 +43,8 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
     for at in 0..tokens.len() {
         let Some(length) = marker(tokens, at) else { continue };
         let clause = tokens.iter().skip(at + length);
-        let clause = clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
+        let clause =
+            clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
         let clause: Vec<&Token<'_>> = clause.take(16).collect();
         let said = || clause.iter().filter_map(|token| token.word()).map(|word| word.folded.as_ref());
         let told = clause.iter().any(|token| token.word().is_none() && !matches!(token.kind, Kind::Mark(_)))

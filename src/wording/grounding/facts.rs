@@ -83,11 +83,17 @@ impl<'a> Known<'a> {
 
     fn literals(&self) -> &[(String, &'a Fact)] {
         self.literals.get_or_init(|| {
-            let all = self.facts.iter().flat_map(|fact| renderings(fact, self.language).into_iter().map(move |r| (r, fact)));
+            let all =
+                self.facts.iter().flat_map(|fact| renderings(fact, self.language).into_iter().map(move |r| (r, fact)));
             let mut literals: Vec<(String, &Fact)> = all.collect();
             literals.sort_by_key(|(rendering, _)| std::cmp::Reverse(rendering.chars().count()));
             literals
         })
+    }
+
+    /// Names that may stand in a sentence and are joined of several parts themselves.
+    pub fn joined_names(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().copied().filter(|name| name.contains(['-', '_']))
     }
 
     /// Bytes of the longest known name that the text starts with.

@@ -63,9 +63,8 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "a" if next == "second" && !after.is_empty() && !lexicon::is_function_word(after) => None,
         "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
         "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
-        "within" | "in" | "under" | "for" | "during" | "over" | "en" | "sous" | "dans" | "ici" | "pendant" | "durant" => {
-            span_of_time(tokens, at)
-        }
+        "within" | "in" | "under" | "for" | "during" | "over" | "en" | "sous" | "dans" | "ici" | "pendant"
+        | "durant" => span_of_time(tokens, at),
         "several" | "few" | "many" | "plusieurs" | "quelques" | "maintes"
             if lexicon::is_time_unit(next) && !next.starts_with("milli") =>
         {
@@ -127,13 +126,15 @@ pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>)
             reasons.push(Reason::Unit(rate));
         }
         // `{headroom} connections`, where headroom is a share.
-        let counted = fact.unit.is_some() && next.word().is_some_and(|word| lexicon::is_counted_in_plural(&word.folded));
-        let is_unit = counted || match &next.kind {
-            Kind::Mark(c) => "%°".contains(*c),
-            // `{uptime} s'élève`: an elided pronoun.
-            Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
-            _ => false,
-        };
+        let counted =
+            fact.unit.is_some() && next.word().is_some_and(|word| lexicon::is_counted_in_plural(&word.folded));
+        let is_unit = counted
+            || match &next.kind {
+                Kind::Mark(c) => "%°".contains(*c),
+                // `{uptime} s'élève`: an elided pronoun.
+                Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
+                _ => false,
+            };
         match own_unit(text, fact, next) {
             Some(end) if !literal => doubled.push(token.span.end..end),
             None if !is_unit => {}

@@ -137,9 +137,14 @@ impl Said<'_, '_> {
         let is_record = |word: &str| RECORDS.iter().any(|stem| word.starts_with(stem));
         let next = self.folded(self.at + 1);
         let others = lexicon::is_counted(next) && !is_record(next);
-        let level = ["at", "to", "reached", "hit", "exceeded", "above", "a", "atteint", "depasse", "culmine"];
+        let level = [
+            "at", "to", "reached", "hit", "exceeded", "above", "a", "atteint", "depasse", "culmine", "is", "was",
+            "est", "etait", "de", "d", "by",
+        ];
         let records = self.clause().any(|(at, token)| match &token.kind {
-            Kind::Fact { fact: other, .. } => other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6,
+            Kind::Fact { fact: other, .. } => {
+                other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6
+            }
             Kind::Word(word) => is_record(&word.folded),
             _ => false,
         });
@@ -189,7 +194,10 @@ impl Said<'_, '_> {
             .rev()
             .map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
         let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
-        let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| metrics.get(metric).is_some_and(|own| starts(own, &word.folded)));
+        let mine = self
+            .clause()
+            .filter_map(|(_, token)| token.word())
+            .any(|word| metrics.get(metric).is_some_and(|own| starts(own, &word.folded)));
         let other = |word: &Word| metrics.iter().any(|(name, other)| *name != metric && starts(other, &word.folded));
         !mine && named.any(|(at, word)| self.at - at <= 6 && other(word))
     }
@@ -211,7 +219,8 @@ impl<'a> Metrics<'a> {
         for fact in facts {
             // Facts of no metric make words common, too.
             let metric = metric(fact).unwrap_or_default();
-            let words = [fact.meaning.as_str(), metric].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+            let words =
+                [fact.meaning.as_str(), metric].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
             described.entry(metric).or_default().extend(words.filter(|word| word.len() > 2));
         }
         let folded = |words: BTreeSet<&str>| -> BTreeSet<String> {

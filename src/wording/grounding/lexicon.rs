@@ -47,6 +47,16 @@ const COUNTED: &[&str] = &[
     "time", "times", "cache", "caches", "pool", "pools",
 ];
 
+/// Parts of names of machines and services, which no other word with a hyphen has.
+const NAME_PARTS: &[&str] = &[
+    "db", "svc", "srv", "prod", "stg", "staging", "preprod", "canary", "gw", "lb", "mq", "eu", "us", "az", "sql", "dev",
+];
+
+/// Whether a word with a hyphen is shaped like the name of a machine or a service: `payments-db`.
+pub(super) fn is_named_by_parts(folded: &str) -> bool {
+    folded.contains('-') && folded.split('-').any(|part| NAME_PARTS.contains(&part))
+}
+
 #[rustfmt::skip]
 const SHARERS: &[&str] = &[
     "client", "user", "customer", "tenant", "session", "caller", "consumer", "subscriber", "entry", "endpoint", "entree", "utilisateur",
@@ -123,7 +133,9 @@ pub(super) fn is_counted(folded: &str) -> bool {
 
 /// Of things that are counted one by one, so that no figure with a unit stands before them.
 pub(super) fn is_counted_in_plural(folded: &str) -> bool {
-    COUNTED.contains(&folded) && folded.ends_with('s') && !["cpus", "processus", "fois", "times", "services", "caches"].contains(&folded)
+    COUNTED.contains(&folded)
+        && folded.ends_with('s')
+        && !["mesures", "releves", "cpus", "processus", "fois", "times", "services", "caches"].contains(&folded)
 }
 
 /// What a limit may be of each of.
@@ -191,7 +203,7 @@ pub(super) const DENIALS: &[&str] = &[
 pub(super) const DRASTIC_STEMS: &[&str] = &[
     "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
     "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
-    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "interdi", "proscri",
+    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "suspend", "paus", "interdi", "proscri",
 ];
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
@@ -305,6 +317,8 @@ mod tests {
             COUNTED,
             TIME_UNITS,
             UNITS,
+            SHARERS,
+            NAME_PARTS,
             PROMISES,
             PROMISE_STEMS,
             PROMISE_PHRASES,

@@ -29,14 +29,20 @@ pub(super) fn names(about: &Recommendation, known: &Known<'_>) -> BTreeSet<Strin
 }
 
 /// Words that name something else of the run.
-pub(super) fn named(
-    text: &str,
-    tokens: &[Token<'_>],
-    names: &BTreeSet<String>,
-    (words, language): (&Words, Language),
-    reasons: &mut Vec<Reason>,
-) {
+pub(super) fn named(text: &str, tokens: &[Token<'_>], (known, words): (&Known<'_>, &Words), reasons: &mut Vec<Reason>) {
+    let (names, language) = (&known.others, known.language);
     for (at, token) in tokens.iter().enumerate() {
+        let written = &text[token.span.clone()];
+        let extends = |name: &&str| {
+            let rest = written.strip_prefix(*name).and_then(|rest| rest.strip_prefix('-'));
+            rest.or_else(|| written.strip_suffix(*name).and_then(|rest| rest.strip_suffix('-'))).is_some()
+        };
+        let shaped =
+            token.word().is_some_and(|word| lexicon::is_named_by_parts(&word.folded) && !words.is_given(&word.folded));
+        if shaped || token.word().is_some() && known.joined_names().any(|name| extends(&name)) {
+            reasons.push(Reason::Identifier(written.to_string()));
+            continue;
+        }
         let about = token.word().is_some_and(|word| words.is_about_other(&word.folded));
         if about && !is_common_noun(tokens, at, language) {
             reasons.push(Reason::Other(text[token.span.clone()].to_string()));

@@ -68,6 +68,12 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
     for sentence in sentences(tokens) {
         compared(text, sentence, reasons);
     }
+    for pair in facts.windows(2) {
+        let [(at, first), (next, second)] = pair else { continue };
+        if first.unit == second.unit && is_contradicted(tokens.get(at + 1..*next).unwrap_or_default(), first, second) {
+            reasons.push(Reason::Reversed(text[tokens[*at].span.start..tokens[*next].span.end].to_string())); // places of tokens
+        }
+    }
 }
 
 fn fact<'t, 'a>((at, token): (usize, &'t Token<'a>)) -> Option<(usize, &'t Fact)> {
@@ -135,6 +141,25 @@ fn step<'f>(
     } else {
         None
     }
+}
+
+/// `{a} stayed below {b}` and `{a} did not reach {b}`, where a is more.
+fn is_contradicted(between: &[Token<'_>], first: &Fact, second: &Fact) -> bool {
+    let ends = |token: &Token<'_>| matches!(token.kind, Kind::Mark('.' | ';' | ':' | '(' | ')'));
+    let words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
+    if words.len() > 12 || between.iter().any(ends) || figure(first) <= figure(second) {
+        return false;
+    }
+    let has = |listed: &[&str]| words.iter().any(|word| listed.contains(word));
+    let stays = [
+        "is", "was", "stayed", "stays", "remained", "remains", "est", "etait", "reste", "restait", "restee", "demeure",
+    ];
+    let below = has(&["below", "under", "sous", "dessous", "deca", "inferieur", "inferieure"]);
+    let reaches = words
+        .iter()
+        .any(|word| ["reach", "attei", "hit", "cross", "franchi"].iter().any(|stem| word.starts_with(stem)));
+    let denied = has(&["not", "never", "pas", "jamais", "didn", "hasn", "without", "sans"]);
+    below && has(&stays) && !denied || reaches && denied
 }
 
 /// The nearest rise or fall before a figure in its clause.

@@ -30,13 +30,11 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         let earlier = before.and_then(|at| at.checked_sub(1));
         let changing = lexicon::CHANGE_STEMS.iter().any(|stem| folded(earlier).starts_with(stem));
         // `baisser de 93 % à 46 %` names both levels.
-        // `carried by {replicas}` says by whom.
         let changed = |word: &str| lexicon::CHANGE_STEMS.iter().chain(RISING).any(|stem| word.starts_with(stem));
-        // `shared equally by`
-        let mut back = (0..before.unwrap_or_default()).rev().map(|at| folded(Some(at)));
-        let verb = back.find(|word| !word.ends_with("ly")).unwrap_or_default();
-        let doer = verb.ends_with("ed") && !changed(verb);
-        let by = folded(before) == "by" && !doer
+        let mut clause = (0..before.unwrap_or_default()).rev().map_while(|at| tokens.get(at)).take(8);
+        let mut clause = clause.by_ref().take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
+        // `shared by {replicas}` says by whom.
+        let by = folded(before) == "by" && clause.any(|token| token.word().is_some_and(|word| changed(&word.folded)))
             || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
         let more = lexicon::MORE.contains(&folded(Some(at + 1)));
         let slot = format!("{{{}}}", fact.name);
@@ -93,7 +91,8 @@ fn moves(tokens: &[Token<'_>]) -> Vec<(Level, usize)> {
             matches!(level, Level::Rising | Level::Falling).then_some((level, at))
         });
         let Some((level, verb)) = verb else { continue };
-        let denied = (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.contains(&folded(at)));
+        let denied =
+            (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.contains(&folded(at)));
         moves.push((if denied { level.opposite() } else { level }, verb));
     }
     moves

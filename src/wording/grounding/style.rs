@@ -90,8 +90,26 @@ pub(super) fn authors(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
             reasons.push(Reason::Author(written.to_string()));
         }
     }
-    let lower = text.to_lowercase();
-    for phrase in ["language model", "modèle de langage", "previous instruction", "instructions précédentes"] {
+    let lower = format!(" {}", text.to_lowercase());
+    for phrase in [
+        "language model",
+        "modèle de langage",
+        "previous instruction",
+        "instructions précédentes",
+        " here is ",
+        " here are ",
+        "you asked",
+        "as requested",
+        " voici ",
+        "comme demandé",
+        "reformul",
+        "rephras",
+        "system:",
+        "système :",
+        "assistant:",
+        "this recommendation as",
+        "cette recommandation comme",
+    ] {
         if lower.contains(phrase) {
             reasons.push(Reason::Author(phrase.to_string()));
         }

@@ -136,11 +136,10 @@ impl Words {
         let foreign = stem(folded, foreign, self.language).map_or(0, str::len);
         foreign > 0 && foreign >= stem(folded, ordinary, self.language).map_or(0, str::len) && !self.is_given(folded)
     }
-
 }
 
 /// Words that name what no fact speaks of, and names: a capital inside a sentence.
-pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn foreign(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
@@ -167,7 +166,14 @@ pub(super) fn foreign(text: &str, tokens: &[Token<'_>], words: &Words, reasons: 
         }
     }
     let said = fold_words(tokens);
-    if let Some(phrase) = FOREIGN_PHRASES.iter().find(|phrase| has_phrase(&said, phrase)) {
+    let speed = tokens.iter().find(|token| token.word().is_some_and(|word| FASTER.contains(&&*word.folded)));
+    if let Some(token) =
+        speed.filter(|_| field == Field::Benefit && !words.is_given("latency") && !words.is_given("latence"))
+    {
+        reasons.push(Reason::Foreign(text[token.span.clone()].to_string()));
+    }
+    let given = |phrase: &str| phrase.split(' ').filter(|word| word.len() > 2).all(|word| words.is_given(word));
+    if let Some(phrase) = FOREIGN_PHRASES.iter().find(|phrase| has_phrase(&said, phrase) && !given(phrase)) {
         reasons.push(Reason::Foreign(phrase.to_string()));
     }
 }
@@ -192,9 +198,16 @@ const IDIOMS: &[&str] = &[
     "taking into account",
 ];
 
+/// What a benefit may not promise where nothing is of latency.
+const FASTER: &[&str] = &["faster", "quicker", "speedier", "vite", "rapide", "rapides"];
+
 /// What no single word of it tells.
-const FOREIGN_PHRASES: &[&str] =
-    &["mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call"];
+#[rustfmt::skip]
+const FOREIGN_PHRASES: &[&str] = &[
+    "mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call", "mot de passe", "mots de passe",
+    "machine virtuelle", "machines virtuelles", "virtual machine", "virtual machines", "base de donnees", "bases de donnees",
+    "duree de vie", "life span", "service life",
+];
 
 /// `load-balanced` is two words.
 fn parts<'w>(word: &'w Word<'_>) -> impl Iterator<Item = &'w str> {
