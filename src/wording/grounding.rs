@@ -212,7 +212,7 @@ fn check_sentence(
         sense::turned(text, &tokens, known, reasons);
     }
     scope::sweeping(text, &tokens, known.planned(field), vocabulary, reasons);
-    pairs::ordered(text, &tokens, reasons);
+    pairs::ordered(text, &tokens, known.planned(Field::Benefit), reasons);
     kinds::fitting(text, &tokens, known, reasons);
     statuses::stated(&tokens, known.facts, reasons);
     figures::counting(text, &tokens, reasons);

@@ -23,7 +23,7 @@ const MARKERS: &[&str] = &[
 #[rustfmt::skip]
 const SUPPOSING: &[&str] = &[
     "if", "whether", "should", "assuming", "assumes", "assumption", "assume", "assumed", "provided", "suppose", "supposing",
-    "supposed", "were", "given", "condition", "would", "could", "might", "may", "so", "long", "unknown", "known", "hypothesis", "case",
+    "supposed", "were", "given", "condition", "would", "could", "might", "may", "unknown", "known", "hypothesis", "case",
     "si", "s", "suppose", "supposant", "supposer", "supposee", "condition", "hypothese", "pourvu", "cas", "pourrait", "serait", "ignore",
     "sait", "connue", "inconnue", "pourraient", "seraient", "admet", "admettant", "admis", "venait", "soit", "autant", "lorsque",
 ];

@@ -44,7 +44,7 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "deux" => Some(if next.is_empty() { 1 } else { 2 }),
         "neuf" if lexicon::is_counted(next) => Some(2), // else `new`
         "tiers" if ["un", "le", "d", "du", "deux"].contains(&before(1)) => Some(1), // else a third party
-        "couple" | "pair" | "paire" if ["of", "de", "d"].contains(&next) => Some(2),
+        "couple" | "pair" | "paire" | "handful" | "poignee" | "trio" if ["of", "de", "d"].contains(&next) => Some(2),
         "magnitude" => Some(1),
         "grandeur" if before(1) == "de" && before(2) == "ordre" => Some(1),
         // `one instance at a time` is a manner.

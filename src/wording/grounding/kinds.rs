@@ -19,6 +19,8 @@ pub(super) fn fitting(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reaso
             !said.as_time(known.language)
         } else if is_count_of_records(fact) {
             said.of_no_records(fact)
+        } else if said.of_another_family(fact) {
+            true
         } else {
             token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact))
                 || said.of_another_metric(fact, known)
@@ -77,6 +79,15 @@ const MEANS: (&[&str], &[&str]) =
 const FIGURES: &[(&[&str], &[&str])] = &[
     (&["peak", "culmin", "maxim", "pic"], &["value"]),
     (&["threshold", "seuil"], &["threshold", "lowest", "limit_margin", "abort_above"]),
+];
+
+/// Things that are counted, by the beginnings of their names in both languages.
+const FAMILIES: &[&[&str]] = &[
+    &["replica", "replique", "instance", "pod", "container", "conteneur"],
+    &["thread", "fils"],
+    &["connection", "connexion", "pool"],
+    &["request", "requete"],
+    &["record", "releve"],
 ];
 
 impl Said<'_, '_> {
@@ -151,6 +162,14 @@ impl Said<'_, '_> {
         (others || level.contains(&self.before())) && !records
     }
 
+    /// `{parameter.replicas} threads`: a noun of other things than the fact counts.
+    fn of_another_family(&self, fact: &Fact) -> bool {
+        let family = |word: &str| FAMILIES.iter().position(|stems| stems.iter().any(|stem| word.starts_with(stem)));
+        let mut parts = fact.name.split(['.', '_']).rev();
+        let (counts, said) = (parts.find_map(family), family(self.folded(self.at + 1)));
+        fact.unit.is_none() && counts.zip(said).is_some_and(|(counts, said)| counts != said)
+    }
+
     /// `the mean of {latency_ms.value}`: another of the metric's figures.
     fn of_another_kind(&self, fact: &Fact) -> bool {
         let tail = fact.name.rsplit('.').next().unwrap_or_default();
@@ -217,8 +236,7 @@ impl<'a> Metrics<'a> {
     pub fn of(facts: &'a [Fact]) -> Metrics<'a> {
         let mut described: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for fact in facts {
-            // Facts of no metric make words common, too.
-            let metric = metric(fact).unwrap_or_default();
+            let Some(metric) = metric(fact) else { continue };
             let words =
                 [fact.meaning.as_str(), metric].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
             described.entry(metric).or_default().extend(words.filter(|word| word.len() > 2));
@@ -238,7 +256,6 @@ impl<'a> Metrics<'a> {
             let others = described.iter().filter(|(other, _)| **other != metric);
             words.iter().filter(|word| !others.clone().any(|(_, words)| words.contains(*word))).cloned().collect()
         };
-        let metrics = described.iter().filter(|(metric, _)| !metric.is_empty());
-        Metrics(metrics.map(|(metric, words)| (*metric, own(metric, words))).collect())
+        Metrics(described.iter().map(|(metric, words)| (*metric, own(metric, words))).collect())
     }
 }

@@ -49,12 +49,30 @@ const COUNTED: &[&str] = &[
 
 /// Parts of names of machines and services, which no other word with a hyphen has.
 const NAME_PARTS: &[&str] = &[
-    "db", "svc", "srv", "prod", "stg", "staging", "preprod", "canary", "gw", "lb", "mq", "eu", "us", "az", "sql", "dev",
+    "db", "svc", "srv", "prod", "stg", "staging", "preprod", "canary", "gw", "lb", "mq", "eu", "us", "az", "sql",
+    "dev", "kube",
 ];
 
-/// Whether a word with a hyphen is shaped like the name of a machine or a service: `payments-db`.
+/// What such names end with, and other words as well.
+#[rustfmt::skip]
+const NAME_ENDS: &[&str] = &[
+    "api", "service", "server", "exporter", "system", "cluster", "node", "worker", "proxy", "backend", "frontend", "gateway", "queue",
+    "relay", "agent", "scheduler", "broker", "store", "bus",
+];
+
+/// What other words with such an end begin with: `in-cluster`, `reverse-proxy`, `multi-node`.
+#[rustfmt::skip]
+const NO_NAME_STARTS: &[&str] = &[
+    "in", "multi", "cross", "per", "single", "inter", "intra", "sub", "non", "pre", "post", "web", "reverse", "back", "front", "open",
+    "operating", "self", "micro", "whole", "full", "mono", "hors", "application", "file", "stand", "out", "of",
+];
+
+/// Whether a word with a hyphen is shaped like the name of a machine or a service: `payments-db`, `orders-api`.
 pub(super) fn is_named_by_parts(folded: &str) -> bool {
-    folded.contains('-') && folded.split('-').any(|part| NAME_PARTS.contains(&part))
+    let Some((start, rest)) = folded.split_once('-') else { return false };
+    let end = rest.rsplit('-').next().unwrap_or_default();
+    folded.split('-').any(|part| NAME_PARTS.contains(&part))
+        || NAME_ENDS.contains(&end) && !NO_NAME_STARTS.contains(&start) && !is_number(start)
 }
 
 #[rustfmt::skip]
@@ -242,15 +260,6 @@ pub(super) const CONDITIONS: &[&str] = &[
     "admet", "pourvu",
 ];
 
-/// Words for all or none of something.
-#[rustfmt::skip]
-pub(super) const SWEEPING: &[&str] = &[
-    "all", "everything", "everyone", "everybody", "everywhere", "every", "nothing", "nobody", "none", "entire", "whole",
-    "majority", "tout", "tous", "toute", "toutes", "rien", "partout", "majorite", "entier", "entiere", "entiers", "entieres",
-];
-
-pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];
-
 /// Words whose dot ends no sentence.
 pub(super) const ABBREVIATIONS: &[&str] = &["ex", "etc", "approx", "env", "resp", "vs", "incl"];
 
@@ -319,6 +328,8 @@ mod tests {
             UNITS,
             SHARERS,
             NAME_PARTS,
+            NAME_ENDS,
+            NO_NAME_STARTS,
             PROMISES,
             PROMISE_STEMS,
             PROMISE_PHRASES,
@@ -330,8 +341,6 @@ mod tests {
             CHANGE_STEMS,
             MORE,
             NEGATIONS,
-            SWEEPING,
-            SWEEPING_PHRASES,
             ABBREVIATIONS,
             OPERATIONS,
             ENGLISH,

@@ -37,8 +37,9 @@ pub(super) fn named(text: &str, tokens: &[Token<'_>], (known, words): (&Known<'_
             let rest = written.strip_prefix(*name).and_then(|rest| rest.strip_prefix('-'));
             rest.or_else(|| written.strip_suffix(*name).and_then(|rest| rest.strip_suffix('-'))).is_some()
         };
-        let shaped =
-            token.word().is_some_and(|word| lexicon::is_named_by_parts(&word.folded) && !words.is_given(&word.folded));
+        let shaped = token.word().is_some_and(|word| {
+            lexicon::is_named_by_parts(&word.folded) && !word.folded.split('-').all(|part| words.is_given(part))
+        });
         if shaped || token.word().is_some() && known.joined_names().any(|name| extends(&name)) {
             reasons.push(Reason::Identifier(written.to_string()));
             continue;

@@ -40,7 +40,7 @@ fn figure(fact: &Fact) -> Option<f64> {
 }
 
 /// Checks every two figures of one unit that a sentence sets side by side.
-pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
+pub(super) fn ordered(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], reasons: &mut Vec<Reason>) {
     let facts: Vec<(usize, &Fact)> = tokens.iter().enumerate().filter_map(fact).collect();
     for pair in facts.windows(2) {
         let [(at, first), (next, second)] = pair else { continue };
@@ -67,6 +67,20 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
     }
     for sentence in sentences(tokens) {
         compared(text, sentence, reasons);
+    }
+    for (at, to) in facts.iter().filter(|(_, fact)| side(fact) == Side::After && !is_change(fact)) {
+        let mut measured = plan.iter().filter_map(|token| fact((0, token))).map(|(_, fact)| fact);
+        let from = measured.find(|from| side(from) == Side::Before && from.unit == to.unit).and_then(figure);
+        let lower = from.zip(figure(to)).is_some_and(|(from, to)| to < from);
+        let before = tokens.get(..*at).unwrap_or_default();
+        let leads =
+            before.iter().rev().filter_map(Token::word).find(|word| !lexicon::APPROXIMATELY.contains(&&*word.folded));
+        let to_it = leads.is_some_and(|word| ["to", "a", "jusqu", "towards"].contains(&&*word.folded));
+        if lower && to_it && moved(tokens, *at) == Some(Level::Rising) {
+            reasons.push(Reason::Reversed(
+                text[tokens[at.saturating_sub(2)].span.start..tokens[*at].span.end].to_string(),
+            )); // places of tokens
+        }
     }
     for pair in facts.windows(2) {
         let [(at, first), (next, second)] = pair else { continue };

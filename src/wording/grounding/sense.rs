@@ -16,7 +16,7 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
     for (at, token) in tokens.iter().enumerate() {
         let Kind::Fact { fact, .. } = &token.kind else { continue };
         let is_change = fact.name.split(['.', '_']).any(|part| lexicon::CHANGES.contains(&part));
-        if !token.is_number() || is_change {
+        if !token.is_number() {
             continue;
         }
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
@@ -31,11 +31,27 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         let changing = lexicon::CHANGE_STEMS.iter().any(|stem| folded(earlier).starts_with(stem));
         // `baisser de 93 % à 46 %` names both levels.
         let changed = |word: &str| lexicon::CHANGE_STEMS.iter().chain(RISING).any(|stem| word.starts_with(stem));
-        let mut clause = (0..before.unwrap_or_default()).rev().map_while(|at| tokens.get(at)).take(8);
-        let mut clause = clause.by_ref().take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
         // `shared by {replicas}` says by whom.
-        let by = folded(before) == "by" && clause.any(|token| token.word().is_some_and(|word| changed(&word.folded)))
+        let by = folded(before) == "by" && by_or_to(tokens, before, &changed)
             || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
+        // `raise the limit to {parameter.limit_increase}`
+        let amounts =
+            ["amount", "com", "equal", "equat", "clos", "correspond", "up", "equi", "revien", "correspon", "s"];
+        let to = ["to", "a"].contains(&folded(before))
+            && by_or_to(tokens, before, &changed)
+            && !amounts.iter().any(|stem| folded(earlier).starts_with(stem));
+        if is_change
+            && to
+            && !planned_with(planned, &format!("{{{}}}", fact.name), |around| {
+                around.0.ends_with(" to") || around.0.ends_with(" à")
+            })
+        {
+            let start = before.and_then(|at| tokens.get(at)).map_or(token.span.start, |token| token.span.start);
+            reasons.push(Reason::Change(text[start..token.span.end].to_string()));
+        }
+        if is_change {
+            continue;
+        }
         let more = lexicon::MORE.contains(&folded(Some(at + 1)));
         let slot = format!("{{{}}}", fact.name);
         if by && !planned_with(planned, &slot, |around| around.0.ends_with(folded(before))) {
@@ -47,6 +63,13 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
             reasons.push(Reason::Change(text[token.span.start..end].to_string()));
         }
     }
+}
+
+/// Whether a word for a change stands in the clause before a place.
+fn by_or_to(tokens: &[Token<'_>], place: Option<usize>, changed: &dyn Fn(&str) -> bool) -> bool {
+    let clause = (0..place.unwrap_or_default()).rev().map_while(|at| tokens.get(at)).take(8);
+    let mut clause = clause.take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
+    clause.any(|token| token.word().is_some_and(|word| changed(&word.folded)))
 }
 
 /// Beginnings of English words that change a level.

@@ -106,7 +106,8 @@ pub(super) fn authors(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
         "rephras",
         "system:",
         "système :",
-        "assistant:",
+        " assistant",
+        "l'assistant",
         "this recommendation as",
         "cette recommandation comme",
     ] {

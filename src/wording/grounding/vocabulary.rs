@@ -106,6 +106,10 @@ impl Words {
     /// Whether it is what a name of two words is about, in the words of the language: `disque` of `disk usage`. Not where
     /// the plan or the facts speak of it, nor an ordinary word.
     pub fn is_about_other(&self, folded: &str) -> bool {
+        // Names are English, so that there the name itself is looked for; and much is traffic.
+        if self.language == Language::En || folded == "trafic" {
+            return false;
+        }
         let of = Vocabulary::of(self.language).given.get(folded);
         of.is_some_and(|of| of & self.elsewhere != 0) && !self.is_ordinary(folded) && !self.is_given(folded)
     }
