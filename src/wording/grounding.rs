@@ -13,6 +13,7 @@ mod figures;
 mod kinds;
 mod levels;
 mod lexicon;
+mod list;
 mod others;
 mod pairs;
 mod scope;
@@ -183,7 +184,7 @@ fn check_sentence(
     field: Field,
     text: &str,
     about: &Recommendation,
-    (known, vocabulary): (&Known<'_>, &vocabulary::Words),
+    (known, vocabulary): (&Known<'_>, &vocabulary::Words<'_>),
     reasons: &mut Vec<Reason>,
     ledger: &mut Vec<String>,
 ) -> String {

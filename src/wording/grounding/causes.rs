@@ -1,6 +1,7 @@
 //! Why something is so: a cause none of whose words is of the plan or the facts, something that made the facts be so, and
 //! a cause for certain where the plan only supposes one.
 
+use super::list::List;
 use super::style::fold_words;
 use super::tokens::{Kind, Token, sentences};
 use super::vocabulary::Words;
@@ -8,7 +9,7 @@ use super::{Field, Reason, lexicon};
 
 /// What a cause follows, in both languages; also what is blamed.
 #[rustfmt::skip]
-const MARKERS: &[&str] = &[
+static MARKERS: List = List::of(&[
     "because", "since", "due to", "owing to", "caused by", "as a result of", "thanks to", "on account of", "triggered by",
     "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by",
     "brought on by", "result of", "fault of", "stems from", "comes from",
@@ -17,7 +18,7 @@ const MARKERS: &[&str] = &[
     "suite aux", "a la suite", "par suite", "provoque par", "provoquee par", "cause par", "causee par", "imputable",
     "grace a", "grace au", "faute de", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
     "liee a", "lies a",
-];
+]);
 
 /// Words that make what follows in their sentence a supposition.
 #[rustfmt::skip]
@@ -39,7 +40,7 @@ const MADE: &[&str] = &[
 ];
 
 /// Checks what is told as a cause or as a doer.
-pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words<'_>, reasons: &mut Vec<Reason>) {
     for at in 0..tokens.len() {
         let Some(length) = marker(tokens, at) else { continue };
         let clause = tokens.iter().skip(at + length);
@@ -68,7 +69,7 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
 }
 
 /// `dust in the filters made the temperature reach {x}`: whatever it is that did so. The passive tells only what was done.
-fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+fn makers(text: &str, tokens: &[Token<'_>], words: &Words<'_>, reasons: &mut Vec<Reason>) {
     let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     for (at, token) in tokens.iter().enumerate() {
         if !MADE.contains(&folded(at)) || words.is_of_plan(folded(at)) {
@@ -97,9 +98,13 @@ fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Rea
 
 /// How many words from `at` on are a marker.
 fn marker(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let first = tokens.get(at)?.word()?.folded.as_ref();
+    let starts = |marker: &&&str| marker.split(' ').next() == Some(first);
+    let mut markers = MARKERS.alike(first).iter().filter(starts).peekable();
+    markers.peek()?;
     let said = fold_words(tokens.get(at..tokens.len().min(at + 4)).unwrap_or_default());
     let said = said.trim_start();
-    let marker = MARKERS.iter().find(|marker| said.strip_prefix(**marker).is_some_and(|rest| rest.starts_with(' ')));
+    let marker = markers.find(|marker| said.strip_prefix(**marker).is_some_and(|rest| rest.starts_with(' ')));
     marker.map(|marker| marker.split(' ').count())
 }
 
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn markers_are_as_words_are_looked_up() {
-        for marker in MARKERS.iter().chain(SUPPOSING) {
+        for marker in MARKERS.words.iter().chain(SUPPOSING) {
             assert_eq!(*marker, super::super::lexicon::fold(&marker.to_lowercase()));
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn kept(
             && !verbs::watches(folded(at + 1), folded(at + 2))
             && decision.is_governed(tokens, at, undoing, plan, words)
             || decision.is_negated(tokens, at, words)
-                && !is_planned(tokens, at, plan, |word| lexicon::NEGATIONS.contains(&word))
+                && !is_planned(tokens, at, plan, |word| lexicon::NEGATIONS.has(word))
         {
             reasons.push(Reason::Negation(said()));
         }
@@ -283,7 +283,7 @@ impl<'a> Decision<'a> {
         let (this, before) = (folded(Some(at)), folded(at.checked_sub(1)));
         let (earlier, next) = (folded(at.checked_sub(2)), folded(Some(at + 1)));
         // In French `dont` is `whose`.
-        if !lexicon::NEGATIONS.contains(&this) || this == "dont" && self.language == Language::Fr {
+        if !lexicon::NEGATIONS.has(this) || this == "dont" && self.language == Language::Fr {
             return false;
         }
         let commands =

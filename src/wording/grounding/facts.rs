@@ -20,6 +20,8 @@ pub(super) struct Known<'a> {
     benefit: Vec<Token<'a>>,
     /// Names that may stand in a sentence, longest first.
     names: Vec<&'a str>,
+    /// What they begin with.
+    firsts: Vec<u8>,
     /// Renderings of numbers and times, with plain spaces, longest first; made when a text holds a figure.
     literals: OnceCell<Vec<(String, &'a Fact)>>,
     /// What each metric is called; made when a text holds a figure of one.
@@ -36,8 +38,11 @@ impl<'a> Known<'a> {
     pub fn of(about: &'a Recommendation, language: Language) -> Known<'a> {
         let mut names: Vec<&str> = vec![&about.target];
         for fact in &about.facts {
-            names.extend([fact.subject.as_str(), fact.name.as_str()]);
-            names.extend(fact.name.split_once('.').map(|(head, _)| head)); // `cpu_usage` of `cpu_usage.value`
+            names.push(&fact.name);
+        }
+        names.extend(about.facts.iter().map(|fact| fact.subject.as_str()));
+        names.extend(about.facts.iter().filter_map(|fact| fact.name.split_once('.')).map(|(head, _)| head)); // `cpu_usage`
+        for fact in &about.facts {
             if let FactValue::Name(name) = &fact.value {
                 names.push(name);
             }
@@ -49,11 +54,16 @@ impl<'a> Known<'a> {
             }
         }
         // A plain word needs no leave to stand in a sentence, and gets none beyond what words have.
-        names.retain(|name| name.chars().any(|c| !c.is_ascii_lowercase()) && !lexicon::is_quantity(name));
+        names.dedup(); // facts of one metric stand together
+        names.retain(|name| name.bytes().any(|c| !c.is_ascii_lowercase()) && !lexicon::is_quantity(name));
         names.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
         names.dedup();
 
+        let mut firsts: Vec<u8> = names.iter().filter_map(|name| name.bytes().next()).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
         let mut known = Known {
+            firsts,
             facts: &about.facts,
             language,
             others: BTreeSet::new(),
@@ -98,6 +108,10 @@ impl<'a> Known<'a> {
 
     /// Bytes of the longest known name that the text starts with.
     pub fn name_at(&self, text: &str) -> Option<usize> {
+        let first = text.bytes().next()?;
+        if !self.firsts.contains(&first) {
+            return None;
+        }
         let ends = |rest: &str| {
             let mut after = rest.chars();
             match (after.next(), after.next()) {

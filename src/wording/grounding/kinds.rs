@@ -100,7 +100,7 @@ impl Said<'_, '_> {
         let mut places = (0..self.at).rev();
         let place = places.find(|&at| {
             let apostrophe = self.tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Mark('\'' | '’')));
-            !apostrophe && !lexicon::APPROXIMATELY.contains(&self.folded(at))
+            !apostrophe && !lexicon::APPROXIMATELY.has(self.folded(at))
         });
         place.map_or("", |at| self.folded(at))
     }

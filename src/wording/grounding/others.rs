@@ -29,7 +29,12 @@ pub(super) fn names(about: &Recommendation, known: &Known<'_>) -> BTreeSet<Strin
 }
 
 /// Words that name something else of the run.
-pub(super) fn named(text: &str, tokens: &[Token<'_>], (known, words): (&Known<'_>, &Words), reasons: &mut Vec<Reason>) {
+pub(super) fn named(
+    text: &str,
+    tokens: &[Token<'_>],
+    (known, words): (&Known<'_>, &Words<'_>),
+    reasons: &mut Vec<Reason>,
+) {
     let (names, language) = (&known.others, known.language);
     for (at, token) in tokens.iter().enumerate() {
         let written = &text[token.span.clone()];
@@ -40,7 +45,8 @@ pub(super) fn named(text: &str, tokens: &[Token<'_>], (known, words): (&Known<'_
         let shaped = token.word().is_some_and(|word| {
             lexicon::is_named_by_parts(&word.folded) && !word.folded.split('-').all(|part| words.is_given(part))
         });
-        if shaped || token.word().is_some() && known.joined_names().any(|name| extends(&name)) {
+        if shaped || written.contains('-') && token.word().is_some() && known.joined_names().any(|name| extends(&name))
+        {
             reasons.push(Reason::Identifier(written.to_string()));
             continue;
         }

@@ -73,8 +73,7 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], reas
         let from = measured.find(|from| side(from) == Side::Before && from.unit == to.unit).and_then(figure);
         let lower = from.zip(figure(to)).is_some_and(|(from, to)| to < from);
         let before = tokens.get(..*at).unwrap_or_default();
-        let leads =
-            before.iter().rev().filter_map(Token::word).find(|word| !lexicon::APPROXIMATELY.contains(&&*word.folded));
+        let leads = before.iter().rev().filter_map(Token::word).find(|word| !lexicon::APPROXIMATELY.has(&word.folded));
         let to_it = leads.is_some_and(|word| ["to", "a", "jusqu", "towards"].contains(&&*word.folded));
         if lower && to_it && moved(tokens, *at) == Some(Level::Rising) {
             reasons.push(Reason::Reversed(
@@ -119,7 +118,7 @@ fn step<'f>(
     let between = tokens.get(at + 1..next).filter(|between| between.len() <= 14)?;
     let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
     // `to about`, `a un niveau d'environ`: what stands before the figure itself and leads nowhere.
-    let vague = |word: &&str| lexicon::APPROXIMATELY.contains(word);
+    let vague = |word: &&str| lexicon::APPROXIMATELY.has(word);
     while words.pop_if(|word| vague(&&**word)).is_some() {}
     let said = format!(" {} ", words.join(" "));
     let near = words.len() <= 5 && !between.iter().any(|token| matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));

@@ -27,7 +27,13 @@ const TELLING: &[&str] =
     &["say", "tell", "know", "reveal", "show", "indic", "indiqu", "dit", "dire", "sait", "savoir", "montr", "permet"];
 
 /// `everything`, and `all hosts` where the plan is of one: no fact says so.
-pub(super) fn sweeping(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn sweeping(
+    text: &str,
+    tokens: &[Token<'_>],
+    plan: &[Token<'_>],
+    words: &Words<'_>,
+    reasons: &mut Vec<Reason>,
+) {
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let mut after = tokens.iter().skip(at + 1).take(6).filter_map(Token::word);

@@ -21,16 +21,18 @@ pub(super) fn changes(text: &str, tokens: &[Token<'_>], planned: &Words, reasons
         }
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
         let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
-        let about = lexicon::APPROXIMATELY.contains(&folded(at.checked_sub(1)));
+        let about = lexicon::APPROXIMATELY.has(folded(at.checked_sub(1)));
         // Over the apostrophe of `d'environ` too.
         let mut before = at.checked_sub(if about { 2 } else { 1 });
         if before.and_then(|at| tokens.get(at)).is_some_and(|t| matches!(t.kind, Kind::Mark('\'' | '’'))) {
             before = before.and_then(|at| at.checked_sub(1));
         }
         let earlier = before.and_then(|at| at.checked_sub(1));
-        let changing = lexicon::CHANGE_STEMS.iter().any(|stem| folded(earlier).starts_with(stem));
+        let changing = lexicon::CHANGE_STEMS.beginning(folded(earlier)).is_some();
         // `baisser de 93 % à 46 %` names both levels.
-        let changed = |word: &str| lexicon::CHANGE_STEMS.iter().chain(RISING).any(|stem| word.starts_with(stem));
+        let changed = |word: &str| {
+            lexicon::CHANGE_STEMS.beginning(word).is_some() || RISING.iter().any(|stem| word.starts_with(stem))
+        };
         // `shared by {replicas}` says by whom.
         let by = folded(before) == "by" && by_or_to(tokens, before, &changed)
             || ["de", "d"].contains(&folded(before)) && changing && folded(Some(at + 1)) != "a";
@@ -114,8 +116,7 @@ fn moves(tokens: &[Token<'_>]) -> Vec<(Level, usize)> {
             matches!(level, Level::Rising | Level::Falling).then_some((level, at))
         });
         let Some((level, verb)) = verb else { continue };
-        let denied =
-            (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.contains(&folded(at)));
+        let denied = (at..=verb + 1).any(|at| DENYING.contains(&folded(at)) || lexicon::NEGATIONS.has(folded(at)));
         moves.push((if denied { level.opposite() } else { level }, verb));
     }
     moves

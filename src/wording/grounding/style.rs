@@ -4,8 +4,11 @@
 
 // Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
 
+use std::cell::LazyCell;
+
 use crate::domain::{Language, Words};
 
+use super::list::List;
 use super::tokens::{Kind, Token, Word, excerpt};
 use super::vocabulary::Words as Vocabulary;
 use super::{Reason, lexicon};
@@ -67,8 +70,8 @@ fn is_plain(c: char) -> bool {
 /// Function words tell which language a sentence is in.
 pub(super) fn language(tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
     let words: Vec<&Word> = tokens.iter().filter_map(Token::word).collect();
-    let count = |list: &[&str]| words.iter().filter(|word| list.contains(&word.lower.as_ref())).count();
-    let (english, french) = (count(lexicon::ENGLISH), count(lexicon::FRENCH));
+    let count = |list: &List| words.iter().filter(|word| list.has(&word.lower)).count();
+    let (english, french) = (count(&lexicon::ENGLISH), count(&lexicon::FRENCH));
     let (own, other, name) = match language {
         Language::En => (english, french, "English"),
         Language::Fr => (french, english, "French"),
@@ -129,8 +132,8 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
         let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
         let hedged =
             before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_ref()));
-        let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this) && !hedged;
-        let listed = listed || starts(lexicon::PROMISE_STEMS) && !supposed(tokens, at);
+        let listed = lexicon::PROMISES.has(this) && !is_mere(tokens, at, this) && !hedged;
+        let listed = listed || lexicon::PROMISE_STEMS.beginning(this).is_some() && !supposed(tokens, at);
         // Without its accent it is the French `on`.
         let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_ref());
         // `certain requests` are some.
@@ -198,17 +201,16 @@ pub(super) fn drastic(
     text: &str,
     tokens: &[Token<'_>],
     planned: &Words,
-    vocabulary: &Vocabulary,
+    vocabulary: &Vocabulary<'_>,
     reasons: &mut Vec<Reason>,
 ) {
-    let plan = lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase());
+    let plan =
+        LazyCell::new(|| lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase()));
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
-        if vocabulary.is_given(&word.folded) || tokens.iter().skip(at + 1).take(3).any(Token::is_number) {
-            continue;
-        }
-        let stem = lexicon::DRASTIC_STEMS.iter().find(|stem| word.folded.starts_with(**stem));
-        if stem.is_some_and(|stem| !plan.contains(&format!(" {stem}"))) {
+        let Some(stem) = lexicon::DRASTIC_STEMS.beginning(&word.folded) else { continue };
+        let apart = tokens.iter().skip(at + 1).take(3).any(Token::is_number) || vocabulary.is_given(&word.folded);
+        if !apart && !plan.contains(&format!(" {stem}")) {
             reasons.push(Reason::Drastic(text[token.span.clone()].to_string()));
         }
     }
@@ -234,5 +236,6 @@ pub(super) fn fold_words(tokens: &[Token<'_>]) -> String {
 }
 
 pub(super) fn has_phrase(folded: &str, phrase: &str) -> bool {
-    folded.contains(&format!(" {phrase} "))
+    let ends = |at: usize| folded.as_bytes().get(at) == Some(&b' ');
+    folded.match_indices(phrase).any(|(at, _)| at > 0 && ends(at - 1) && ends(at + phrase.len()))
 }

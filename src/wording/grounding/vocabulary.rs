@@ -2,12 +2,14 @@
 //! given. Days, people, prices, secrets, accidents, other actions are foreign unless they are given. Of any other word
 //! nothing is said. Words count in any form, by the endings of the language.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::domain::{Language, Recommendation};
 
 use super::facts::Known;
+use super::list::List;
 use super::style::{fold_words, has_phrase};
 use super::tokens::{Kind, Token, Word};
 use super::{Field, Reason, lexicon};
@@ -69,38 +71,41 @@ fn groups(word: &str, of: &HashMap<&'static str, Groups>, language: Language) ->
 }
 
 /// What one recommendation may be worded in.
-pub(super) struct Words {
+pub(super) struct Words<'a> {
     language: Language,
-    /// Words of the plan that say something, folded, sorted.
-    plan: Vec<String>,
-    /// Of the plan and the facts, folded, sorted.
-    given: Vec<String>,
-    /// Those that the given words are given for.
-    alike: Groups,
+    about: &'a Recommendation,
+    /// Words of the plan, folded, sorted.
+    planned: Vec<String>,
+    /// Of the plan and the facts, folded, sorted, and the groups that they are given for; gathered when a word is doubtful.
+    given: OnceCell<(Vec<String>, Groups)>,
     /// Those that a name of the run that is none of the facts' is about.
     elsewhere: Groups,
 }
 
-impl Words {
-    pub fn of(about: &Recommendation, known: &Known<'_>) -> Words {
-        let language = known.language;
-        let vocabulary = Vocabulary::of(language);
+impl<'a> Words<'a> {
+    pub fn of(about: &'a Recommendation, known: &Known<'_>) -> Words<'a> {
         let planned = [Field::Action, Field::Benefit].map(|field| known.planned(field));
-        let planned: Vec<&str> = planned.into_iter().flatten().filter_map(Token::word).flat_map(parts).collect();
-        let telling = planned.iter().filter(|part| part.len() > 2 && !lexicon::is_function_word(part));
-        let plan = sorted(telling.map(|part| part.to_string()).collect());
-        // Facts say much the same of each metric, so most words come many times.
-        let names = about.facts.iter().flat_map(|fact| [fact.name.as_str(), &fact.subject]);
-        let meanings = about.facts.iter().map(|fact| fact.meaning.as_str());
-        let words = names.chain([about.target.as_str()]).chain(meanings);
-        let words: HashSet<&str> =
-            words.flat_map(|text| text.split(|c: char| !c.is_alphabetic())).filter(|word| word.len() > 1).collect();
-        let words = words.into_iter().map(|word| lexicon::fold(&word.to_lowercase()));
-        let given = sorted(words.chain(planned.into_iter().map(str::to_string)).collect());
-        let alike = given.iter().fold(0, |all, word| all | groups(word, &vocabulary.given, language));
+        let planned = planned.into_iter().flatten().filter_map(Token::word).flat_map(parts);
+        let planned = sorted(planned.map(str::to_string).collect());
+        let given = &Vocabulary::of(known.language).given;
         let others = known.others.iter().filter(|name| name.contains(' ')).flat_map(|name| name.split(' '));
-        let elsewhere = others.filter_map(|part| vocabulary.given.get(part)).fold(0, |all, groups| all | groups);
-        Words { language, plan, given, alike, elsewhere }
+        let elsewhere = others.filter_map(|part| given.get(part)).fold(0, |all, groups| all | groups);
+        Words { language: known.language, about, planned, given: OnceCell::new(), elsewhere }
+    }
+
+    fn given(&self) -> &(Vec<String>, Groups) {
+        self.given.get_or_init(|| {
+            // Facts say much the same of each metric, so most words come many times.
+            let facts = self.about.facts.iter().flat_map(|fact| [fact.name.as_str(), &fact.subject, &fact.meaning]);
+            let words = facts.chain([self.about.target.as_str()]);
+            let words: HashSet<&str> =
+                words.flat_map(|text| text.split(|c: char| !c.is_alphabetic())).filter(|word| word.len() > 1).collect();
+            let words = words.into_iter().map(|word| lexicon::fold(&word.to_lowercase()));
+            let words = sorted(words.chain(self.planned.iter().cloned()).collect());
+            let given = &Vocabulary::of(self.language).given;
+            let alike = words.iter().fold(0, |all, word| all | groups(word, given, self.language));
+            (words, alike)
+        })
     }
 
     /// Whether it is what a name of two words is about, in the words of the language: `disque` of `disk usage`. Not where
@@ -121,12 +126,13 @@ impl Words {
     /// Whether the plan or a fact has the word, or one that means the same.
     pub fn is_given(&self, folded: &str) -> bool {
         let said = &Vocabulary::of(self.language).said;
-        has(&self.given, folded, self.language) || groups(folded, said, self.language) & self.alike != 0
+        let (words, alike) = self.given();
+        has(words, folded, self.language) || groups(folded, said, self.language) & alike != 0
     }
 
     /// Whether the plan has the word, in any form.
     pub fn is_of_plan(&self, folded: &str) -> bool {
-        has(&self.plan, folded, self.language)
+        folded.len() > 2 && !lexicon::is_function_word(folded) && has(&self.planned, folded, self.language)
     }
 
     fn is_ordinary(&self, folded: &str) -> bool {
@@ -143,7 +149,7 @@ impl Words {
 }
 
 /// Words that name what no fact speaks of, and names: a capital inside a sentence.
-pub(super) fn foreign(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn foreign(field: Field, text: &str, tokens: &[Token<'_>], words: &Words<'_>, reasons: &mut Vec<Reason>) {
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let written = &text[token.span.clone()]; // tokens are of this text
@@ -249,12 +255,12 @@ const LONGEST_ENDING: usize = 9;
 
 fn is_ending(stem: &str, ending: &str, language: Language) -> bool {
     let endings = match language {
-        Language::En => ENGLISH_ENDINGS,
-        Language::Fr => FRENCH_ENDINGS,
+        Language::En => &ENGLISH_ENDINGS,
+        Language::Fr => &FRENCH_ENDINGS,
     };
     // `stop`, `stopped`
     let doubled = stem.chars().next_back().and_then(|last| ending.strip_prefix(last));
-    let is_one = |ending: &str| endings.contains(&ending) && (stem.len() > 3 || ending.len() < 4);
+    let is_one = |ending: &str| endings.has(ending) && (stem.len() > 3 || ending.len() < 4);
     ending.is_empty() || stem.len() > 1 && (is_one(ending) || doubled.is_some_and(|e| !e.is_empty() && is_one(e)))
 }
 
@@ -273,14 +279,14 @@ pub(super) fn is_same(a: &str, b: &str, language: Language) -> bool {
 }
 
 #[rustfmt::skip]
-const ENGLISH_ENDINGS: &[&str] = &[
+static ENGLISH_ENDINGS: List = List::of(&[
     "s", "es", "e", "ed", "d", "er", "ers", "est", "r", "rs", "ing", "ings", "ly", "ily", "y", "ies", "ied", "ion", "ions", "ation",
     "ations", "tion", "tions", "ment", "ments", "ement", "ements", "al", "ally", "able", "ably", "ful", "fully", "less", "ness", "ive", "ively",
     "or", "ors", "le", "ance", "ances", "ence", "ent", "ently", "ant", "antly", "age", "en", "ened", "ening", "th", "n", "ity", "ities",
-];
+]);
 
 #[rustfmt::skip]
-const FRENCH_ENDINGS: &[&str] = &[
+static FRENCH_ENDINGS: List = List::of(&[
     "e", "s", "es", "x", "aux", "al", "ale", "ales", "er", "ez", "ent", "ant", "ants", "ante", "antes", "ait", "aient",
     "ais", "ons", "ions", "iez", "erait", "eraient", "ee", "ees", "ir", "it", "is", "ie", "ies", "issent", "issant",
     "issait", "irait", "iraient", "re", "rait", "raient", "u", "ue", "us", "ues", "ement", "ements", "ment", "ments",
@@ -288,7 +294,7 @@ const FRENCH_ENDINGS: &[&str] = &[
     "ures", "able", "ables", "ible", "ibles", "ite", "ites", "ance", "ances", "ence", "ences", "ique", "iques", "if",
     "ifs", "ive", "ives", "ivement", "l", "le", "les", "ne", "nes", "nement", "t", "te", "tes", "ts", "ent", "d", "de", "des",
     "ssent", "ssant", "sse", "sses", "se", "ses", "ses", "se", "c", "che", "ches", "r", "nt", "ns", "nne", "nnes", "nnent", "enne", "ennent", "iennent",
-];
+]);
 
 #[cfg(test)]
 mod tests {
@@ -306,7 +312,7 @@ mod tests {
         for text in [include_str!("vocabulary/en.txt"), include_str!("vocabulary/fr.txt")] {
             assert!(text.lines().filter(|line| line.contains(':') && !line.starts_with('#')).count() <= 64);
         }
-        assert!(ENGLISH_ENDINGS.iter().chain(FRENCH_ENDINGS).all(|ending| ending.len() < LONGEST_ENDING));
+        assert!(ENGLISH_ENDINGS.words.iter().chain(FRENCH_ENDINGS.words).all(|ending| ending.len() < LONGEST_ENDING));
     }
 
     #[test]
