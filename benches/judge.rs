@@ -30,20 +30,30 @@ fn over(bencher: Bencher<'_, '_>, text: &str) {
     });
 }
 
-#[divan::bench(sample_count = 5, sample_size = 530)]
+#[divan::bench(sample_count = 5, sample_size = 850)]
 fn honest(bencher: Bencher<'_, '_>) {
-    over(bencher, concat!(
-        include_str!("../tests/drafts/honest.ndjson"),
-        include_str!("../tests/drafts/honest-a.ndjson"),
-        include_str!("../tests/drafts/honest-b.ndjson"),
-    ));
+    over(
+        bencher,
+        concat!(
+            include_str!("../tests/drafts/honest.ndjson"),
+            include_str!("../tests/drafts/honest-a.ndjson"),
+            include_str!("../tests/drafts/honest-b.ndjson"),
+            include_str!("../tests/drafts/honest-c.ndjson"),
+            include_str!("../tests/drafts/honest-d.ndjson"),
+        ),
+    );
 }
 
-#[divan::bench(sample_count = 5, sample_size = 579)]
+#[divan::bench(sample_count = 5, sample_size = 899)]
 fn hostile(bencher: Bencher<'_, '_>) {
-    over(bencher, concat!(
-        include_str!("../tests/drafts/hostile.ndjson"),
-        include_str!("../tests/drafts/hostile-a.ndjson"),
-        include_str!("../tests/drafts/hostile-b.ndjson"),
-    ));
+    over(
+        bencher,
+        concat!(
+            include_str!("../tests/drafts/hostile.ndjson"),
+            include_str!("../tests/drafts/hostile-a.ndjson"),
+            include_str!("../tests/drafts/hostile-b.ndjson"),
+            include_str!("../tests/drafts/hostile-c.ndjson"),
+            include_str!("../tests/drafts/hostile-d.ndjson"),
+        ),
+    );
 }

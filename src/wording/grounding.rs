@@ -1,11 +1,20 @@
-//! Grounding: what a model wrote is held to the facts of its recommendation, word by word. What passes states no
-//! figure, name or certainty that the facts do not have. Knows one recommendation, and nothing of how the text came.
+//! Grounding: what a model wrote is held to the facts of its recommendation, word by word. Knows one recommendation, and
+//! nothing of how the text came.
 //!
-//! The rules are lexical: they see which facts, names, figures and strong words a sentence uses, and compare these with
-//! the sentence that was planned; they do not understand it. They would rather refuse an honest sentence than let a false
-//! one pass, since the planned words are there instead. That a sentence keeps to the point is asked of it through
-//! the verb and the slots that it may not leave out.
+//! **Guaranteed**, as far as words can be seen: a sentence that passes states no figure that is not exactly one fact, in
+//! digits of any script, in number words, percentages, multiples or spans of time (`tokens`, `figures`); no unit that the
+//! fact does not have; no other name of the run and no token that is shaped like an identifier (`others`); of two figures
+//! side by side the one that was comes first, and a rise is one by the figures (`pairs`); nothing but plain characters, no
+//! address and no markup (`style`); and the slots that the plan cannot do without.
+//!
+//! **Best effort**: the rest refuses what it positively recognises as wrong, and never a word for being unknown. Promises,
+//! another language, an author who speaks (`style`), the opposite of the planned verb (`decision`), the opposite of a
+//! planned level (`beside`), a figure under the name of another (`kinds`), another status (`statuses`), a cause that the plan
+//! does not tell (`causes`), all of what the plan has one of (`scope`), and listed things that no plan speaks of: days, people,
+//! money, secrets, accidents, other actions (`vocabulary`). What it misses is a flaw of wording: ids, targets and
+//! parameters are fields of the recommendation whatever its text says, and an honest sentence that is refused costs a call.
 
+mod beside;
 mod causes;
 mod decision;
 mod facts;
@@ -120,6 +129,8 @@ pub enum Reason {
     Opposite(String),
     #[error("`{0}` is planned, and the sentence does not say it; say it, or the same in another verb, of the target")]
     Lead(String),
+    #[error("`{word}` beside {{{slot}}} contradicts the planned sentence; say of the slot what is planned")]
+    Beside { word: String, slot: String },
     #[error("`{0}` leads from what is planned to what was, or says a rise where the figures fall; turn it around")]
     Reversed(String),
     #[error("`{what}` says it of the wrong thing: it is {meaning}")]
@@ -212,6 +223,7 @@ fn check_sentence(
     if field == Field::Benefit {
         sense::turned(text, &tokens, known, reasons);
     }
+    beside::contradicting(text, &tokens, known.planned(field), reasons);
     scope::sweeping(text, &tokens, known.planned(field), vocabulary, reasons);
     pairs::ordered(text, &tokens, known.planned(Field::Benefit), reasons);
     kinds::fitting(text, &tokens, known, reasons);

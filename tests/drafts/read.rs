@@ -110,10 +110,6 @@ impl Draft {
             json!({ "action": draft["action"], "benefit_estimate": draft["benefit_estimate"] }).to_string()
         })
     }
-
-    pub fn number(&self) -> usize {
-        self.id.rsplit('-').next().unwrap().parse().unwrap()
-    }
 }
 
 pub fn drafts(text: &str) -> Vec<Draft> {

@@ -66,7 +66,8 @@ pub(super) fn kept(
         said.split_once(&format!(" {phrase} ")).is_some_and(|(_, rest)| !rest.starts_with('|'))
             && !has_phrase(&planned, phrase)
     };
-    if let Some(phrase) = verbs::UNDOING_PHRASES.iter().find(turns) {
+    let taken_back = verbs::TAKING_BACK.iter().find(|phrase| has_phrase(&said, phrase));
+    if let Some(phrase) = verbs::UNDOING_PHRASES.iter().find(turns).or(taken_back) {
         reasons.push(Reason::Negation(phrase.to_string()));
     }
     if direction == Direction::Up && scales_in(tokens) {

@@ -87,6 +87,9 @@ pub(super) const DENYING: &[&str] = &[
     "not", "never", "isn", "wasn", "weren", "aren", "doesn", "didn", "wouldn", "pas", "jamais",
 ];
 
+/// The same right before it.
+pub(super) const LACKING: &[&str] = &["no", "without", "plus", "sans"];
+
 #[cfg(test)]
 mod tests {
     use super::super::lexicon::fold;

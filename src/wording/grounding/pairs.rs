@@ -156,11 +156,15 @@ fn step<'f>(
     }
 }
 
-/// `{a} stayed below {b}` and `{a} did not reach {b}`, where a is more.
+/// A measurement that stayed below a threshold, or did not reach it, and is more by the figures.
 fn is_contradicted(between: &[Token<'_>], first: &Fact, second: &Fact) -> bool {
+    let parts = [first, second].map(|fact| fact.name.rsplit_once('.').unwrap_or_default());
+    let [(of, what), (other, limit)] = parts;
+    let measured =
+        ["value", "mean", "newest"].contains(&what) && ["threshold", "lowest"].contains(&limit) && of == other;
     let ends = |token: &Token<'_>| matches!(token.kind, Kind::Mark('.' | ';' | ':' | '(' | ')'));
     let words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
-    if words.len() > 12 || between.iter().any(ends) || figure(first) <= figure(second) {
+    if !measured || words.len() > 12 || between.iter().any(ends) || figure(first) <= figure(second) {
         return false;
     }
     let has = |listed: &[&str]| words.iter().any(|word| listed.contains(word));

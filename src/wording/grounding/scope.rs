@@ -51,7 +51,8 @@ pub(super) fn sweeping(
         }
     }
     let (said, planned) = (fold_words(tokens), fold_words(plan));
-    let phrase = ["most of", "la plupart"].iter().find(|p| has_phrase(&said, p) && !has_phrase(&planned, p));
+    let phrase =
+        ["most of", "la plupart", "tout le reste"].iter().find(|p| has_phrase(&said, p) && !has_phrase(&planned, p));
     if let Some(phrase) = phrase {
         reasons.push(Reason::Sweeping(phrase.to_string()));
     }

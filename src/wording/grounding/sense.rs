@@ -75,8 +75,10 @@ fn by_or_to(tokens: &[Token<'_>], place: Option<usize>, changed: &dyn Fn(&str) -
 }
 
 /// Beginnings of English words that change a level.
-const RISING: &[&str] =
-    &["increas", "rais", "lower", "reduc", "decreas", "expand", "extend", "grow", "scal", "cut", "dropp", "enlarg"];
+const RISING: &[&str] = &[
+    "fall", "fell", "drop", "ris", "climb", "shrink", "declin", "sink", "increas", "rais", "lower", "reduc", "decreas",
+    "expand", "extend", "grow", "scal", "cut", "dropp", "enlarg",
+];
 
 /// Whether the plan's words use the slot with this before or after it.
 fn planned_with(planned: &Words, slot: &str, fits: impl Fn((&str, &str)) -> bool) -> bool {

@@ -209,6 +209,9 @@ pub(super) fn is_undoing(word: &str, language: Language) -> bool {
 pub(super) const UNDOING_PHRASES: &[&str] =
     &["rather than", "instead of", "plutot que", "au lieu de", "au lieu d", "a la version suivante"];
 
+/// The decision taken back as a whole.
+pub(super) const TAKING_BACK: &[&str] = &["ne le faites pas", "ne pas le faire", "do not do it", "don t do it"];
+
 /// `to the newest release`, `à la dernière version`: forward, where the way is back.
 pub(super) fn leads_forward(words: &[&str]) -> bool {
     let [to, article, newest, release] = words else { return false };

@@ -214,7 +214,7 @@ const FASTER: &[&str] = &["faster", "quicker", "speedier", "vite", "rapide", "ra
 /// What no single word of it tells.
 #[rustfmt::skip]
 const FOREIGN_PHRASES: &[&str] = &[
-    "mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call", "mot de passe", "mots de passe",
+    "mise a jour", "mises a jour", "power cut", "data centre", "data center", "heat wave", "on call", "centre de donnees", "mot de passe", "mots de passe",
     "machine virtuelle", "machines virtuelles", "virtual machine", "virtual machines", "base de donnees", "bases de donnees",
     "duree de vie", "life span", "service life",
 ];
