@@ -23,7 +23,7 @@ pub(super) fn kept(
     let (plan, benefit) = (known.planned(Field::Action), known.planned(Field::Benefit));
     let planned = planned.action.as_str();
     let Some(decision) = Decision::of(plan, language) else { return };
-    if decision.is_idle(tokens) {
+    if decision.is_left(tokens, words) {
         reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
     let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
@@ -179,12 +179,9 @@ impl<'a> Decision<'a> {
     }
 
     /// Whether the sentence begins with a verb that does nothing, and none about the target or a parameter has the planned
-    /// one. `the raised limit` says what is, `be raised` what to do.
-    fn is_idle(&self, tokens: &[Token<'_>]) -> bool {
-        let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_ref());
-        if !verbs::is_idle(first, self.language) {
-            return false;
-        }
+    /// one; or has neither that nor what it is done to, and begins with the verb of another decision or has no word of the
+    /// plan. `the raised limit` says what is, `be raised` what to do.
+    fn is_left(&self, tokens: &[Token<'_>], words: &Words<'_>) -> bool {
         let decides = |token: &Token<'_>| match &token.kind {
             Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
             Kind::Name => true,
@@ -193,16 +190,26 @@ impl<'a> Decision<'a> {
         // What is done before `then` is not done to what comes after it.
         let then =
             |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_ref()));
-        let mut steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
-        !steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
-            (0..sentence.len()).any(|at| {
-                let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
+        let (mut verb, mut object) = (false, false);
+        let steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
+        for step in steps.filter(|step| step.iter().any(decides)) {
+            for at in 0..step.len() {
+                let word = |at: Option<usize>| at.and_then(|at| step.get(at)).and_then(Token::word);
                 let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
                 let (before, this) = (folded(at.checked_sub(1)), folded(Some(at)));
                 let to_do = !this.ends_with("ed") || before == "be" || self.language == Language::Fr;
-                self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before)
-            })
-        })
+                let lacking = ["without", "sans", "no", "aucun", "aucune"].contains(&before);
+                verb = verb || self.says(this) && to_do && !lacking;
+                object = object || self.is_object(this);
+            }
+        }
+        let mut said = tokens.iter().filter_map(Token::word).map(|word| word.folded.as_ref());
+        let first = said.clone().next().unwrap_or_default();
+        let another = Class::of_head(first, self.language)
+            .is_some_and(|class| self.class.is_none_or(|planned| !std::ptr::eq(class, planned)));
+        !verb
+            && (verbs::is_idle(first, self.language)
+                || !object && (another || !said.any(|word| words.is_of_plan(word))))
     }
 
     /// Whether a word of this kind is said of what the decision is about: the target, a parameter, what is planned for

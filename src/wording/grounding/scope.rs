@@ -18,8 +18,8 @@ const ALL: &[&str] = &[
 /// What there may be many of, beside what is counted.
 #[rustfmt::skip]
 const KINDS: &[&str] = &[
-    "fleet", "cluster", "platform", "estate", "system", "systems", "infrastructure", "metrics", "incidents", "outages", "problems",
-    "flotte", "parc", "plateforme", "systeme", "systemes", "metriques", "incidents", "problemes", "pannes",
+    "fleet", "cluster", "platform", "estate", "system", "systems", "infrastructure", "metrics", "incidents", "outages", "problems", "data",
+    "flotte", "parc", "plateforme", "systeme", "systemes", "metriques", "incidents", "problemes", "pannes", "donnees",
 ];
 
 /// Beginnings of verbs of telling and knowing.

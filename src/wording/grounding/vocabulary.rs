@@ -160,7 +160,8 @@ pub(super) fn foreign(field: Field, text: &str, tokens: &[Token<'_>], words: &Wo
             && written.starts_with(char::is_uppercase)
             && !lexicon::TERMS.contains(&written)
             && !lexicon::is_function_word(&word.folded)
-            && !words.is_given(&word.folded);
+            && !words.is_given(&word.folded)
+            && !parts(word).all(|part| words.is_given(part));
         if !name && !words.is_foreign(&word.folded) && !parts(word).any(|part| words.is_foreign(part)) {
             continue;
         }
