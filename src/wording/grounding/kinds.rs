@@ -204,6 +204,17 @@ impl Said<'_, '_> {
     /// Whether the nearest metric named before the slot in its clause is another one.
     fn of_another_metric(&self, fact: &Fact, known: &Known<'_>) -> bool {
         let Some(metric) = metric(fact) else { return false };
+        // By its name's beginning, if no other metric has it: in English that is what it is called.
+        let beginning = |name: &str| name.split('_').next().unwrap_or_default().to_ascii_lowercase();
+        let mut others = known.facts.iter().filter_map(self::metric).filter(|other| *other != metric).peekable();
+        if others.peek().is_none() {
+            return false;
+        }
+        let own = beginning(metric);
+        let called = |(_, token): (usize, &Token<'_>)| token.word().is_some_and(|word| word.folded.starts_with(&own));
+        if self.clause().any(called) && others.all(|other| !other.starts_with(&own)) {
+            return false;
+        }
         let metrics = &known.metrics().0;
         let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
         let ends = |token: &Token<'_>| {
