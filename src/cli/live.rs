@@ -14,7 +14,7 @@ use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::{load, resume, terminal};
+use super::{load, page, resume, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -53,7 +53,8 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     log_to_stderr(&settings);
     let Live { compiled, invocation, kept, fresh, signals } = live;
     let mut header = header_of(&compiled, &invocation, None);
-    let Compiled { plan, stream } = compiled;
+    let Compiled { mut plan, stream } = compiled;
+    page::withhold(&mut plan, &invocation);
     let plan = Arc::new(plan);
     let is_live = stream.sources.iter().any(|source| source.source.is_live());
     let state = match kept {
@@ -278,6 +279,17 @@ impl Desk {
             self.to_stdout.store(true, Ordering::Relaxed);
         }
         places.retain(|place| place != "-");
+        if self.invocation.page.as_ref().is_some_and(|page| page.instead) {
+            places.clear();
+        }
+        match page::pages(&self.plan, run, &record, &self.invocation) {
+            Ok(pages) => places.extend(pages),
+            Err(failure) => {
+                self.books().failed = true;
+                let style = terminal::stderr_style();
+                terminal::err(&diagnostics(&failure.diagnostics, style.color, style.width));
+            }
+        }
         if let Some(folder) = folder {
             if !run.is_cut() {
                 folder.mark_empty(); // nothing came, and nothing was missed

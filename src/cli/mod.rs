@@ -15,6 +15,7 @@ mod kinds;
 mod live;
 mod load;
 mod models;
+mod page;
 mod progress;
 pub mod render;
 mod replay;
@@ -56,6 +57,7 @@ enum Command {
     Eval(eval::EvalArguments),
     Kinds(kinds::KindsArguments),
     Schema(schema::SchemaArguments),
+    Render(page::RenderArguments),
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Draw(arguments) => draw::draw(&arguments),
         Command::Kinds(arguments) => kinds::kinds(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Render(arguments) => page::render(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),

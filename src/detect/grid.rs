@@ -129,10 +129,12 @@ mod tests {
         grid
     }
 
+    type Buckets = BTreeMap<i64, (u64, f64, f64, f64)>;
+
     /// Count, least, greatest and sum of what falls into each bucket of the least length that will do.
-    fn naive(values: &[(i64, f64)], most: usize) -> (u64, BTreeMap<i64, (u64, f64, f64, f64)>) {
+    fn naive(values: &[(i64, f64)], most: usize) -> (u64, Buckets) {
         for shift in 0.. {
-            let mut buckets: BTreeMap<i64, (u64, f64, f64, f64)> = BTreeMap::new();
+            let mut buckets = Buckets::new();
             for (time, value) in values.iter().filter(|(_, value)| value.is_finite()) {
                 let of =
                     buckets.entry(time.div_euclid(1 << shift)).or_insert((0, f64::INFINITY, f64::NEG_INFINITY, 0.0));

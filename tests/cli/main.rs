@@ -17,6 +17,7 @@ mod journal;
 mod kills;
 mod manuals;
 mod outputs;
+mod pages;
 mod privacy;
 mod refusals;
 mod rules;
