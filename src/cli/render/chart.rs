@@ -227,19 +227,24 @@ fn bands(svg: &mut String, panel: &Panel, frame: Frame, y: impl Fn(f64) -> f64) 
     }
 }
 
+/// A step of time that is longer breaks a line: five times the usual one.
+pub fn broken_after(times: impl Iterator<Item = i64>) -> i64 {
+    let times: Vec<i64> = times.collect();
+    let mut steps: Vec<i64> = times.iter().zip(times.iter().skip(1)).map(|(a, b)| b.saturating_sub(*a)).collect();
+    steps.sort_unstable();
+    steps.get(steps.len() / 2).map_or(i64::MAX, |usual| usual.saturating_mul(5))
+}
+
 /// The values: a line from greatest to least where no mean is known, else the mean in an area. Where there was nothing for
 /// much longer than usual the line is broken.
 fn lines(svg: &mut String, spots: &[Spot], x: impl Fn(i64) -> f64, y: impl Fn(f64) -> f64) {
     let middle = |spot: &Spot| x(spot.from + (spot.to - spot.from) / 2);
     let mut line = String::new();
     let mut areas: Vec<Vec<&Spot>> = Vec::new();
-    let mut gaps: Vec<i64> = spots.windows(2).map(|pair| pair[1].from - pair[0].from).collect(); // pairs of two
-    gaps.sort_unstable();
-    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(i64::MAX);
+    let most = broken_after(spots.iter().map(|spot| spot.from));
     for (at, spot) in spots.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|before| spots.get(before));
-        let goes_on =
-            before.is_some_and(|before| spot.mean.is_none() || (spot.from - before.from) as f64 <= usual as f64 * 5.0);
+        let goes_on = before.is_some_and(|before| spot.mean.is_none() || spot.from.saturating_sub(before.from) <= most);
         let pen = if goes_on { 'L' } else { 'M' };
         if !goes_on {
             areas.push(Vec::new());

@@ -2,7 +2,7 @@
 
 use super::Page;
 use super::words::{moment, words};
-use crate::cli::render::chart::{Band, Frame, Mark, ON_PAGE, Panel, Spot, escape, plot, short};
+use crate::cli::render::chart::{Band, Frame, Mark, ON_PAGE, Panel, Spot, broken_after, escape, plot, short};
 use crate::domain::{
     Anomaly, Aspect, Bands, ChartBucket, ChartSeries, Evidence, Figure, Language, ReportAnomaly, Severity, Timestamp,
 };
@@ -118,15 +118,10 @@ fn panel(series: &ChartSeries, found: Option<&Anomaly>, axis: (i64, i64), langua
         let text = if of_levels { name } else { format!("{name} {}", short(value.get(), language)) };
         Some(Band { severity, value: value.get(), name: Some(text) })
     });
+    let inside: Vec<ChartBucket> = series.buckets().filter(is_inside).collect();
     let mut episodes: Vec<(i64, i64, Severity)> = Vec::new();
     for bands in judged.clone().filter(|bands| !bands.partly) {
-        for bucket in series.buckets().filter(is_inside) {
-            let Some(severity) = reached(bands.aspect, &bands.bands, &bucket) else { continue };
-            match episodes.last_mut() {
-                Some((_, until, known)) if *until == bucket.from && *known == severity => *until = bucket.to,
-                _ => episodes.push((bucket.from, bucket.to, severity)),
-            }
-        }
+        episodes.extend(beyond(bands.aspect, &bands.bands, &inside));
     }
     let stretch = found.map(|found| (found.stretch.from.micros(), found.stretch.to.micros(), found.severity));
     if episodes.is_empty() {
@@ -144,7 +139,7 @@ fn panel(series: &ChartSeries, found: Option<&Anomaly>, axis: (i64, i64), langua
         unit: series.unit.clone(),
         bands: bands.collect(),
         episodes,
-        spots: series.buckets().filter(is_inside).map(spot).collect(),
+        spots: inside.into_iter().map(spot).collect(),
         marks: mark.into_iter().collect(),
         levels,
     }
@@ -159,6 +154,29 @@ fn short_word(words: &str, language: Language) -> String {
 /// Whether these bands are what an anomaly is held to: of another aspect none are.
 fn is_judged_by(found: &Anomaly, aspect: Aspect) -> bool {
     found.condition.is_some() || found.aspect == aspect
+}
+
+/// When values were beyond a band, from the first bucket of them to the last. Between two of them there is none that was
+/// not, and no hole.
+fn beyond(aspect: Aspect, bands: &Bands, buckets: &[ChartBucket]) -> Vec<(i64, i64, Severity)> {
+    let most = broken_after(buckets.iter().map(|bucket| bucket.from));
+    let mut episodes: Vec<(i64, i64, Severity)> = Vec::new();
+    let mut before: Option<&ChartBucket> = None;
+    for bucket in buckets {
+        let severity = reached(aspect, bands, bucket);
+        if let Some(severity) = severity {
+            let goes_on = before.is_some_and(|before| bucket.from.saturating_sub(before.from) <= most);
+            match episodes.last_mut().filter(|_| goes_on) {
+                Some((_, until, known)) if *known == severity => *until = bucket.to,
+                other => {
+                    other.into_iter().for_each(|(_, until, _)| *until = bucket.from);
+                    episodes.push((bucket.from, bucket.to, severity));
+                }
+            }
+        }
+        before = severity.map(|_| bucket);
+    }
+    episodes
 }
 
 fn reached(aspect: Aspect, bands: &Bands, bucket: &ChartBucket) -> Option<Severity> {

@@ -423,3 +423,25 @@ fn a_page_of_very_many_anomalies_is_bounded_in_its_cards_and_whole_in_its_table(
     assert!(shown.matches("<article").count() <= 160, "{}", shown.matches("<article").count());
     assert!((0..3_000).all(|n| shown.contains(&format!("<bdi>cpu@host-{n}</bdi>"))));
 }
+
+/// Readings that are far apart for the length of a bucket are one episode all the same, coloured as bad as each was.
+#[test]
+fn an_episode_is_shaded_from_its_first_reading_to_its_last() {
+    let (report, known) = all("name");
+    let page = Page { report: &report, language: Language::En, known: &known };
+    let values = [10.0, 72.0, 75.0, 95.0, 96.0, 71.0, 10.0, 93.0, 10.0].map(figure);
+    let series = ChartSeries {
+        width_micros: 1,
+        at: (0..9).map(|n| n * 60_000_000).collect(),
+        least: values.into(),
+        greatest: values.into(),
+        mean: values.into(),
+        records: vec![1; 9],
+        ..known.charts.series[0].clone()
+    };
+    let axis = (series.start.micros(), series.start.micros() + 480_000_001);
+    let svg = super::figures::chart(&page, &series, None, axis, "c");
+    let of = |class: &str| svg.matches(&format!("class=\"shade {class}\"")).count();
+    assert_eq!((of("low"), of("high")), (2, 2), "{svg}");
+    assert!(svg.contains("class=\"shade low\" x=\"38.7\" y=\"0\" width=\"77.5\""), "{svg}");
+}
