@@ -136,8 +136,13 @@ fn plan(shape: &Shape) -> Arc<Plan> {
 }
 
 fn header(plan: &Plan) -> Header {
-    let invocation =
-        Invocation { path: "bench.toml".into(), overrides: vec![], model: ModelMode::Offline, run_record: None };
+    let invocation = Invocation {
+        path: "bench.toml".into(),
+        overrides: vec![],
+        model: ModelMode::Offline,
+        run_record: None,
+        page: None,
+    };
     Header::new(plan, "bench".into(), true, invocation)
 }
 

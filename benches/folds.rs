@@ -7,6 +7,7 @@ use agent::detect::unusual::{Settings, Unusual};
 use agent::diagnostic::SourceFile;
 use agent::domain::{Batch, Language, MetricColumn, NO_ENTITY, StatusColumn};
 use agent::node::{AssetPath, Assets, Fold};
+use agent::nodes::chart::{self, Charting};
 use agent::nodes::detect::{self, Detect};
 use agent::nodes::insights::{self, InsightTable};
 use agent::port::Files;
@@ -127,5 +128,14 @@ fn sums_up(bencher: Bencher<'_, '_>, entities: usize) {
     let graph = SourceFile::new("graph.toml", "");
     let assets = Assets::new(Language::En, &graph, &Rules);
     let Ok(fold) = InsightTable::new(insights::Config::default(), &assets) else { return };
+    run(bencher, &fold, entities);
+}
+
+#[divan::bench(args = [0, 1, 20, 1_000], name = "chart_by_entities")]
+fn charts(bencher: Bencher<'_, '_>, entities: usize) {
+    let graph = SourceFile::new("graph.toml", "");
+    let rules = AssetPath { path: "rules.toml".to_string(), span: 0..0 };
+    let config = chart::Config { rules, points: 160, series: 48 };
+    let Ok(fold) = Charting::new(config, &Assets::new(Language::En, &graph, &Rules)) else { return };
     run(bencher, &fold, entities);
 }

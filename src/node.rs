@@ -4,6 +4,7 @@
 //! tests; and one line in a registry (`nodes::KINDS` or `io::KINDS`). Nothing else in the tree names it.
 
 mod erased;
+mod sink;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +20,12 @@ use toml::Spanned;
 
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{
-    Batch, InputRecord, Language, Note, Position, Rejected, RunRecord, Stored, Timestamp, WindowRecord, WindowSpan,
+    Batch, InputRecord, Language, Note, Position, Rejected, RunRecord, Timestamp, WindowRecord, WindowSpan,
 };
 use crate::port::{Files, Memory, Model};
 
 pub use erased::{AnyFold, AnySink, AnySource, AnyTask, Body, FoldValue, Gathered, Kind, Role, Setup};
+pub use sink::{Sink, Site, Writer};
 
 /// Makes batches out of the world. `new` is pure; the world is touched in `open`.
 pub trait Source: Sized + Send + Sync + 'static {
@@ -194,55 +196,6 @@ pub trait Fold: Sized + Send + Sync + 'static {
     fn is_alarm(&self, _output: &Self::Output) -> bool {
         false
     }
-}
-
-/// Writes the records of a stream, as they come, to a place that outlives the process. It gives no value: nothing can
-/// depend on it. Records that come too late for their window are written too, those from beyond `max_ahead` are not.
-///
-/// After a crash the records since the last checkpoint come again, so writing a record twice must change nothing.
-pub trait Sink: Sized + Send + Sync + 'static {
-    const KIND: &'static str;
-    const VERSION: u32;
-    /// Name of the port that takes the stream.
-    const PORT: &'static str = "telemetry";
-    type Config: DeserializeOwned + JsonSchema;
-
-    /// # Errors
-    /// What is wrong with the config or its assets.
-    fn new(config: Self::Config, assets: &Assets<'_>) -> Result<Self, Vec<Diagnostic>>;
-
-    /// The fields that it writes beside those that others read.
-    fn wants(&self) -> Wanted;
-
-    /// # Errors
-    /// Why nothing can be written.
-    fn open(&self, site: &Site<'_>) -> Result<Box<dyn Writer>, Diagnostic>;
-
-    /// The place in the world that it writes to.
-    fn writes(&self) -> Option<&str> {
-        None
-    }
-}
-
-/// What a sink must know of the graph that it is part of.
-pub struct Site<'a> {
-    /// Name of the graph.
-    pub graph: &'a str,
-    /// What is committed survives a power cut, not only the death of the process.
-    pub synced: bool,
-}
-
-/// An open sink.
-pub trait Writer: Send {
-    /// Takes records; waits where the place is slower than the stream. What goes wrong is told by the next `commit`.
-    fn push(&mut self, batch: &Batch);
-
-    /// Returns when everything that was pushed is safe, and tells how much came since the last time. Called before
-    /// anything is told that the records need not come again.
-    ///
-    /// # Errors
-    /// Something that was pushed is not safe, now or ever.
-    fn commit(&mut self) -> Result<Stored, Diagnostic>;
 }
 
 /// A window that closes. Some source of the graph gave it a record, though not always one that this fold listens to; or

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use agent::domain::Delivery;
 use agent::io::output::file::Written;
+use agent::io::store::KeptReport;
 use agent::node::{Kind, Role};
 use rust::{Code, Used};
 
@@ -206,7 +207,8 @@ fn kinds_that_read_or_write_reports_have_a_path_and_are_named_so() {
     let sends = |kind: &Kind| gives(kind, TypeId::of::<Delivery>());
     let mut found = 0;
     for kind in agent::nodes::KINDS.iter().chain(agent::io::KINDS) {
-        assert_eq!(kind.name.starts_with("output."), is_output(kind) || sends(kind), "{}", kind.name);
+        let keeps = |kind: &Kind| kind.role == Role::Sink || gives(kind, TypeId::of::<KeptReport>());
+        assert_eq!(kind.name.starts_with("output."), is_output(kind) || sends(kind) || keeps(kind), "{}", kind.name);
         assert_eq!(kind.name.starts_with("ingest."), kind.role == Role::Source, "{}", kind.name);
         let config = (kind.config)(&mut schemars::SchemaGenerator::default()).to_value();
         let has_path = config["properties"]["path"].is_object();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Exit, Failure};
+use super::page;
 use super::progress::Progress;
 use super::render::safe;
 use super::render::summary::{faults, summary};
@@ -96,7 +97,8 @@ pub struct Job {
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
     log::begin(settings, environment);
     let Job { compiled, invocation, folder, journal, run, memory, mut first, started, signals } = job;
-    let Compiled { plan, stream } = compiled;
+    let Compiled { mut plan, stream } = compiled;
+    page::withhold(&mut plan, &invocation);
     let plan = Arc::new(plan);
     std::mem::forget(plan.clone()); // the process ends with the run: taking the plan apart would only make it later
     let (folder, _lock) = folder.unzip(); // held until the run has ended
@@ -266,9 +268,14 @@ impl Ending<'_> {
         let mut places: Vec<String> = outputs::<Written>(self.plan, self.run).into_iter().map(|w| w.path).collect();
         let to_stdout = places.iter().any(|p| p == "-");
         places.retain(|p| p != "-");
+        if self.invocation.page.as_ref().is_some_and(|page| page.instead) {
+            places.clear();
+        }
         if let (Some(folder), Some(report)) = (self.folder, reports.first()) {
             keep(&folder.report(), report);
         }
+        let paged = page::pages(self.plan, self.run, &self.record, self.invocation);
+        places.extend(paged.iter().flatten().cloned());
         places.extend(self.keep_record());
         self.note_faults();
         if !self.settings.quiet {
@@ -287,6 +294,7 @@ impl Ending<'_> {
         }
         let worst = reports.iter().flat_map(|r| r.anomalies.iter().map(|a| a.severity)).max();
         let limit = self.settings.fail_on.map(Severity::from);
+        paged?; // the report is there, only its page is not
         Ok(if limit.is_some() && worst >= limit { Exit::FailOn } else { Exit::Done })
     }
 

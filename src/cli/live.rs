@@ -8,17 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::execute::{Settings, fault, keep, kept, left_over, model_of, outputs, tell_tasks, traced};
 use super::exit::{Exit, Failure};
+use super::onlooker::{Both, Served};
 use super::progress::Progress;
 use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::{load, log, resume, supervisor, terminal};
+use super::{load, log, page, resume, supervisor, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
-    Begun, Cancel, Closed, Event, Invocation, Kept, Outcome, Run, Shelf, Surroundings, Watcher, live as drive,
-    run_record, usage,
+    Begun, Closed, Event, Invocation, Kept, Outcome, Run, Shelf, Surroundings, Watcher, live as drive, run_record,
+    usage,
 };
 use crate::graph::{Compiled, Plan};
 use crate::io::files::WallClock;
@@ -46,38 +47,6 @@ pub struct Live {
     pub served: Option<Served>,
 }
 
-/// What a graph that is served has of the server.
-#[derive(Clone)]
-pub struct Served {
-    pub onlooker: Arc<dyn Onlooker>,
-    /// Asks for a drain.
-    pub drain: Cancel,
-}
-
-/// Looks on at the runs of a graph that is served.
-pub trait Onlooker: Watcher {
-    /// A run has ended, with these reports.
-    fn on_end(&self, plan: &Plan, run: &Run, record: &RunRecord, reports: &[Report]);
-}
-
-/// Two that look on.
-struct Both(Arc<dyn Watcher>, Arc<dyn Onlooker>);
-
-impl Watcher for Both {
-    fn on_event(&self, run: &str, event: &Event) {
-        self.0.on_event(run, event);
-        self.1.on_event(run, event);
-    }
-    fn on_read(&self, node: &str, read: u64, total: Option<u64>) {
-        self.0.on_read(node, read, total);
-        self.1.on_read(node, read, total);
-    }
-    fn on_journal_lost(&self, why: &str) {
-        self.0.on_journal_lost(why);
-        self.1.on_journal_lost(why);
-    }
-}
-
 /// Runs windows until the sources end or a signal asks for a drain.
 ///
 /// # Errors
@@ -86,7 +55,8 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     log::begin(&settings, &environment);
     let Live { compiled, invocation, kept, fresh, signals, served } = live;
     let mut header = header_of(&compiled, &invocation, None);
-    let Compiled { plan, stream } = compiled;
+    let Compiled { mut plan, stream } = compiled;
+    page::withhold(&mut plan, &invocation);
     let plan = Arc::new(plan);
     let is_live = stream.sources.iter().any(|source| source.source.is_live());
     let state = match kept {
@@ -321,6 +291,16 @@ impl Desk {
             self.to_stdout.store(true, Ordering::Relaxed);
         }
         places.retain(|place| place != "-");
+        if self.invocation.page.as_ref().is_some_and(|page| page.instead) {
+            places.clear();
+        }
+        match page::pages(&self.plan, run, &record, &self.invocation) {
+            Ok(pages) => places.extend(pages),
+            Err(failure) => {
+                self.books().failed = true;
+                terminal::faults(&failure.diagnostics);
+            }
+        }
         if let Some(folder) = folder {
             if !run.is_cut() {
                 folder.mark_empty(); // nothing came, and nothing was missed

@@ -17,6 +17,8 @@ mod live;
 mod load;
 mod log;
 mod models;
+mod onlooker;
+mod page;
 mod progress;
 pub mod render;
 mod replay;
@@ -64,6 +66,7 @@ enum Command {
     Eval(eval::EvalArguments),
     Kinds(kinds::KindsArguments),
     Schema(schema::SchemaArguments),
+    Render(page::RenderArguments),
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
@@ -117,6 +120,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Draw(arguments) => draw::draw(&arguments),
         Command::Kinds(arguments) => kinds::kinds(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Render(arguments) => page::render(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),

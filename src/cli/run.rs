@@ -7,12 +7,13 @@ use schemars::SchemaGenerator;
 use super::execute::{Job, Settings, execute};
 use super::exit::{Exit, Failure};
 use super::live::{self, Live};
+use super::page::{self, Format};
 use super::render::safe;
 use super::signals::Signals;
 use super::{load, terminal};
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::Timestamp;
-use crate::engine::{Event, Header, Invocation, ModelMode, Run, text_fingerprint};
+use crate::engine::{Event, Header, Invocation, ModelMode, PageWanted, Run, text_fingerprint};
 use crate::graph::{Compiled, Override, Plan, outline};
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
@@ -40,7 +41,11 @@ pub struct RunArguments {
     /// Write the report here instead of where the graph's one output node says; `-` is standard output.
     #[arg(long, value_name = "PATH")]
     output: Option<String>,
-    /// Override a key of a node, as in `--set recommendations.max_repairs=0`.
+    /// Write the report as a page to look at, or as text for a chat, too: beside the report (`output.html`, `output.md`); with
+    /// --output there, instead of the report, which is kept with the run.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// Override a key of a node, as in `--set recommendations.max_repairs=0`; `+NODE.KEY=VALUE` may add the node.
     #[arg(long, value_name = "NODE.KEY=VALUE")]
     set: Vec<String>,
     /// Write every exchange with the model to a cassette.
@@ -74,8 +79,9 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
         let message = "--run-record takes the path of a file; standard output is the report's";
         return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message)));
     }
+    let draws = arguments.format == Format::Html;
     let changes =
-        Changes { input: arguments.input.as_deref(), output: arguments.output.as_deref(), set: &arguments.set };
+        Changes { input: arguments.input.as_deref(), output: arguments.output.as_deref(), set: &arguments.set, draws };
     let (compiled, texts) = compiled(&arguments.graph, &source, &changes, &environment)?;
     arguments.settings.fit(&compiled.plan)?;
     let invocation = Invocation {
@@ -88,7 +94,15 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
             _ => ModelMode::Live,
         },
         run_record: arguments.run_record.as_deref().map(absolute),
+        page: match arguments.format {
+            Format::Json => None,
+            format => {
+                let (format, instead) = (format.word().to_string(), arguments.output.is_some());
+                Some(Box::new(PageWanted { format, instead }))
+            }
+        },
     };
+    page::check(&compiled.plan, &invocation)?;
     if compiled.plan.window.is_some() {
         let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment, KEPT_WINDOWS)) };
         let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals, served: None };
@@ -135,6 +149,8 @@ pub(super) struct Changes<'a> {
     pub input: Option<&'a str>,
     pub output: Option<&'a str>,
     pub set: &'a [String],
+    /// Adds what charts are drawn from.
+    pub draws: bool,
 }
 
 /// The graph file with these changes, which come as `NODE.KEY=VALUE` too.
@@ -156,7 +172,7 @@ pub(super) fn compiled(
     }
     let parse = |texts: &[String]| texts.iter().map(|t| Override::parse(t)).collect::<Result<Vec<_>, _>>();
     let sets = parse(changes.set).map_err(Failure::usage)?;
-    let texts = match override_texts(changes, source) {
+    let mut texts = match override_texts(changes, source) {
         Ok(texts) => texts,
         // What is wrong with the graph comes first: it may be why the flag fits no node.
         Err(usage) => {
@@ -164,7 +180,11 @@ pub(super) fn compiled(
             return Err(usage);
         }
     };
-    let overrides = parse(&texts).map_err(Failure::usage)?;
+    let mut overrides = parse(&texts).map_err(Failure::usage)?;
+    if changes.draws {
+        texts.extend(page::add_charts(source, &overrides));
+        overrides = parse(&texts).map_err(Failure::usage)?;
+    }
     Ok((load::compiled(path, source, &overrides, environment)?, texts))
 }
 

@@ -165,6 +165,11 @@ impl<T> PerEntity<T> {
         self.kept.iter().map(|(entity, kept)| (*entity, kept))
     }
 
+    /// What is kept of each, in the order of appearance.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.kept.iter_mut().map(|(_, kept)| kept)
+    }
+
     /// What is kept of an entity, if it occurred.
     pub fn get(&self, entity: u32) -> Option<&T> {
         self.kept.get(*self.places.get(&entity)?).map(|(_, kept)| kept)

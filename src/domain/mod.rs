@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod batch;
+mod charts;
 mod completeness;
 mod delivery;
 mod evidence;
@@ -20,6 +21,7 @@ mod window;
 
 pub use anomaly::{Anomaly, Aspect, Bands, Counts, Episode, Phase, Sample, Severity, Stretch};
 pub use batch::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, Rejected, StatusColumn};
+pub use charts::{ChartBands, ChartBucket, ChartSeries, Charts};
 pub use completeness::{Completeness, EntityCompleteness, Gap};
 pub use delivery::{Delivery, DeliveryOutcome};
 pub use evidence::{Cause, Deviation, Evidence, Margin, Operand, Reckoning, StatusChange, View};

@@ -171,6 +171,18 @@ pub struct Invocation {
     pub model: ModelMode,
     /// Where `--run-record` asked for another copy, absolute.
     pub run_record: Option<String>,
+    /// What `--format` asked for beside the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Box<PageWanted>>,
+}
+
+/// A page that shows the report to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageWanted {
+    /// Name of the form: `html`, `markdown`.
+    pub format: String,
+    /// The page stands where the report would be written, instead of it; else beside it.
+    pub instead: bool,
 }
 
 /// Where wordings come from.

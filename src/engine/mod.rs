@@ -27,7 +27,7 @@ mod windows;
 pub use checkpoint::{Checkpoint, SourceMark};
 pub use drive::{Outcome, World, drive};
 pub use event::{
-    Entry, Event, FileMark, Header, Invocation, JOURNAL_VERSION, Made, ModelMode, Parts, text_fingerprint,
+    Entry, Event, FileMark, Header, Invocation, JOURNAL_VERSION, Made, ModelMode, PageWanted, Parts, text_fingerprint,
 };
 pub use folding::SetClock;
 pub use history::{Given, History, Seen, history, survey};

@@ -180,10 +180,12 @@ pub struct Windowing {
     pub max_ahead: Option<Span>,
 }
 
-/// One `--set NODE.KEY=VALUE`. The value is TOML, or a bare string.
+/// One `--set NODE.KEY=VALUE`. The value is TOML, or a bare string. With a `+` before it the node may be a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
     pub node: String,
+    /// The node is made if the file has none of this name.
+    pub adds: bool,
     /// Path of keys below the node; at least one.
     pub keys: Vec<String>,
     pub value: String,
@@ -198,13 +200,15 @@ impl Override {
                 .help("write it as in `--set telemetry.path=other.json`")
         };
         let (path, value) = text.split_once('=').ok_or_else(wrong)?;
-        let mut parts = path.trim().split('.').map(str::to_string);
+        let path = path.trim();
+        let (adds, path) = path.strip_prefix('+').map_or((false, path), |path| (true, path));
+        let mut parts = path.split('.').map(str::to_string);
         let node = parts.next().filter(|n| !n.is_empty()).ok_or_else(wrong)?;
         let keys: Vec<String> = parts.collect();
         if keys.is_empty() || keys.iter().any(String::is_empty) {
             return Err(wrong());
         }
-        Ok(Override { node, keys, value: value.trim().to_string() })
+        Ok(Override { node, adds, keys, value: value.trim().to_string() })
     }
 }
 
@@ -294,6 +298,11 @@ fn lay<'a>(nodes: &mut DeTable<'a>, change: &'a Override, source: &SourceFile) -
     let mut keys: Vec<_> = nodes.keys().collect();
     keys.sort_by_key(|k| k.span().start);
     let names: Vec<String> = keys.iter().map(|k| k.get_ref().to_string()).collect();
+    if change.adds && !names.contains(&change.node) {
+        let end = source.text.len()..source.text.len(); // after all others
+        let empty = Spanned::new(end.clone(), DeValue::Table(DeTable::new()));
+        nodes.insert(Spanned::new(end, change.node.as_str().into()), empty);
+    }
     let Some(node) = nodes.keys().find(|k| k.get_ref() == change.node.as_str()).cloned() else {
         let near = did_you_mean(&change.node, names.iter().map(String::as_str));
         return Err(Diagnostic::new(
@@ -345,27 +354,4 @@ fn relocate(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) {
         _ => {}
     }
     *value = Spanned::new(span.clone(), inner);
-}
-
-/// Name and kind of each node, as far as the file can be read at all.
-pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
-    let Ok(document) = parse_toml(source) else { return Vec::new() };
-    let nodes = document.get_ref().get("nodes").and_then(|nodes| nodes.get_ref().as_table());
-    let mut nodes: Vec<_> = nodes.into_iter().flatten().collect();
-    nodes.sort_by_key(|(name, _)| name.span().start);
-    let kind = |node: &Spanned<DeValue<'_>>| Some(node.get_ref().get("kind")?.get_ref().as_str()?.to_string());
-    nodes.into_iter().filter_map(|(name, node)| Some((name.get_ref().to_string(), kind(node)?))).collect()
-}
-
-/// The configs of the nodes of one kind, as written.
-///
-/// # Errors
-/// What is wrong with the file or one of them.
-pub fn configs_of<C: serde::de::DeserializeOwned>(source: &SourceFile, kind: &str) -> Result<Vec<C>, Vec<Diagnostic>> {
-    let (file, faults) = parse(source, &[])?;
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let nodes = file.nodes.into_iter().filter(|n| n.kind_name() == Some(kind));
-    nodes.map(|n| decode(n.config, source)).collect()
 }

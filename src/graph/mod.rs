@@ -6,13 +6,15 @@
 mod compile;
 mod file;
 mod interpolate;
+mod outline;
 mod plan;
 mod schema;
 mod types;
 mod wires;
 
 pub use compile::{Surroundings, compile};
-pub use file::{OnError, Override, Windowing, configs_of, outline};
+pub use file::{OnError, Override, Windowing};
+pub use outline::{WiredSo, configs_of, language_of, outline, wired_so};
 pub use plan::{Compiled, Plan, PlanInput, PlanNode, Reference, Stream, StreamFold, StreamSink, StreamSource};
 pub use schema::{file_schema, kind_schema, ports};
 pub use types::Type;

@@ -1,6 +1,7 @@
 //! The pure node kinds: one file each, one line each in [`KINDS`]. Kinds that touch the world live in `io`.
 
 mod asking;
+pub mod chart;
 pub mod completeness;
 pub mod detect;
 pub mod draft;
@@ -13,6 +14,7 @@ use crate::node::Kind;
 
 /// Every kind of this folder.
 pub const KINDS: &[Kind] = &[
+    Kind::fold::<chart::Charting>(),
     Kind::fold::<completeness::Completing>(),
     Kind::fold::<detect::Detect>(),
     Kind::task::<draft::Drafting>(),

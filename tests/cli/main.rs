@@ -18,6 +18,7 @@ mod kills;
 mod logs;
 mod manuals;
 mod outputs;
+mod pages;
 mod privacy;
 mod refusals;
 mod rules;

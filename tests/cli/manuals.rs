@@ -305,6 +305,7 @@ fn help_names_every_command_and_every_command_has_help() {
             "eval",
             "kinds",
             "schema",
+            "render",
             "runs",
             "resume",
             "why",

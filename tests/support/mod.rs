@@ -444,8 +444,13 @@ pub fn compiled(text: &str) -> Compiled {
 }
 
 pub fn header(plan: &Plan) -> Header {
-    let invocation =
-        Invocation { path: "t.toml".into(), overrides: vec![], model: ModelMode::Offline, run_record: None };
+    let invocation = Invocation {
+        path: "t.toml".into(),
+        overrides: vec![],
+        model: ModelMode::Offline,
+        run_record: None,
+        page: None,
+    };
     Header::new(plan, "r".into(), true, invocation)
 }
 

@@ -1,7 +1,7 @@
 //! `--chart`: the values of the series that fired most, as far as a picture shows them.
 
 use super::outcome::{Backtest, SeriesFirings};
-use crate::cli::render::chart::{COLUMNS, Panel};
+use crate::cli::render::chart::{Band, COLUMNS, Mark, Panel, Spot};
 use crate::domain::{Aspect, Batch, NO_ENTITY, NO_STATUS, Severity};
 use crate::node::Wanted;
 
@@ -69,13 +69,21 @@ impl Gathering<'_> {
     }
 
     /// As it is drawn. Bands are lines only where the rule judges the value itself.
-    pub fn panel(self) -> Panel {
+    pub fn panel(self, (from, to): (i64, i64)) -> Panel {
         let of = self.of;
         let judges_value = matches!(of.aspect, Aspect::Above | Aspect::Below);
-        let band = |severity: Severity| Some((severity, of.bands.get(severity)?.get()));
+        let band = |severity| Some(Band { severity, value: of.bands.get(severity)?.get(), name: None });
         let bands = Severity::ALL.into_iter().filter_map(band).filter(|_| judges_value).collect();
         let episodes = of.episodes.iter().map(|e| (e.since.micros(), e.until.micros(), e.severity)).collect();
         let (title, unit) = (of.series.clone(), of.unit.clone());
-        Panel { title, unit, bands, episodes, columns: self.columns, alerts: self.alerts }
+        let begins = |column: usize| from + ((to - from) as f64 * column as f64 / COLUMNS as f64) as i64;
+        let spot = |(column, values): (usize, Option<(f64, f64)>)| {
+            let (least, greatest) = values?;
+            Some(Spot { from: begins(column), to: begins(column), least, greatest, mean: None })
+        };
+        let spots = self.columns.into_iter().enumerate().filter_map(spot).collect();
+        let mark = |(time, value, severity)| Mark { time, value, severity, name: None };
+        let marks = self.alerts.into_iter().map(mark).collect();
+        Panel { title, unit, bands, episodes, spots, marks, levels: None }
     }
 }

@@ -183,7 +183,7 @@ impl Graph {
             panels.iter_mut().for_each(|panel| panel.take(batch, covered));
         });
         read.map_err(|fault| Failure::run(*fault))?;
-        let panels: Vec<chart::Panel> = panels.into_iter().map(panels::Gathering::panel).collect();
+        let panels: Vec<chart::Panel> = panels.into_iter().map(|panel| panel.panel(covered)).collect();
         let title = format!("{}: {} to {}", found.graph, found.from, found.to);
         std::fs::write(path, chart::chart(&title, &panels, covered)).map_err(|error| unwritable(path, &error))
     }

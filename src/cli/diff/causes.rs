@@ -158,7 +158,7 @@ impl Settings {
                 flatten("", &node, settings.of_nodes.entry(name).or_default());
             }
         }
-        for Override { node, keys, value } in header.invocation.overrides.iter().flat_map(|t| Override::parse(t)) {
+        for Override { node, keys, value, .. } in header.invocation.overrides.iter().flat_map(|t| Override::parse(t)) {
             settings.of_nodes.entry(node).or_default().insert(keys.join("."), value);
         }
         let mut of_graph = BTreeMap::new();

@@ -58,7 +58,7 @@ pub fn eval(arguments: &EvalArguments) -> Result<Exit, Failure> {
     let named = arguments.models.iter().map(|name| Candidate::of(name, &environment));
     let candidates = named.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
     let source = load::read(&arguments.graph)?;
-    let changes = Changes { input: arguments.input.as_deref(), output: None, set: &arguments.set };
+    let changes = Changes { input: arguments.input.as_deref(), output: None, set: &arguments.set, draws: false };
     let (compiled, overrides) = compiled(&arguments.graph, &source, &changes, &environment)?;
     check(&compiled)?;
     let mut stage = Stage::set(compiled, &arguments.graph, overrides, arguments.keep)?;

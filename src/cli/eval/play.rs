@@ -35,7 +35,8 @@ impl Stage {
         // One report of the whole input: what is evaluated is the wording.
         compiled.plan.window = None;
         apart::hush(&mut compiled.plan);
-        let invocation = Invocation { path: absolute(path), overrides, model: ModelMode::Live, run_record: None };
+        let invocation =
+            Invocation { path: absolute(path), overrides, model: ModelMode::Live, run_record: None, page: None };
         let header = header_of(&compiled, &invocation, None);
         let Compiled { plan, stream } = compiled;
         let plan = Arc::new(plan);

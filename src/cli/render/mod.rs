@@ -14,6 +14,7 @@ pub mod draw;
 pub mod eval;
 pub mod explain;
 pub mod kinds;
+pub mod page;
 pub mod runs;
 pub mod summary;
 pub mod test;

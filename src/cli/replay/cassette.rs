@@ -25,7 +25,7 @@ pub fn replay(
     arguments: &ReplayArguments,
     environment: &Environment,
 ) -> Result<Verdict, Failure> {
-    let changes = Changes { input: arguments.input.as_deref(), output: None, set: &arguments.set };
+    let changes = Changes { input: arguments.input.as_deref(), output: None, set: &arguments.set, draws: false };
     let (mut compiled, overrides) = compiled(graph, &load::read(graph)?, &changes, environment)?;
     if compiled.plan.window.is_some() {
         let message = "the graph has a [window], and a cassette is played to one run";
@@ -36,7 +36,7 @@ pub fn replay(
     apart::hush(&mut compiled.plan);
     let model = ModelMode::Replay(absolute(path));
     let connected = model_of(&compiled.plan, &model, None, false, environment)?;
-    let invocation = Invocation { path: absolute(graph), overrides, model, run_record: None };
+    let invocation = Invocation { path: absolute(graph), overrides, model, run_record: None, page: None };
     let first = Event::Started(header_of(&compiled, &invocation, None));
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);

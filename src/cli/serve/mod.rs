@@ -128,7 +128,8 @@ fn graphs_of(
     let mut graphs: Vec<(Served, Compiled)> = Vec::new();
     for path in &arguments.graphs {
         let source = load::read(path)?;
-        let (mut compiled, _) = compiled(path, &source, &Changes { input: None, output: None, set: &[] }, environment)?;
+        let (mut compiled, _) =
+            compiled(path, &source, &Changes { input: None, output: None, set: &[], draws: false }, environment)?;
         let live = compiled.plan.window.is_some() && compiled.stream.sources.iter().any(|s| s.source.is_live());
         let name = compiled.plan.name.clone();
         if graphs.iter().any(|(other, _)| other.name == name) {
@@ -169,9 +170,9 @@ fn begin(
     environment: Environment,
 ) -> JoinHandle<()> {
     let path = absolute(&graph.path);
-    let invocation = Invocation { path, overrides: Vec::new(), model: ModelMode::Live, run_record: None };
+    let invocation = Invocation { path, overrides: Vec::new(), model: ModelMode::Live, run_record: None, page: None };
     let board = keeping.board.clone();
-    let served = Some(live::Served { onlooker: Arc::new(keeping), drain });
+    let served = Some(super::onlooker::Served { onlooker: Arc::new(keeping), drain });
     let live = Live { compiled, invocation, kept: Some(KEPT_WINDOWS), fresh: false, signals: None, served };
     let settings = Settings { quiet: true, ..Settings::default() };
     std::thread::spawn(move || {

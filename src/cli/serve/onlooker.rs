@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::GraphBoard;
 use crate::cli::execute::outputs;
-use crate::cli::live::Onlooker;
+use crate::cli::onlooker::Onlooker;
 use crate::domain::{Anomaly, Report, RunRecord};
 use crate::engine::{Event, Run, Watcher};
 use crate::graph::Plan;

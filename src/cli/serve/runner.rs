@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::onlooker::Keeping;
 use crate::api::{Board, Ran, Refused, Runner};
 use crate::cli::exit::Failure;
-use crate::cli::live::Onlooker;
+use crate::cli::onlooker::Onlooker;
 use crate::cli::run::{Changes, absolute, compiled, header_of, new_folder};
 use crate::cli::{apart, execute, load};
 use crate::diagnostic::{Diagnostic, codes};
@@ -63,7 +63,7 @@ impl Runner for Graphs {
         })?;
         let path = file.as_ref().map(|file| file.path().to_string_lossy().into_owned());
         let source = load::read(&served.path).map_err(asked)?;
-        let changes = Changes { input: path.as_deref(), output: None, set: &[] };
+        let changes = Changes { input: path.as_deref(), output: None, set: &[], draws: false };
         let (mut compiled, overrides) = compiled(&served.path, &source, &changes, &self.environment).map_err(asked)?;
         if input.is_some() {
             // Somebody looks at records of their own: one report of them all, and the world is told nothing.
@@ -72,7 +72,7 @@ impl Runner for Graphs {
             apart::hush(&mut compiled.plan);
         }
         let path = absolute(&served.path);
-        let invocation = Invocation { path, overrides, model: ModelMode::Live, run_record: None };
+        let invocation = Invocation { path, overrides, model: ModelMode::Live, run_record: None, page: None };
         self.driven(compiled, &invocation).map_err(|failure| Refused::Failed(failure.diagnostics))
     }
 

@@ -43,7 +43,12 @@ pub fn files(
             let absolute = std::path::absolute(&located).map_or(located, |path| path.to_string_lossy().into_owned());
             // A TOML basic string, in which a literal `${` must not be taken for a variable.
             let quoted = serde_json::to_string(&absolute.replace("${", "$${")).unwrap_or_default(); // a string always serialises
-            let set = |key: &str, value| Override { node: planned.name.clone(), keys: vec![key.to_string()], value };
+            let set = |key: &str, value| Override {
+                node: planned.name.clone(),
+                adds: false,
+                keys: vec![key.to_string()],
+                value,
+            };
             overrides.extend([set("path", quoted), set("follow", "false".to_string())]);
             continue;
         }

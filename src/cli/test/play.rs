@@ -113,7 +113,7 @@ fn model(case: &Case<'_>) -> Result<Option<Connected>, Faults> {
 
 fn header(plan: &Plan) -> Header {
     let (path, overrides, run_record) = Default::default();
-    let invocation = Invocation { path, overrides, model: ModelMode::Offline, run_record };
+    let invocation = Invocation { path, overrides, model: ModelMode::Offline, run_record, page: None };
     Header::new(plan, "test".to_string(), true, invocation)
 }
 

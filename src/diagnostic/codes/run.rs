@@ -47,6 +47,9 @@ super::codes! {
     NOT_REPLAYABLE = "AG0321", "a run that cannot be replayed",
         "It has not ended, it failed, or its window had no records, so there is nothing to come to again.",
         "`agent resume RUN` goes on with a run that was interrupted or failed; `agent runs` lists them.";
+    NO_REPORT = "AG0322", "no report to show",
+        "`agent render` shows the report of a run or of a file. The file cannot be read or holds something else, or the run has none: it has not ended, it failed, or its window had no records.",
+        "`agent runs` lists the runs; `agent resume RUN` goes on with one that was interrupted or failed. Name a file that `agent run` wrote as JSON.";
     NO_SCORES = "AG0330", "a graph that scores nothing",
         "`agent backtest --scores` writes how unusual each value is, and no rule of the graph judges that.",
         "Add a rule `unusual` to a metric of the rules file; `agent kinds detect` describes rules.";

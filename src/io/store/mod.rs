@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::node::Assets;
 
 pub use measurements::OutputMeasurements;
-pub use report::{Input as StoreInput, OutputStore};
+pub use report::{Input as StoreInput, KeptReport, OutputStore};
 
 /// A value in a row.
 #[derive(Debug, Clone, PartialEq)]
