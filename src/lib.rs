@@ -51,6 +51,7 @@
 //! - No value that is not finite crosses the cut. Figures are rounded to nine significant digits there.
 //! - What was written ([`graph`]'s file) and what was checked ([`graph::Plan`]) are two types; nothing checks twice.
 
+pub mod api;
 pub mod cli;
 pub mod detect;
 pub mod diagnostic;

@@ -27,6 +27,7 @@ mod spans;
 mod stand_in;
 mod terminal;
 mod test;
+mod token;
 mod why;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ enum Command {
     Why(why::WhyArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
+    Token(token::TokenArguments),
     Diff(diff::DiffArguments),
     Replay(replay::ReplayArguments),
     Explain(explain::ExplainArguments),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => why::why(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
+        Command::Token(arguments) => token::token(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Eval(arguments) => eval::eval(&arguments),

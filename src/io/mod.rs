@@ -5,7 +5,7 @@ pub mod append;
 pub mod atomic;
 pub mod decode;
 pub mod files;
-mod http;
+pub(crate) mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;

@@ -1,0 +1,3 @@
+//! The HTTP interface of a running `agent`.
+
+pub mod auth;
