@@ -49,7 +49,7 @@ impl Guard {
     /// Why not.
     pub async fn admit(&self, uri: &Uri, headers: &HeaderMap, role: Role) -> Result<Caller, Refusal> {
         let caller = match &*self.policy {
-            Policy::Open => self.from_here(uri, headers)?,
+            Policy::Open => self.local(uri, headers)?,
             Policy::Checked(checker) => checker.admit(headers, jiff::Timestamp::now().as_second()).await?,
         };
         if caller.roles.allow(role) { Ok(caller) } else { Err(Refusal::Role(role)) }
@@ -57,7 +57,7 @@ impl Guard {
 
     /// A browser on this machine carries requests of any page it shows. Such a page has another origin, or a name of its
     /// own that was made to point here (DNS rebinding).
-    fn from_here(&self, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn local(&self, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let named = headers.get_all(header::HOST).iter().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let hosts: Option<Vec<Authority>> = named.chain(uri.authority().cloned().map(Some)).collect();
         let hosts = hosts.filter(|hosts| hosts.iter().all(is_this_machine));

@@ -68,7 +68,7 @@ impl Signer {
         .map_err(rejected)
     }
 
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match self {
             Signer::Secret(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
             Signer::Ed25519(key) => Some(key.sign(message).as_ref().to_vec()),
