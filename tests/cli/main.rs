@@ -26,4 +26,5 @@ mod shapes;
 mod spans;
 mod streams;
 mod testing;
+mod tokens;
 mod windows;

@@ -310,6 +310,7 @@ fn help_names_every_command_and_every_command_has_help() {
             "why",
             "doctor",
             "models",
+            "token",
             "diff",
             "replay",
             "explain",

@@ -1,7 +1,7 @@
 //! Every code that a diagnostic can carry, with the page that `agent explain` prints. A code is never reused.
 //!
 //! AG00xx graph files, rules, playbooks · AG01xx input · AG02xx model · AG03xx runs and journals · AG04xx output ·
-//! AG0501 to AG0549 tests of users · AG055x who may call the API.
+//! AG05xx tests of users, from 51 who may call the API.
 
 pub mod api;
 pub mod graph;

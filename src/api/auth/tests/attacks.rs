@@ -492,3 +492,22 @@ fn keys_of_a_set_that_are_for_something_else() {
     let_in(&server(&twice), &token);
     refused(server(&twice[..1]), &token, Refusal::Signature);
 }
+
+#[test]
+fn a_set_of_keys_of_several_kinds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let set = jwks(&[(RSA_PUBLIC, json!({ "kid": "a" })), (ED25519_PUBLIC, json!({ "kid": "b", "alg": "Ed25519" }))]);
+    std::fs::write(&path, set).unwrap();
+    for (algorithm, id) in [(Algorithm::Rs256, "a"), (Algorithm::EdDsa, "b")] {
+        let variables = [("ALGORITHM", algorithm.name()), ("JWKS", path.to_str().unwrap()), ("AUDIENCE", "agent")];
+        let server = || Checker::new(settings(&variables));
+        let_in(&server(), &token_with(algorithm, "kid", json!(id)));
+        let_in(&server(), &token(algorithm, &claims())); // of its kind it is alone
+        // The name of the key of the other kind, under either algorithm.
+        let other = if id == "a" { "b" } else { "a" };
+        refused(server(), &token_with(algorithm, "kid", json!(other)), Refusal::Key);
+        let theirs = ALL.into_iter().find(|a| *a != algorithm && *a != Algorithm::Hs256).unwrap();
+        refused(server(), &token_with(theirs, "kid", json!(other)), Refusal::Algorithm);
+    }
+}
