@@ -1,6 +1,8 @@
 //! What the inside needs of the world, as traits. `io` implements them, tests put others in their place. The pure
 //! core reaches files, clocks, models and chance through nothing else.
 
+mod archive;
+
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -10,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::SourceFile;
 use crate::domain::{Figure, ModelIdentity, Timestamp};
+
+pub use archive::{
+    AnomalyFilter, Answer, Archive, Bucket, EpisodeFilter, Group, KeptAnomaly, KeptEpisode, KeptReport, KeptRun, Page,
+    Paging, ReadError, ReportFilter, RunFilter, Sample, Selection, Series, SeriesKind,
+};
 
 /// A future behind a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -249,6 +249,24 @@ async fn what_is_made_of_items_one_by_one_is_what_is_made_of_their_list() {
     }
 }
 
+/// More of them than other threads are handed at a time: some wait, one panics.
+#[tokio::test]
+async fn what_follows_is_the_same_whichever_thread_begins_it() {
+    let numbers: Vec<u32> = (1..=60).collect();
+    let items = |n: &dyn Fn(u32) -> u32| {
+        let items: Vec<String> = numbers.iter().map(|&i| format!("{{\"n\":{:.1}}}", f64::from(n(i)))).collect();
+        let total: u32 = numbers.iter().map(|&i| n(i)).sum();
+        format!("{{\"total\":{:.1},\"items\":[{}]}}", f64::from(total), items.join(","))
+    };
+    let text = |second: &str| {
+        let follows = format!("[nodes.second]\n{second}\neach = 'item'\ninputs = {{ item = 'sq' }}");
+        naps(&format!("{numbers:?}"), &follows).replace("ms = 100", "ms = 0")
+    };
+    check(&text("kind = 'test.sleep'\nms = 5"), &items(&|i| i)).await;
+    let panics = text("kind = 'test.square'\npanics = 40\non_error = 'skip'");
+    check(&panics, &items(&|i| if i == 40 { 1000 } else { i * i })).await;
+}
+
 #[tokio::test]
 async fn a_run_resumed_after_any_event_ends_the_same_and_repeats_no_finished_task() {
     let text = squares("refuses = 2\non_error = 'skip'\ntag = 'crash'", "[1, 2, 3]");

@@ -28,7 +28,7 @@ inputs = { telemetry = "telemetry" }
 
 ALERT = """
 [nodes.alert]
-kind = "output.webhook"
+kind = "output.notify"
 inputs = { report = "report" }
 url = "http://127.0.0.1:PORT/"
 format = "json"

@@ -1,106 +1,63 @@
 #!/usr/bin/env python3
 """What a run costs beyond its model: many recommendations, an endpoint that always takes as long, many calls at a time.
 
-    cargo build --release && python3 scripts/bench/model.py [--recommendations 1000] [--in-flight 256] [--delay 0.2]
+    cargo build --release && python3 scripts/bench/model.py [--recommendations 1000] [--in-flight 256] [--delay 200]
 
-Starts an endpoint of its own that answers each request after the delay with the planned sentences, runs a graph with as
-many recommendations as asked for, and compares the time from the first request to the last answer, as the endpoint saw
-it, with the ideal: as many rounds of the delay as the calls at a time leave. The goal is 1.10 times the ideal. Also
-printed: the whole run, and the same run with `--offline`. Says first how much the endpoint alone adds, measured with
-a client of its own; what that is cannot be blamed on the program.
+Starts an endpoint (scripts/bench/endpoint, built here) that answers each request after so many milliseconds with the
+planned sentences, and runs a graph with as many recommendations as asked for, with the endpoint and `--offline` in turn.
+The ideal is as many rounds of the delay as the calls at a time leave; the goal is that a run takes at most 1.10 times the
+ideal longer than the same run offline. Printed of each round, as the endpoint and the system saw it:
+
+    calls    from the first request to the last answer, and its multiple of the ideal
+    before, after    from the start of the process to the first request, from the last answer to its end
+    ramp     from the first request to the last of those that are sent without an answer
+    turn     from an answer to the request that takes its place, median
+    whole    the run less the same run offline, as a multiple of the ideal
+    CPU      of the run, user and system, less that of the run offline; that of the endpoint, which has the same cores
+
+First comes a client that does nothing but send and read: nothing can be faster here. `--agent A
+--agent B` compares builds, interleaved.
 """
 
 import argparse
-import asyncio
 import json
 import math
 import os
-import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGENT = Path(os.environ.get("BENCH_AGENT") or ROOT / "target" / "release" / "agent")
 GOAL = 1.10
-PLANNED = re.compile(rb"Planned action: (.*?)\\nPlanned benefit estimate: (.*?)\\n")
 
 
-class Endpoint(asyncio.Protocol):
-    """One connection. Times are of the class: when the first request was there, when the last answer went out."""
+class Endpoint:
+    """The endpoint's process."""
 
-    delay, first, last, count, running, most, connections = 0.2, None, 0.0, 0, 0, 0, 0
+    def __init__(self, delay):
+        package, target = ROOT / "scripts" / "bench" / "endpoint", ROOT / "target" / "endpoint"
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--manifest-path", package / "Cargo.toml",
+                        "--target-dir", target], check=True)
+        self.program = target / "release" / "endpoint"
+        self.process = subprocess.Popen([self.program, "serve", str(delay)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
 
-    @classmethod
-    def reset(cls):
-        cls.first, cls.last, cls.count, cls.running, cls.most, cls.connections = None, 0.0, 0, 0, 0, 0
+    def cpu(self):
+        """Seconds of CPU so far: clock_getcpuclockid(3) of the process."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
-    def connection_made(self, transport):
-        self.transport, self.buffer = transport, b""
-        Endpoint.connections += 1
-
-    def data_received(self, data):
-        self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(re.search(rb"content-length: *(\d+)", head, re.I).group(1))
-        if len(body) < length:
-            return
-        now = time.perf_counter()
-        Endpoint.first = Endpoint.first or now
-        Endpoint.running += 1
-        Endpoint.most = max(Endpoint.most, Endpoint.running)
-        self.buffer = body[length:]
-        asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + self.delay, self.answer, body[:length])
-
-    def answer(self, body):
-        planned = PLANNED.search(body)  # both are JSON text already
-        words = b'{"action": "%s", "benefit_estimate": "%s"}' % planned.groups() if planned else b"{}"
-        content = json.dumps(words.decode()).encode()
-        reply = (b'{"choices":[{"index":0,"message":{"role":"assistant","content":%s},"finish_reason":"stop"}],'
-                 b'"usage":{"prompt_tokens":700,"completion_tokens":80}}' % content)
-        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-                             % (len(reply), reply))
-        Endpoint.running -= 1
-        Endpoint.count += 1
-        Endpoint.last = time.perf_counter()
-
-
-def serve(delay):
-    """Starts the endpoint in a thread and gives its base URL."""
-    Endpoint.delay = delay
-    started, port = threading.Event(), []
-
-    async def main():
-        server = await asyncio.get_running_loop().create_server(Endpoint, "127.0.0.1", 0, backlog=1024)
-        port.append(server.sockets[0].getsockname()[1])
-        started.set()
-        await server.serve_forever()
-
-    threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
-    started.wait()
-    return port[0]
-
-
-async def plain_client(port, requests, in_flight, body):
-    """As many connections as calls at a time, each with its share of the requests: the least that a client can do."""
-    left = iter(range(requests))
-    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
-
-    async def one():
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in left:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(re.search(rb"content-length: (\d+)", head).group(1)))
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(min(in_flight, requests))))
+    def seen(self):
+        """Most at a time, connections, and [(arrived, answered)] in seconds since the epoch, since the last call."""
+        print(file=self.process.stdin, flush=True)
+        count, most, connections, *times = map(int, self.process.stdout.readline().split())
+        assert len(times) == 2 * count
+        return most, connections, [(a / 1e9, b / 1e9) for a, b in zip(times[::2], times[1::2])]
 
 
 def telemetry(path, hosts):
@@ -110,58 +67,91 @@ def telemetry(path, hosts):
             file.write(json.dumps(record) + "\n")
 
 
-def run(arguments, folder, port):
+def timed(command, **more):
+    """Start and end since the epoch, user and system CPU in seconds."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    subprocess.run(command, check=True, **more)
+    ended, after = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return begun, ended, after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+
+
+def run(agent, arguments, folder, endpoint):
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AGENT_STATE_DIR": str(folder / "state"),
-                   "LLM_BASE_URL": f"http://127.0.0.1:{port}/v1", "LLM_MODEL": "bench", "LLM_CACHE": "off",
-                   "LLM_CONCURRENCY": str(arguments.in_flight)}
-    common = [AGENT, "run", ROOT / "graphs" / "default.toml", "--quiet", "--input", folder / "fleet.ndjson",
-              "--output", folder / "report.json", "--run-record", folder / "record.json"]
-
-    def timed(extra):
-        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(common + extra, cwd=folder, env=environment, check=True)
-        after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
-        return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-    offline, _ = timed(["--offline"])
-    Endpoint.reset()
-    online, cpu = timed([])
+                   "LLM_BASE_URL": f"http://127.0.0.1:{endpoint.port}/v1", "LLM_MODEL": "bench",
+                   "LLM_CACHE": arguments.cache, "LLM_CONCURRENCY": str(arguments.in_flight)}
+    command = [*arguments.under.split(), agent, "run", ROOT / "graphs" / "default.toml", "--quiet",
+               "--input", folder / "fleet.ndjson", "--output", folder / "report.json",
+               "--run-record", folder / "record.json"]
+    subprocess.run(["rm", "-rf", folder / "state"], check=True)
+    begun, ended, user, system = timed(command + ["--offline"], cwd=folder, env=environment)
+    off = {"wall": ended - begun, "user": user, "system": system}
+    endpoint.seen()
+    spent = endpoint.cpu()
+    begun, ended, user, system = timed(command, cwd=folder, env=environment)
+    spent = endpoint.cpu() - spent
+    most, connections, times = endpoint.seen()
     record = json.loads((folder / "record.json").read_text())
-    by_model = sum(1 for wording in record["wordings"] if wording["source"] == "model")
-    return {"offline": offline, "online": online, "cpu": cpu, "model": Endpoint.last - Endpoint.first,
-            "count": Endpoint.count, "most": Endpoint.most, "connections": Endpoint.connections, "worded": by_model}
+    worded = sum(1 for wording in record["wordings"] if wording["source"] == "model")
+    if len(times) != arguments.recommendations or worded != arguments.recommendations:
+        sys.exit(f"{len(times)} requests came and {worded} recommendations are a model's")
+    arrived, answered = sorted(a for a, _ in times), [b for _, b in times]
+    at_once = min(arguments.in_flight, len(times))
+    return {
+        "calls": answered[-1] - arrived[0], "before": arrived[0] - begun, "after": ended - answered[-1],
+        "ramp": arrived[at_once - 1] - arrived[0],
+        "turn": statistics.median(a - b for a, b in zip(arrived[at_once:], answered)) if len(times) > at_once else 0.0,
+        "online": ended - begun, "offline": off["wall"], "whole": ended - begun - off["wall"],
+        "user": user, "system": system, "offline_user": off["user"], "offline_system": off["system"],
+        "endpoint": spent, "most": most, "connections": connections,
+    }
+
+
+def told(got, ideal, count):
+    ms = {name: value * 1000 for name, value in got.items()}
+    each = (got["user"] + got["system"] - got["offline_user"] - got["offline_system"]) / count * 1e6
+    return (f"calls {ms['calls']:.0f} ms {got['calls'] / ideal:.3f}x; before {ms['before']:.0f}, after {ms['after']:.0f}, "
+            f"ramp {ms['ramp']:.0f}, turn {ms['turn']:.2f} ms; run {ms['online']:.0f} ms, offline {ms['offline']:.0f}, "
+            f"whole {got['whole'] / ideal:.3f}x; CPU {ms['user']:.0f} + {ms['system']:.0f} ms, offline "
+            f"{ms['offline_user']:.0f} + {ms['offline_system']:.0f}: {each:.0f} µs a call; endpoint {ms['endpoint']:.0f} ms; "
+            f"{got['most']} at a time over {got['connections']} connections")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recommendations", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=256)
-    parser.add_argument("--delay", type=float, default=0.2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--delay", type=int, default=200, help="milliseconds")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--cache", default="off", choices=["on", "off"], help="whether accepted answers are kept")
+    parser.add_argument("--agent", action="append", type=Path, help="a build; may be given more than once")
+    parser.add_argument("--under", default="", help="a program to run it under, such as 'perf record -o FILE'")
     arguments = parser.parse_args()
-    ideal = math.ceil(arguments.recommendations / arguments.in_flight) * arguments.delay
-    port = serve(arguments.delay)
+    ideal = math.ceil(arguments.recommendations / arguments.in_flight) * arguments.delay / 1000
+    endpoint = Endpoint(arguments.delay)
     load = os.getloadavg()[0]
-    asyncio.run(plain_client(port, arguments.recommendations, arguments.in_flight, b"x" * 5000))
-    alone = Endpoint.last - Endpoint.first
-    print(f"load {load:.1f}; ideal {ideal:.3f} s; the endpoint with a plain client: {alone:.3f} s, {alone / ideal:.3f} times")
-    best = None
+    plain = ["ask", str(endpoint.port), str(arguments.recommendations), str(arguments.in_flight), "5000"]
+    _, _, user, system = timed([endpoint.program, *plain])
+    spent, (_, _, times) = endpoint.cpu(), endpoint.seen()
+    alone = times[-1][1] - min(arrived for arrived, _ in times)
+    print(f"load {load:.1f}; ideal {ideal * 1000:.0f} ms; the least of clients: {alone * 1000:.0f} ms {alone / ideal:.3f}x, "
+          f"CPU {1000 * (user + system):.0f} ms, endpoint {1000 * spent:.0f} ms")
+    agents = arguments.agent or [AGENT]
+    rounds = {agent: [] for agent in agents}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ".env").write_text("")
         telemetry(folder / "fleet.ndjson", arguments.recommendations)
         for _ in range(arguments.rounds):
-            got = run(arguments, folder, port)
-            if got["count"] != arguments.recommendations or got["worded"] != arguments.recommendations:
-                sys.exit(f"{got['count']} requests came and {got['worded']} recommendations are a model's")
-            ratio = got["model"] / ideal
-            best = min(best or ratio, ratio)
-            print(f"first request to last answer {got['model']:.3f} s, {ratio:.3f} times the ideal; "
-                  f"run {got['online']:.3f} s ({got['cpu']:.2f} s of CPU), offline {got['offline']:.3f} s, "
-                  f"difference {(got['online'] - got['offline']) / ideal:.3f} times; "
-                  f"{got['most']} at a time over {got['connections']} connections")
-    print(f"best {best:.3f}, goal {GOAL:.2f}")
-    sys.exit(0 if best <= GOAL else 1)
+            for agent, all_of_it in rounds.items():
+                all_of_it.append(run(agent.resolve(), arguments, folder, endpoint))
+                print(told(all_of_it[-1], ideal, arguments.recommendations), flush=True)
+    for agent, all_of_it in rounds.items():
+        median = {name: statistics.median(got[name] for got in all_of_it) for name in all_of_it[0]}
+        ratios = sorted(got["whole"] / ideal for got in all_of_it)
+        print(f"\n{agent}: medians of {len(ratios)}\n{told(median, ideal, arguments.recommendations)}\n"
+              f"whole {ratios[0]:.3f} to {ratios[-1]:.3f}, goal {GOAL:.2f}")
+    last = [got["whole"] / ideal for got in rounds[agents[-1]]]
+    sys.exit(0 if statistics.median(last) <= GOAL else 1)
 
 
 main()

@@ -51,7 +51,7 @@ append = true
 
 ALERT = """
 [nodes.alert]
-kind = "output.webhook"
+kind = "output.notify"
 inputs = { report = "report" }
 url = "http://127.0.0.1:PORT/"
 when = "always"

@@ -17,7 +17,7 @@ pub struct CheckArguments {
 }
 
 pub fn check(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let mut faults = Vec::new();
     for path in &arguments.graphs {
         let checked = if is_test_file(path) {

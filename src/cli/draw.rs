@@ -26,7 +26,7 @@ enum Format {
 
 pub fn draw(arguments: &DrawArguments) -> Result<Exit, Failure> {
     let source = load::read(&arguments.graph)?;
-    let compiled = load::compiled(&arguments.graph, &source, &[], &load::environment())?;
+    let compiled = load::compiled(&arguments.graph, &source, &[], &load::environment()?)?;
     let drawing = drawing(&compiled.plan);
     terminal::out(&match arguments.format {
         Format::Mermaid => mermaid(&drawing),

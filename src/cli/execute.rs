@@ -1,7 +1,7 @@
 //! One run from its first event to its exit code, whether fresh or resumed: wires model, journal, engine and terminal.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Exit, Failure};
@@ -10,22 +10,24 @@ use super::render::safe;
 use super::render::summary::{faults, summary};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::terminal;
-use crate::diagnostic::{Diagnostic, codes};
+use super::{log, supervisor, terminal};
+use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
-use crate::engine::{Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, usage};
+use crate::engine::{
+    Cancel, Event, Invocation, ModelMode, Outcome, Run, Watcher, World, drive, run_record, text_fingerprint, usage,
+};
 use crate::graph::{Compiled, Plan, Stream};
 use crate::io::atomic::write_atomic;
 use crate::io::files::WallClock;
 use crate::io::journal::FileJournal;
-use crate::io::llm::{Connected, Environment, Mode, connect};
+use crate::io::llm::{Connected, Environment, Mode, Provenance, connect};
 use crate::io::output::file::Written;
 use crate::io::replies::Kept;
 use crate::io::state::{RunDir, RunLock};
 use crate::port::{Clock, Journal, Memory, Model};
 
 /// What `run` and `resume` have in common on the command line.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Settings {
     /// Exit with 3 when the report has an anomaly of this severity or worse.
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -92,7 +94,7 @@ pub struct Job {
 /// # Errors
 /// Why the run failed.
 pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Result<Exit, Failure> {
-    log_to_stderr(settings);
+    log::begin(settings, environment);
     let Job { compiled, invocation, folder, journal, run, memory, mut first, started, signals } = job;
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
@@ -109,10 +111,11 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
     if let Event::Started(header) = &mut first {
         header.made.model.clone_from(&identity);
     }
-    let id = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
-    let id = id.map(|header| header.run.clone()).unwrap_or_default();
+    let header = if let Event::Started(header) = &first { Some(header) } else { run.header.as_ref() };
+    let id = header.map(|header| header.run.clone()).unwrap_or_default();
+    let _within = log::within(&id, header.and_then(|header| header.window.as_ref()));
     // A log and a bar would write over each other.
-    let draws = !settings.quiet && settings.verbose == 0 && std::io::stderr().is_terminal();
+    let draws = !settings.quiet && settings.verbose == 0 && !log::is_json() && std::io::stderr().is_terminal();
     let progress = Arc::new(Progress::new(draws));
     let spans = Spans::of(environment, &plan, progress.clone());
     let model = model.map(|model| kept(traced(model, spans.as_ref(), &id), folder.as_ref()));
@@ -124,6 +127,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
         watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
         cancel: Cancel::default(),
     };
+    supervisor::begun(environment);
     let (run, outcome) = driven(plan.clone(), stream, run, world, first, signals)?;
     progress.finish();
 
@@ -151,7 +155,7 @@ pub fn execute(job: Job, settings: &Settings, environment: &Environment) -> Resu
 
 /// Drives the run to its end, or to where a signal stops it. On one thread: tasks wait for others or are short, and the
 /// stream part has threads of its own.
-fn driven(
+pub(super) fn driven(
     plan: Arc<Plan>,
     stream: Stream,
     run: Run,
@@ -214,7 +218,7 @@ pub(super) fn model_of(
     };
     let live = matches!(mode, Mode::Live);
     match connect(environment, mode) {
-        Ok(connected) => Ok(Some(connected)),
+        Ok(connected) => Ok(Some(connected.of_graph(provenance(plan)))),
         Err(fault) if live => {
             let help = fault.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
             terminal::err(&format!("warning: {fault}{help}; templates word the recommendations\n"));
@@ -222,6 +226,15 @@ pub(super) fn model_of(
         }
         Err(fault) => Err(Failure::run(fault)),
     }
+}
+
+/// What a cassette is told of the graph. Files go by the nodes that read them: where they lie says more of the machine.
+fn provenance(plan: &Plan) -> Provenance {
+    let name =
+        |file: &SourceFile| Path::new(&*file.name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files = plan.nodes.iter().flat_map(|node| node.assets.iter().map(|file| (&node.name, file)));
+    let named = files.map(|(node, file)| (format!("{} of {node}", name(file)), text_fingerprint(&file.text)));
+    Provenance { file: name(&plan.source), fingerprint: text_fingerprint(&plan.source.text), files: named.collect() }
 }
 
 /// What is said of an exchange that a replay did not ask for.
@@ -235,24 +248,6 @@ pub(super) fn kept(model: Arc<dyn Model>, folder: Option<&RunDir>) -> Arc<dyn Mo
         Some(folder) => Arc::new(Kept::new(model, &folder.replies())),
         None => model,
     }
-}
-
-pub(super) fn log_to_stderr(settings: &Settings) {
-    let default = match settings.verbose {
-        0 if settings.quiet => "error",
-        0 => "warn,agent::io::ingest::listen=info", // where a system-chosen port is to be found
-        1 => "info",
-        2 => "agent=debug,info",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // A second initialisation in one process (tests) keeps the first.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal::stderr_style().color)
-        .try_init();
 }
 
 /// What is left to do when the engine has stopped.

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::execute::{Settings, fault, keep, kept, left_over, log_to_stderr, model_of, outputs, tell_tasks, traced};
+use super::execute::{Settings, fault, keep, kept, left_over, model_of, outputs, tell_tasks, traced};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
-use super::render::diagnostic::diagnostics;
 use super::render::{summary, window};
 use super::run::{files_of, fraction, header_of, keep_texts, new_folder};
 use super::signals::Signals;
 use super::spans::Spans;
-use super::{load, resume, terminal};
+use super::{load, log, resume, supervisor, terminal};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Completeness, Report, RunRecord, Severity, Summary, Timestamp};
 use crate::engine::{
@@ -43,6 +42,40 @@ pub struct Live {
     pub fresh: bool,
     /// Where they are caught already.
     pub signals: Option<Signals>,
+    /// Who serves it, with others, and heeds the signals.
+    pub served: Option<Served>,
+}
+
+/// What a graph that is served has of the server.
+#[derive(Clone)]
+pub struct Served {
+    pub onlooker: Arc<dyn Onlooker>,
+    /// Asks for a drain.
+    pub drain: Cancel,
+}
+
+/// Looks on at the runs of a graph that is served.
+pub trait Onlooker: Watcher {
+    /// A run has ended, with these reports.
+    fn on_end(&self, plan: &Plan, run: &Run, record: &RunRecord, reports: &[Report]);
+}
+
+/// Two that look on.
+struct Both(Arc<dyn Watcher>, Arc<dyn Onlooker>);
+
+impl Watcher for Both {
+    fn on_event(&self, run: &str, event: &Event) {
+        self.0.on_event(run, event);
+        self.1.on_event(run, event);
+    }
+    fn on_read(&self, node: &str, read: u64, total: Option<u64>) {
+        self.0.on_read(node, read, total);
+        self.1.on_read(node, read, total);
+    }
+    fn on_journal_lost(&self, why: &str) {
+        self.0.on_journal_lost(why);
+        self.1.on_journal_lost(why);
+    }
 }
 
 /// Runs windows until the sources end or a signal asks for a drain.
@@ -50,8 +83,8 @@ pub struct Live {
 /// # Errors
 /// A source that cannot be used, a state that cannot be taken up.
 pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<Exit, Failure> {
-    log_to_stderr(&settings);
-    let Live { compiled, invocation, kept, fresh, signals } = live;
+    log::begin(&settings, &environment);
+    let Live { compiled, invocation, kept, fresh, signals, served } = live;
     let mut header = header_of(&compiled, &invocation, None);
     let Compiled { plan, stream } = compiled;
     let plan = Arc::new(plan);
@@ -68,17 +101,21 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         keep_texts(state, &files_of(&plan));
     }
     let on_terminal = std::io::stderr().is_terminal();
-    let draws = !settings.quiet && settings.verbose == 0 && on_terminal && !is_live;
+    let draws = !settings.quiet && settings.verbose == 0 && on_terminal && !is_live && !log::is_json();
     let progress = Arc::new(Progress::new(draws));
     let spans = Spans::of(&environment, &plan, progress.clone());
     let desk = Desk::new(plan.clone(), invocation, settings, &environment, state.zip(kept), folder)?;
-    let desk = Arc::new(Desk { spans: spans.clone(), ..desk });
+    let desk = Arc::new(Desk { spans: spans.clone(), served: served.clone(), ..desk });
     header.made.model = desk.connected.as_ref().and_then(|c| c.model.as_ref()).map(|model| model.identity());
     let (kept, earlier) = desk.take_up(fresh)?;
-    let drain = Cancel::default();
+    let drain = served.as_ref().map(|served| served.drain.clone()).unwrap_or_default();
+    let watcher: Arc<dyn Watcher> = spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>);
     let around = Surroundings {
         clock: Arc::new(WallClock),
-        watcher: spans.clone().map_or(progress.clone(), |spans| spans as Arc<dyn Watcher>),
+        watcher: match &served {
+            Some(served) => Arc::new(Both(watcher, served.onlooker.clone())),
+            None => watcher,
+        },
         shelf: desk.clone(),
         drain: drain.clone(),
     };
@@ -95,9 +132,14 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         let drain = drain.clone();
         terminal::when_out_is_closed(move || drain.cancel());
     }
+    if served.is_none() {
+        supervisor::begun(&environment);
+    }
     let notice = (!desk.settings.quiet).then_some(STOPPING);
     let ended = runtime.block_on(async {
-        tokio::spawn(Signals::heed(signals, drain, notice));
+        if served.is_none() {
+            tokio::spawn(Signals::heed(signals, drain, notice));
+        }
         tokio::spawn(drive(plan, stream, header, around, kept, earlier)).await
     });
     runtime.shutdown_background();
@@ -133,6 +175,7 @@ struct Desk {
     /// The tape of a recording or a replay, which all runs share; for live calls, whether a model is there.
     connected: Option<Connected>,
     spans: Option<Arc<Spans>>,
+    served: Option<Served>,
     to_stdout: AtomicBool,
     books: Mutex<Books>,
 }
@@ -163,7 +206,7 @@ impl Desk {
             terminal::err(&format!("note: {notice}\n"));
         }
         let (to_stdout, books) = Default::default();
-        Ok(Desk { plan, invocation, settings, state, folder, connected, spans: None, to_stdout, books })
+        Ok(Desk { plan, invocation, settings, state, folder, connected, spans: None, served: None, to_stdout, books })
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -286,6 +329,9 @@ impl Desk {
             keep(&folder.record(), &record); // last, since it says that the run has ended
         }
         tell_tasks(&self.plan, &record);
+        if let Some(served) = &self.served {
+            served.onlooker.on_end(&self.plan, run, &record, &reports);
+        }
         if let Some(path) = &self.invocation.run_record {
             keep(Path::new(path), &record);
         }
@@ -361,6 +407,7 @@ impl Shelf for Desk {
         let id = run.header.as_ref().map(|header| header.run.clone()).unwrap_or_default();
         let (folder, started) = self.books().open.remove(&id).unwrap_or_else(|| (None, WallClock.now()));
         let folder = folder.as_ref().map(|(folder, _)| folder);
+        let _within = log::within(&id, run.header.as_ref().and_then(|header| header.window.as_ref()));
         let record = run_record(run, started, run.ended.is_some().then(|| WallClock.now()));
         self.show(run, record, folder);
         if let Outcome::Failed(fault) = outcome {
@@ -369,8 +416,7 @@ impl Shelf for Desk {
                 let id = folder.id();
                 format!("the stream goes on; once the cause is mended, `agent resume {id}` makes up for this window")
             });
-            let (style, fault) = (terminal::stderr_style(), fault.maybe_help(help));
-            terminal::err(&diagnostics(&[fault], style.color, style.width));
+            terminal::faults(&[fault.maybe_help(help)]);
         }
     }
 }

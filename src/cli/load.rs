@@ -1,8 +1,10 @@
 //! Graph files from the disk to a compiled graph.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::exit::{Exit, Failure};
+use super::log::{self, LogFormat};
 use super::render::safe;
 use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::graph::{Compiled, Override, Surroundings, compile};
@@ -50,27 +52,59 @@ pub fn compiled(
     })
 }
 
+/// What a flag says before all else.
+static LOG_FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+fn with_flags(environment: Environment) -> Environment {
+    match LOG_FORMAT.get() {
+        Some(format) => environment.with_flag("--log-format", "AGENT_LOG_FORMAT", format.word()),
+        None => environment,
+    }
+}
+
+/// Takes in what flags say, and chooses how standard error is written.
+///
+/// # Errors
+/// Exit 2: AGENT_LOG_FORMAT says neither of the two.
+pub fn begin(log_format: Option<LogFormat>) -> Result<(), Failure> {
+    log_format.map(|format| LOG_FORMAT.set(format)); // once in a process
+    let environment = with_flags(Environment::load().0.clone());
+    let Some(text) = environment.get("AGENT_LOG_FORMAT").map(str::trim) else { return Ok(()) };
+    let format = LogFormat::of(text).ok_or_else(|| {
+        let message = format!("AGENT_LOG_FORMAT is neither `text` nor `json`: `{}`", safe(text));
+        Failure::usage(Diagnostic::new(codes::run::USAGE, message).help("leave it out for text"))
+    })?;
+    log::choose(format);
+    Ok(())
+}
+
 /// The environment, with what is wrong in `.env` as warnings.
-pub fn environment() -> Environment {
-    warned(Environment::load())
+///
+/// # Errors
+/// Exit 78: there is a file of settings, and it cannot be used.
+pub fn environment() -> Result<Environment, Failure> {
+    warned(Environment::load().clone())
 }
 
 /// The same with this file in place of `.env`, where there is one.
 ///
 /// # Errors
-/// Exit 2: there is no such file.
+/// Exit 2: there is no such file. Exit 78 as without it.
 pub fn environment_with(file: Option<&Path>) -> Result<Environment, Failure> {
     match file {
-        None => Ok(environment()),
-        Some(path) => Environment::load_with(path).map(warned).map_err(Failure::usage),
+        None => environment(),
+        Some(path) => Environment::load_with(path).map_err(Failure::usage).and_then(warned),
     }
 }
 
-fn warned((environment, faults): (Environment, Vec<Diagnostic>)) -> Environment {
-    for fault in faults {
-        super::terminal::err(&format!("warning: {fault}\n"));
+fn warned((environment, faults): (Environment, Vec<Diagnostic>)) -> Result<Environment, Failure> {
+    let (fatal, others): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.code == codes::model::CONFIG);
+    for fault in others {
+        let help = fault.help.as_ref().filter(|_| fault.code == codes::model::UNKNOWN_SETTING);
+        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+        super::terminal::err(&format!("warning: {fault}{help}\n"));
     }
-    environment
+    if fatal.is_empty() { Ok(with_flags(environment)) } else { Err(Failure::config(fatal)) }
 }
 
 /// Whether journals are to survive a power cut: `AGENT_JOURNAL=synced`.

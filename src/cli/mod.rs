@@ -4,6 +4,7 @@
 mod apart;
 mod backtest;
 mod check;
+mod config;
 mod diff;
 mod doctor;
 mod draw;
@@ -14,6 +15,7 @@ mod explain;
 mod kinds;
 mod live;
 mod load;
+mod log;
 mod models;
 mod progress;
 pub mod render;
@@ -22,9 +24,11 @@ mod resume;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod signals;
 mod spans;
 mod stand_in;
+mod supervisor;
 mod terminal;
 mod test;
 mod token;
@@ -34,7 +38,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use exit::Exit;
+use exit::{Exit, Failure};
 
 /// Turns operations telemetry into an exact, grounded report.
 ///
@@ -43,6 +47,9 @@ use exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "agent", version, max_term_width = 100)]
 struct Arguments {
+    /// Write standard error as text or as JSON, one object a line; AGENT_LOG_FORMAT says the same.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    log_format: Option<log::LogFormat>,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,6 +57,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Backtest(backtest::BacktestArguments),
     Check(check::CheckArguments),
     Test(test::TestArguments),
@@ -60,6 +68,7 @@ enum Command {
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
+    Config(config::ConfigArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
     Token(token::TokenArguments),
@@ -77,9 +86,33 @@ struct CompletionsArguments {
 
 /// Parses the arguments, runs the subcommand and says how the process ends.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse(); // prints help and usage errors itself, and exits with 0 or 2
-    let done = match arguments.command {
+    match parsed().and_then(|arguments| dispatch(arguments.command)) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::faults(&failure.diagnostics);
+            failure.exit.into()
+        }
+    }
+}
+
+/// The arguments. Prints help and usage errors itself, and ends the process with 0 or 2.
+fn parsed() -> Result<Arguments, Failure> {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && load::begin(None).is_ok() && log::is_json() => {
+            terminal::err(&error.render().to_string());
+            std::process::exit(error.exit_code())
+        }
+        Err(error) => error.exit(),
+    };
+    load::begin(arguments.log_format)?;
+    Ok(arguments)
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
         Command::Backtest(arguments) => backtest::backtest(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),
@@ -89,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Config(arguments) => config::config(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
         Command::Token(arguments) => token::token(&arguments),
@@ -102,17 +136,6 @@ pub fn main() -> ExitCode {
             clap_complete::generate(arguments.shell, &mut Arguments::command(), "agent", &mut script);
             terminal::out(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
-        }
-    };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            terminal::err(&render::diagnostic::diagnostics(
-                &failure.diagnostics,
-                terminal::stderr_style().color,
-                terminal::stderr_style().width,
-            ));
-            failure.exit.into()
         }
     }
 }

@@ -66,14 +66,18 @@ impl Watcher for Progress {
         *bar = Bar::Shown(new);
     }
 
-    fn on_event(&self, _run: &str, event: &Event) {
+    fn on_event(&self, run: &str, event: &Event) {
         match event {
-            Event::Started(header) => tracing::info!(run = header.run, graph = header.graph, "run started"),
-            Event::Resumed {} => tracing::info!("run resumed"),
+            Event::Started(header) => {
+                let window = header.window.as_ref().map(|window| window.span.label());
+                tracing::info!(run, graph = header.graph, window, "run started");
+            }
+            Event::Resumed {} => tracing::info!(run, "run resumed"),
             Event::Read { inputs } => {
                 self.clear();
                 for input in inputs {
                     tracing::info!(
+                        run,
                         node = input.node,
                         path = input.path,
                         records = input.records,
@@ -82,17 +86,17 @@ impl Watcher for Progress {
                     );
                 }
             }
-            Event::Cut { .. } => tracing::info!("stream part done"),
-            Event::TaskStarted { node, item, attempt } => tracing::debug!(node, item, attempt, "task started"),
+            Event::Cut { .. } => tracing::info!(run, "stream part done"),
+            Event::TaskStarted { node, item, attempt } => tracing::debug!(run, node, item, attempt, "task started"),
             Event::TaskFailed { node, item, attempt, error, transient } => {
-                tracing::info!(node, item, attempt, error, transient, "task failed");
+                tracing::info!(run, node, item, attempt, error, transient, "task failed");
             }
             Event::TaskEnded { node, item, outcome, elapsed_ms, .. } => {
-                tracing::info!(node, item, ?outcome, elapsed_ms, "task ended");
+                tracing::info!(run, node, item, ?outcome, elapsed_ms, "task ended");
             }
             Event::Ended { status, .. } => {
                 self.clear();
-                tracing::info!(?status, "run ended");
+                tracing::info!(run, ?status, "run ended");
             }
         }
     }

@@ -22,7 +22,7 @@ pub struct ResumeArguments {
 }
 
 pub fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let unreadable = |why: String| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why));
     let synced = load::synced(&environment)?;
     let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?.synced(synced);

@@ -66,7 +66,7 @@ pub struct RunArguments {
 }
 
 pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     // A graph may be live if it has windows. To be stopped while it begins is to end well too; others do not pay for it.
     let source = load::read(&arguments.graph)?;
     let signals = source.text.contains("window").then(Signals::early).flatten();
@@ -91,7 +91,7 @@ pub fn run(arguments: RunArguments) -> Result<Exit, Failure> {
     };
     if compiled.plan.window.is_some() {
         let kept = if arguments.no_journal { None } else { Some(kept_runs(&environment, KEPT_WINDOWS)) };
-        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals };
+        let live = Live { compiled, invocation, kept, fresh: arguments.fresh, signals, served: None };
         return live::live(live, arguments.settings, environment);
     }
     let started = WallClock.now();

@@ -14,7 +14,7 @@ pub struct RunsArguments {
 }
 
 pub fn runs(arguments: &RunsArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let state = StateDir::open(environment.get("AGENT_STATE_DIR"))
         .map_err(|why| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why)))?;
     let is_meant = |row: &RunRow| arguments.graph.as_ref().is_none_or(|graph| *graph == row.graph);

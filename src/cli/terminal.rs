@@ -4,14 +4,19 @@ use std::io::Write;
 
 use anstream::ColorChoice;
 
+use super::log;
 use super::render::Style;
+use super::render::diagnostic::diagnostics;
+use crate::diagnostic::Diagnostic;
 
 pub fn stdout_style() -> Style {
     style(anstream::AutoStream::choice(&std::io::stdout()), terminal_size::terminal_size_of(std::io::stdout()))
 }
 
 pub fn stderr_style() -> Style {
-    style(anstream::AutoStream::choice(&std::io::stderr()), terminal_size::terminal_size_of(std::io::stderr()))
+    let stderr = std::io::stderr();
+    let choice = if log::is_json() { ColorChoice::Never } else { anstream::AutoStream::choice(&stderr) };
+    style(choice, terminal_size::terminal_size_of(stderr))
 }
 
 fn style(choice: ColorChoice, size: Option<(terminal_size::Width, terminal_size::Height)>) -> Style {
@@ -52,8 +57,25 @@ pub fn when_out_is_closed(then: impl FnOnce() + Send + 'static) {
 #[cfg(not(unix))]
 pub fn when_out_is_closed(_then: impl FnOnce() + Send + 'static) {}
 
-/// Writes to standard error.
+/// Writes to standard error; where logs are JSON, as a line of the log.
 pub fn err(text: &str) {
+    if log::is_json() {
+        return log::say(text);
+    }
+    raw_err(text);
+}
+
+/// Writes what went wrong to standard error.
+pub fn faults(faults: &[Diagnostic]) {
+    if log::is_json() {
+        return faults.iter().for_each(log::fault);
+    }
+    let style = stderr_style();
+    raw_err(&diagnostics(faults, style.color, style.width));
+}
+
+/// Writes to standard error as it is.
+pub fn raw_err(text: &str) {
     let mut stream = anstream::stderr().lock();
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }

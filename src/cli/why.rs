@@ -26,7 +26,7 @@ pub struct WhyArguments {
 }
 
 pub fn why(arguments: &WhyArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let unreadable = |why: String| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why));
     let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?;
     let folder = state.resolve(&arguments.run).map_err(Failure::run)?;

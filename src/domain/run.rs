@@ -14,6 +14,16 @@ pub enum RunStatus {
     Failed,
 }
 
+impl RunStatus {
+    pub fn word(self) -> &'static str {
+        match self {
+            RunStatus::Running => "running",
+            RunStatus::Done => "done",
+            RunStatus::Failed => "failed",
+        }
+    }
+}
+
 /// Everything a user may want to know of a run that the report has no key for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,15 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{poll_fn, ready};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::value::RawValue;
 
+use super::attempt::{Hands, Step, attempt_task};
 use super::event::Event;
 use super::log::Log;
 use super::open::Values;
@@ -21,7 +20,7 @@ use super::watch::{Cancel, Watcher};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::domain::{RunStatus, TaskOutcome};
 use crate::graph::{OnError, Plan, Stream};
-use crate::node::{AnyTask, Cx, TaskError};
+use crate::node::Cx;
 use crate::port::{Clock, Journal, Memory, Model};
 
 /// Steps that are journaled in one write at most.
@@ -76,6 +75,7 @@ pub async fn drive(
         followers: VecDeque::new(),
         held: BTreeMap::new(),
         running: FuturesUnordered::new(),
+        hands: Hands::default(),
         fault: None,
     };
     match first {
@@ -107,16 +107,9 @@ struct Driver {
     /// Tasks of nodes that have to wait for the one that they follow, by node and item.
     held: BTreeMap<usize, BTreeMap<Option<u32>, Action>>,
     running: FuturesUnordered<BoxFuture<'static, Step>>,
+    hands: Hands,
     /// The latest fault with a code and a remedy of its own; the journal has only its text.
     fault: Option<Box<Diagnostic>>,
-}
-
-/// What a future of the driver ends in.
-enum Step {
-    Passed(Passed),
-    /// The pause before another try is over.
-    Due(Action),
-    Ended(Event, Option<Box<Diagnostic>>),
 }
 
 impl Driver {
@@ -151,10 +144,7 @@ impl Driver {
                         return failed(codes::run::TASK_FAILED, message.to_string());
                     }
                 },
-                () = tokio::task::yield_now(), if !self.followers.is_empty() => {
-                    let next = self.followers.pop_front();
-                    self.start(next).await;
-                }
+                () = tokio::task::yield_now(), if !self.followers.is_empty() => self.start_follower().await,
             }
         }
     }
@@ -178,7 +168,7 @@ impl Driver {
     fn next_event(&mut self) -> Option<Event> {
         if self.events.is_empty() {
             let followed = |node: usize| self.plan.followed(node).map(|(_, followed)| followed);
-            let is_free = |node: &usize| followed(*node).is_none_or(|followed| self.run.value(followed).is_some());
+            let is_free = |node: &usize| followed(*node).is_none_or(|followed| self.run.has_value(followed));
             let free: Vec<usize> = self.held.keys().copied().filter(is_free).collect();
             let free: Vec<Action> =
                 free.iter().filter_map(|node| self.held.remove(node)).flatten().map(|(_, a)| a).collect();
@@ -244,6 +234,20 @@ impl Driver {
             Poll::Ready(step) => ready(step).boxed(),
             Poll::Pending => future,
         });
+    }
+
+    /// Starts the next follower, and hands further ones to other threads that have nothing to do. Those of a node that is
+    /// asked in order are all started here.
+    async fn start_follower(&mut self) {
+        let first = self.followers.pop_front();
+        let in_order = matches!(first, Some(Action::Start { node, .. }) if self.waits(node));
+        let others = if in_order { 0 } else { self.hands.want(self.followers.len()) };
+        let others: Vec<Action> = self.followers.drain(..others).collect();
+        let others: Vec<_> = others.into_iter().filter_map(|action| self.future_of(action)).collect();
+        if !others.is_empty() {
+            self.running.extend(self.hands.begin(others));
+        }
+        self.start(first).await;
     }
 
     fn future_of(&mut self, action: Action) -> Option<BoxFuture<'static, Step>> {
@@ -354,38 +358,4 @@ impl Driver {
 
 fn failed(code: &'static Code, message: String) -> Outcome {
     Outcome::Failed(Box::new(Diagnostic::new(code, message)))
-}
-
-/// One try of a task, bounded in time; a panic is an error of the task, not of the run.
-async fn attempt_task(
-    task: Arc<dyn AnyTask>,
-    cx: Cx,
-    input: Arc<RawValue>,
-    limit: Option<Duration>,
-    (node, item, attempt): (String, Option<u32>, u32),
-) -> Step {
-    let begun = Instant::now();
-    let run = AssertUnwindSafe(task.run(&input, &cx)).catch_unwind();
-    let result = match limit {
-        None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(result) => result,
-            Err(_) => Ok(Err(TaskError::Transient(format!("it took longer than its timeout of {limit:?}")))),
-        },
-    };
-    let result = result.unwrap_or_else(|_| Err(TaskError::Permanent("it panicked, which is a bug".into())));
-    let elapsed_ms = begun.elapsed().as_millis() as u64;
-    match result {
-        Ok(output) => {
-            let (outcome, error, notes, recalled) = (TaskOutcome::Done, None, cx.take_notes(), cx.take_recalled());
-            let ended = Event::TaskEnded { node, item, attempt, outcome, output, error, notes, elapsed_ms, recalled };
-            Step::Ended(ended, None)
-        }
-        Err(error) => {
-            let transient = matches!(error, TaskError::Transient(_));
-            let text = error.to_string();
-            let fault = if let TaskError::Diagnosed(fault) = error { Some(fault) } else { None };
-            Step::Ended(Event::TaskFailed { node, item, attempt, error: text, transient }, fault)
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //!
 //! Names no node kind and knows no particular graph.
 
+mod attempt;
 mod checkpoint;
 mod drive;
 mod event;

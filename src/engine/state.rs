@@ -4,12 +4,13 @@
 mod items;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use petgraph::Direction;
 use serde_json::value::RawValue;
 
+use self::items::list_of;
 use super::event::{Event, Header};
 use crate::domain::{InputRecord, Note, RunStatus, TaskOutcome, TaskRecord};
 use crate::graph::Plan;
@@ -64,13 +65,29 @@ struct NodeState {
     /// Items that are not finished.
     left: usize,
     /// The output, once finished.
-    value: Option<Box<RawValue>>,
+    value: Option<Output>,
+}
+
+/// What a node has made.
+#[derive(Debug)]
+enum Output {
+    Text(Box<RawValue>),
+    /// Items that were taken one by one already; their list is put together when somebody asks for it all the same.
+    Items(Vec<Option<Box<RawValue>>>, OnceLock<Option<Box<RawValue>>>),
 }
 
 impl Run {
     /// The output of a node, once it is there.
     pub fn value(&self, node: usize) -> Option<&RawValue> {
-        self.nodes.get(node)?.value.as_deref()
+        match self.nodes.get(node)?.value.as_ref()? {
+            Output::Text(value) => Some(value),
+            Output::Items(items, list) => list.get_or_init(|| list_of(items).ok()).as_deref(),
+        }
+    }
+
+    /// Whether the output of a node is there.
+    pub fn has_value(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|state| state.value.is_some())
     }
 
     /// Whether the stream part is behind it.
@@ -187,7 +204,7 @@ impl Run {
         for fold in plan.of_role(Role::Fold) {
             let name = plan.nodes.get(fold).map_or("", |n| n.name.as_str());
             let value = values.get(name).ok_or_else(|| Diverged(format!("the cut lacks the value of `{name}`")))?;
-            self.finish(plan, fold, value.clone(), &mut ready)?;
+            self.finish(plan, fold, Output::Text(value.clone()), &mut ready)?;
         }
         self.ready(plan, ready, actions)?;
         self.check_end(actions);

@@ -37,7 +37,7 @@ impl Cancel {
     }
 
     /// Waits until the run is asked to stop.
-    pub(super) async fn cancelled(&self) {
+    pub async fn cancelled(&self) {
         while !self.is_cancelled() {
             self.0.wake.notified().await;
         }

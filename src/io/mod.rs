@@ -4,6 +4,7 @@
 pub mod append;
 pub mod atomic;
 pub mod decode;
+pub mod environment;
 pub mod files;
 pub(crate) mod http;
 pub mod ingest;
@@ -26,8 +27,8 @@ pub const KINDS: &[Kind] = &[
     Kind::source::<ingest::prometheus::IngestPrometheus>(),
     Kind::sink::<store::OutputMeasurements>(),
     Kind::task::<output::file::OutputFile>(),
+    Kind::task::<output::notify::Notify>(),
     Kind::task::<store::OutputStore>(),
-    Kind::task::<output::webhook::Webhook>(),
 ];
 
 #[cfg(test)]

@@ -18,16 +18,15 @@ use crate::wording::{Grounded, Pseudonyms, Rejection, Wording, judge, legible};
 /// - it fits the schema
 /// - it is grounded: every slot is a fact, every figure is exactly one fact, every name is one of the facts', no
 ///   other service, host or metric of the run is named (`add a cache` names none), and nothing is promised
-/// - it keeps to the plan: the action says the planned verb or one of the same meaning, nothing turns it around, and
-///   every sentence holds a slot or only words of the planned one. The longest sentence has 400 characters, or 100 more
-///   than the planned one
-/// - it says of each slot what its fact is: a status is the one that the facts have, of two figures the one that was comes
-///   before the one that is expected, and what is expected to fall does not rise
-/// - it brings in nothing else: no cause told for certain, no word for all or none of something, and no day, person, price,
-///   secret, accident or other action that neither the plan nor a fact speaks of
+/// - of two figures the one that was comes before the one that is expected, and what is expected to fall does not rise
+/// - it states the target, the parameters, the estimate and the assumptions that the planned sentences state. The longest
+///   sentence has 400 characters, or 100 more than the planned one
 ///
-/// These rules know words, not meanings, in the language of the graph. They would rather refuse an honest sentence than let
-/// a false one pass.
+/// As far as it is recognised, a sentence is refused too if it turns the action around, contradicts a status or a level of
+/// the plan, gives a figure under the name of another, tells a cause that the plan does not tell, speaks of all where the
+/// plan speaks of one, or brings in a day, a person, a price, a secret, an accident or another action that neither the plan
+/// nor a fact speaks of. These rules know words, not meanings, in the language of the graph; no word is refused for being
+/// unknown.
 ///
 /// A rejected answer is asked for again with the reasons, at most `max_repairs` times and as far as the tokens of the run
 /// go (`max_tokens_per_run` of the graph); then the template of the
@@ -61,7 +60,7 @@ pub struct Validating {
 
 impl Task for Validating {
     const KIND: &'static str = "validate";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const USES_MODEL: bool = true;
     const HAS_FALLBACK: bool = true;
     type Config = Config;
@@ -292,14 +291,8 @@ mod tests {
     async fn what_fails_is_asked_again_then_the_template_words_it() {
         use WordingSource::{Model, Template};
         let figure = "the figure `7`";
-        let bad: &[&str] = &[
-            figure,
-            "`will` promises",
-            "`It will help a lot` has no slot",
-            "{parameter.replicas}",
-            "{assumed.replicas}",
-            "{projected.cpu_usage}",
-        ];
+        let bad: &[&str] =
+            &[figure, "`will` promises", "{parameter.replicas}", "{assumed.replicas}", "{projected.cpu_usage}"];
         let twice: Vec<&str> = [bad, bad].concat();
         let thrice: Vec<&str> = [bad, bad, bad].concat();
         check(draft(Some(reply(BAD))), Some(vec![Ok(reply(GOOD))]), (Model, 1, bad)).await;

@@ -103,7 +103,7 @@ fn a_request_that_was_not_recorded_fails_the_replay_with_a_difference() {
         "two plain sentences",
         "\n    asked:    …",
         "two short sentences",
-        "record the run again",
+        "`recommendation.md of wording` has changed since: record the run again",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -116,6 +116,26 @@ fn a_request_that_was_not_recorded_fails_the_replay_with_a_difference() {
     let ran = sandbox.agent(&["run", GRAPH, "--replay", "tape.json", "-q"]).exits(1);
     let asked_by = gone["asked_by"].as_str().unwrap();
     assert!(ran.stderr.contains(&format!("does not have this request of `{asked_by}`")), "{}", ran.stderr);
+}
+
+#[test]
+fn a_cassette_knows_its_graph_and_says_when_it_is_replayed_with_another() {
+    let sandbox = recorded();
+    let (tape, graph) = (cassette(&sandbox), sandbox.read(GRAPH));
+    assert_eq!(tape["header"]["graph"]["file"], "default.toml");
+    assert!(!tape["header"].to_string().contains(sandbox.at("").to_str().unwrap()), "{}", tape["header"]);
+    let ran = sandbox.agent(&["run", GRAPH, "--replay", "tape.json"]).exits(0);
+    assert!(!ran.stderr.contains("recorded with"), "{}", ran.stderr);
+    // Another name, and a comment: what is asked is the same.
+    std::fs::write(sandbox.at("graphs/other.toml"), format!("# another one\n{graph}")).unwrap();
+    let unlike = "note: the cassette was recorded with the graph `default.toml`, and this is `other.toml`\n";
+    let ran = sandbox.agent(&["run", "graphs/other.toml", "--replay", "tape.json"]).exits(0);
+    assert!(ran.stderr.contains(unlike), "{}", ran.stderr);
+    let ran = sandbox.agent(&["replay", "tape.json", "--graph", "graphs/other.toml"]).exits(0);
+    assert!(ran.stdout.starts_with(&format!("{unlike}the same: ")), "{}", ran.stdout);
+    sandbox.edit(GRAPH, "[nodes.", "# a comment\n[nodes.");
+    let ran = sandbox.agent(&["run", GRAPH, "--replay", "tape.json"]).exits(0);
+    assert!(ran.stderr.contains("the graph `default.toml` is not what it was"), "{}", ran.stderr);
 }
 
 #[test]

@@ -308,6 +308,7 @@ fn help_names_every_command_and_every_command_has_help() {
             "runs",
             "resume",
             "why",
+            "config",
             "doctor",
             "models",
             "token",

@@ -9,7 +9,7 @@ const AWAY: &str = "http://127.0.0.1:9/services/T000/SECRETTOKEN0123";
 fn an_alert_that_cannot_be_delivered_is_kept_and_told_of_and_its_address_is_not() {
     let sandbox = Sandbox::new();
     let graph = sandbox.read("graphs/default.toml");
-    let alert = "\n[nodes.alert]\nkind = \"output.webhook\"\nurl = \"${ALERT_URL}\"\nretries = 1\nformat = \"slack\"\n\
+    let alert = "\n[nodes.alert]\nkind = \"output.notify\"\nurl = \"${ALERT_URL}\"\nretries = 1\nformat = \"slack\"\n\
                  inputs = { report = \"report\", anomalies = \"anomalies\" }\n";
     sandbox.write("graphs/default.toml", &format!("{graph}{alert}"));
     // One node writes reports, so that `--output` need not say which.
@@ -25,7 +25,7 @@ fn an_alert_that_cannot_be_delivered_is_kept_and_told_of_and_its_address_is_not(
     let letter: serde_json::Value = serde_json::from_str(&letters).unwrap();
     assert_eq!(letter["key"], delivery["key"]);
     let text = letter["payload"]["text"].as_str().unwrap();
-    assert!(text.contains("*high*, new: "), "{text}");
+    assert!(text.contains("anomalies, the worst of high severity: "), "{text}");
     let run = &sandbox.runs()[0];
     let journal = std::fs::read_to_string(sandbox.state().join("runs").join(run).join("events.ndjson")).unwrap();
     for text in [&ran.stdout, &ran.stderr, &letters, &record.to_string(), &journal] {

@@ -38,13 +38,15 @@ impl Ran {
 }
 
 impl Sandbox {
-    /// With the graphs, prompts and fixtures of the repository, and an `.env` that keeps those of parent folders away.
+    /// With the graphs, prompts and fixtures of the repository, and an `.env` and an `agent.toml` that keep those of parent
+    /// folders away.
     pub fn new() -> Sandbox {
         let sandbox = Sandbox { folder: tempfile::tempdir().unwrap() };
         for part in ["graphs", "prompts", "fixtures"] {
             copy(&repository().join(part), &sandbox.at(part));
         }
         fs::write(sandbox.at(".env"), "").unwrap();
+        fs::write(sandbox.at("agent.toml"), "").unwrap();
         fs::create_dir(sandbox.folder.path().join("home")).unwrap();
         sandbox
     }

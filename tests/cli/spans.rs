@@ -264,6 +264,7 @@ fn settings_that_cannot_be_used_are_told_and_nothing_is_sent() {
     for (variable, text, said) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "milliseconds"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", "uncompressed"),
         ("OTEL_EXPORTER_OTLP_HEADERS", TOKEN, "name=value"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://x", "no http or https URL"),
     ] {

@@ -744,7 +744,7 @@ impl Hook {
 #[test]
 fn an_alert_that_is_repeated_has_its_key() {
     let (sandbox, hook) = (sandbox("follow = true"), Hook::start(1));
-    let alert = "\n[nodes.alert]\nkind = \"output.webhook\"\ninputs = { report = \"report\" }\nwhen = \"always\"\n";
+    let alert = "\n[nodes.alert]\nkind = \"output.notify\"\ninputs = { report = \"report\" }\nwhen = \"always\"\n";
     append(&sandbox, LIVE, &format!("{alert}url = \"{}\"\n", hook.url));
     append(&sandbox, INPUT, &records(0..15));
     let live = Following::start(&sandbox, &["--offline", "-q"]);
@@ -764,7 +764,7 @@ fn an_alert_that_is_repeated_has_its_key() {
     assert_eq!(events(&journal).iter().filter(|(name, _)| name == "resumed").count(), 1, "{journal}");
 }
 
-const CHANGES: &str = "\n[nodes.alert]\nkind = \"output.webhook\"\nwhen = \"change\"\n";
+const CHANGES: &str = "\n[nodes.alert]\nkind = \"output.notify\"\nwhen = \"change\"\n";
 
 /// Records of a host, one a second, with this CPU usage.
 fn usage(host: &str, seconds: std::ops::Range<u64>, value: f64) -> String {

@@ -72,7 +72,7 @@ enum Format {
 }
 
 pub fn backtest(arguments: &BacktestArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let mut graph = Graph::load(arguments, &environment, None)?;
     // All that can be refused is, before anything is read.
     let finders = finders(&graph.compiled.plan);

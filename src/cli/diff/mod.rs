@@ -33,7 +33,7 @@ enum Format {
 }
 
 pub fn diff(arguments: &DiffArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let unreadable = |why: String| Failure::run(Diagnostic::new(codes::run::UNKNOWN_RUN, why));
     let state = StateDir::open(environment.get("AGENT_STATE_DIR")).map_err(unreadable)?;
     let told = |name: &str| state.resolve(name).map_err(Failure::run).and_then(|folder| Told::of(&folder));

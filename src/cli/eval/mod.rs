@@ -53,7 +53,7 @@ enum Format {
 }
 
 pub fn eval(arguments: &EvalArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     // All that can be refused is, before anything is read or paid for.
     let named = arguments.models.iter().map(|name| Candidate::of(name, &environment));
     let candidates = named.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;

@@ -6,6 +6,7 @@
 
 pub mod backtest;
 pub mod chart;
+pub mod config;
 pub mod diagnostic;
 pub mod diff;
 pub mod doctor;

@@ -47,9 +47,11 @@ pub fn replay(
         Outcome::Failed(fault) => return Err(Failure::run(*fault)),
         Outcome::Interrupted => return Err(fault("the replay was interrupted".to_string())),
     }
+    let unlike = connected.as_ref().and_then(|c| c.notice.as_ref()).map(|unlike| format!("note: {unlike}\n"));
     let left = connected.map_or(Ok(Vec::new()), |c| c.finish()).map_err(Failure::run)?;
     let now = WallClock.now();
-    Ok(verdict(&run_record(&run, now, Some(now)), &left))
+    let Verdict { same, text } = verdict(&run_record(&run, now, Some(now)), &left);
+    Ok(Verdict { same, text: unlike.unwrap_or_default() + &text })
 }
 
 fn verdict(record: &RunRecord, left: &[String]) -> Verdict {

@@ -35,7 +35,7 @@ pub struct ReplayArguments {
 }
 
 pub fn replay(arguments: &ReplayArguments) -> Result<Exit, Failure> {
-    let environment = load::environment();
+    let environment = load::environment()?;
     let path = Path::new(&arguments.what);
     let verdict = match &arguments.graph {
         Some(graph) => cassette::replay(path, graph, arguments, &environment)?,

@@ -29,6 +29,12 @@ super::codes! {
     LEAK = "AG0210", "a credential would be recorded",
         "An exchange with the model holds its key, or what looks like a credential (a Bearer token, a provider's key, `api_key=…`, a JSON web token, a private key): a graph, a prompt or the input contains it, or the endpoint sent it. Nothing was written.",
         "Remove the credential from those files, and replace it at its provider, since it was sent as part of a prompt.";
+    CONFIG = "AG0212", "a file of settings that cannot be used",
+        "The file that AGENT_CONFIG names, or else the nearest `agent.toml`, cannot be read, is no TOML, or has a value that is no setting. Nothing runs without the settings that it is meant to have.",
+        "Write one setting a line, as in `LLM_TIMEOUT = 30`, by the names that `agent config` lists.";
+    UNKNOWN_SETTING = "AG0213", "a setting that nothing reads",
+        "The file of settings has a name that begins as the program's do, and is none of them. It is left out.",
+        "`agent config` lists the settings; mend the name or remove the line.";
     FALLBACKS = "AG0221", "a fallback that names no endpoint",
         "LLM_FALLBACKS lists further endpoints with commas between them, and one of its entries is neither the name of a provider nor a URL, or lacks the model.",
         "Write PROVIDER, PROVIDER/MODEL or URL#MODEL, as in `mistral,ollama/llama3.2,https://host/v1#model`.";

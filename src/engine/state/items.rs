@@ -5,6 +5,7 @@
 //! the list.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use petgraph::Direction;
@@ -13,7 +14,7 @@ use petgraph::visit::EdgeRef;
 use serde_json::value::RawValue;
 
 use super::super::inputs::{inputs_of, item_of, list, null, whole_of};
-use super::{Action, Diverged, Run};
+use super::{Action, Diverged, Output, Run};
 use crate::graph::Plan;
 
 impl Run {
@@ -50,21 +51,25 @@ impl Run {
         let each = plan.nodes.get(node).is_some_and(|n| n.each);
         let items = self.nodes.get_mut(node).map(|s| std::mem::take(&mut s.items)).unwrap_or_default();
         let value = match each {
-            true => {
-                let items: Vec<&RawValue> =
-                    items.iter().map(|item| item.as_deref().unwrap_or(RawValue::NULL)).collect();
-                list(&items).map_err(Diverged)?
-            }
-            false => items.into_iter().next().flatten().unwrap_or_else(null),
+            true if self.is_taken(plan, node) => Output::Items(items, OnceLock::new()),
+            true => Output::Text(list_of(&items).map_err(Diverged)?),
+            false => Output::Text(items.into_iter().next().flatten().unwrap_or_else(null)),
         };
         self.finish(plan, node, value, ready)
+    }
+
+    /// Whether all who take from the node have been given its items one by one.
+    fn is_taken(&self, plan: &Plan, node: usize) -> bool {
+        let taken =
+            followers(plan, node).filter(|&node| self.nodes.get(node).is_some_and(|state| state.is_open)).count();
+        taken > 0 && taken == plan.dag.edges_directed(NodeIndex::new(node), Direction::Outgoing).count()
     }
 
     pub(super) fn finish(
         &mut self,
         plan: &Plan,
         node: usize,
-        value: Box<RawValue>,
+        value: Output,
         ready: &mut VecDeque<usize>,
     ) -> Result<(), Diverged> {
         let state = self.nodes.get_mut(node).ok_or_else(|| Diverged("no such node".into()))?;
@@ -101,7 +106,7 @@ impl Run {
     ) -> Result<(), Diverged> {
         while let Some(node) = ready.pop_front() {
             let followed = plan.followed(node).map(|(_, producer)| producer);
-            let opened = match followed.filter(|&producer| self.value(producer).is_none()) {
+            let opened = match followed.filter(|&producer| !self.has_value(producer)) {
                 Some(producer) => self.follow(plan, node, producer, &mut ready, actions)?,
                 None => self.open(plan, node, &mut ready, actions)?,
             };
@@ -196,6 +201,12 @@ impl Run {
         let action = Action::Start { node, item, attempt: 1, input: input.into(), after: Duration::ZERO };
         self.demand((node, item), action, actions);
     }
+}
+
+/// The list of the items of a node, `null` for those that are not there.
+pub(super) fn list_of(items: &[Option<Box<RawValue>>]) -> Result<Box<RawValue>, String> {
+    let items: Vec<&RawValue> = items.iter().map(|item| item.as_deref().unwrap_or(RawValue::NULL)).collect();
+    list(&items)
 }
 
 /// The nodes that follow this one.

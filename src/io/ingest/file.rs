@@ -16,6 +16,7 @@ use super::unpack::{Garbage, MAGIC, Unpacked, is_packed, unpack};
 use crate::diagnostic::{Diagnostic, codes::input};
 use crate::domain::{InputRecord, Rejected};
 use crate::io::decode::{Format, Input, Limits, Options, Schema, Stream};
+use crate::io::environment::Environment;
 use crate::node::{Assets, Next, Pass, Reader, Source, Wanted};
 
 /// Reads telemetry from files or from standard input: JSON, NDJSON or CSV with a header, of any size in constant
@@ -139,12 +140,12 @@ impl Config {
 
 /// Threads that decode a file: `AGENT_THREADS`, for measurements; else as many as there are cores.
 fn threads() -> usize {
-    std::env::var("AGENT_THREADS").ok().and_then(|threads| threads.parse().ok()).unwrap_or(0)
+    Environment::load().0.get("AGENT_THREADS").and_then(|threads| threads.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Whether lines are read by their shape: not with `AGENT_SCANNER=off`, for measurements beside the general path.
 fn shapes() -> bool {
-    std::env::var_os("AGENT_SCANNER").is_none_or(|scanner| scanner != "off")
+    Environment::load().0.get("AGENT_SCANNER").is_none_or(|scanner| scanner.trim() != "off")
 }
 
 /// How records are written.

@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::environment::Environment;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
 use crate::io::atomic::write_atomic;
+use crate::io::environment::Environment;
 use crate::io::state::StateDir;
 use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
 

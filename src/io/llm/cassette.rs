@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::exchange::Outcome;
+use super::provenance::Provenance;
 use crate::diagnostic::{Diagnostic, codes};
 
 /// Bumped when the format changes.
@@ -38,6 +39,9 @@ pub(super) struct Header {
     /// The environment's bound on the tokens of a run: which requests there are depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_per_run: Option<u64>,
+    /// The graph of the run; `None` where the recording does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<Provenance>,
 }
 
 /// An endpoint of a recording.
@@ -201,6 +205,7 @@ mod tests {
             dialect: "custom".into(),
             fallbacks: Vec::new(),
             max_tokens_per_run: None,
+            graph: None,
         };
         let tasks = ["w[10]", "w[2]", "v", "w[2]"];
         let interactions = tasks

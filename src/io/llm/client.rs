@@ -12,18 +12,19 @@ use serde_json::Value;
 use super::cassette::{Cassette, Header, Recorded, VERSION};
 use super::dialect;
 use super::endpoint::{Endpoint, Limits, Origin};
-use super::environment::Environment;
 use super::exchange::FailureKind;
 use super::fallback::Fallback;
 use super::ladder::{self, Features, Memory};
 use super::layers::Layers;
 use super::network::{FirstCall, Network};
+use super::provenance::Provenance;
 use super::reply;
 use super::service::{Answered, Requests, Stopped, Wire, locked};
 use super::span;
 use super::tape::{Player, Recorder, Tape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::ModelIdentity;
+use crate::io::environment::Environment;
 use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest, Why};
 
 /// Where exchanges come from and go to.
@@ -134,6 +135,14 @@ impl Connected {
         Some(self.layers.around(model_of(&chats), max_tokens_per_run, spent))
     }
 
+    /// Tells which graph is run: a recording notes it, and a replay says in what it is another one than was recorded.
+    #[must_use]
+    pub fn of_graph(mut self, graph: Provenance) -> Connected {
+        let unlike = self.tape.as_ref().and_then(|tape| locked(tape, |tape| tape.of_graph(graph)));
+        self.notice = self.notice.or(unlike);
+        self
+    }
+
     /// What the user calls the money of costs.
     pub fn currency(&self) -> Option<String> {
         self.layers.currency()
@@ -156,7 +165,7 @@ fn header_of(endpoints: &[Endpoint], max_tokens_per_run: Option<u64>) -> Option<
     let Recorded { provider, model, dialect } = recorded(first);
     let fallbacks = others.iter().map(recorded).collect();
     let label = first.label.clone();
-    Some(Header { version: VERSION, label, provider, model, dialect, fallbacks, max_tokens_per_run })
+    Some(Header { version: VERSION, label, provider, model, dialect, fallbacks, max_tokens_per_run, graph: None })
 }
 
 /// The endpoint that the header of a cassette stands for. Nothing is ever sent to its base URL.
@@ -233,7 +242,7 @@ impl ChatModel {
         let (mut attempts, mut prompt_tokens, mut completion_tokens) = (0, 0, 0);
         let mut features = self.memory.features(&request.asked_by);
         loop {
-            let body = features.body(&self.identity.model, request);
+            let body = Arc::new(features.body(&self.identity.model, request));
             let sent = self.send(&request.asked_by, &body).await;
             let Answered { answer, tries } = sent.map_err(|error| {
                 let tries = error.attempts();
@@ -282,15 +291,16 @@ impl ChatModel {
     }
 
     /// One request through async-openai and the service below it.
-    pub async fn send(&self, asked_by: &str, body: &Value) -> Result<Answered, ModelError> {
+    pub async fn send(&self, asked_by: &str, body: &Arc<Value>) -> Result<Answered, ModelError> {
         let http = self.wire.network.client().map_err(|why| ModelError::Transport(why.into()))?;
         // All that the configuration would take from the process's environment is set here; the service adds the key.
         let config =
             OpenAIConfig::new().with_api_base(&self.wire.base_url).with_api_key("").with_org_id("").with_project_id("");
         let answered = Arc::new(Mutex::new(None));
-        let requests = Requests { wire: self.wire.clone(), asked_by: asked_by.into(), answered: answered.clone() };
+        let (wire, asked_by) = (self.wire.clone(), asked_by.into());
+        let requests = Requests { wire, asked_by, body: body.clone(), answered: answered.clone() };
         let client = Client::build(http.clone(), config).with_http_service(requests);
-        let sent: Result<(), OpenAIError> = client.chat().create_byot(body).await;
+        let sent: Result<(), OpenAIError> = client.chat().create_byot(body.as_ref()).await;
         let answered = answered.lock().unwrap_or_else(PoisonError::into_inner).take();
         match sent.map(|()| answered) {
             Ok(Some(answered)) => Ok(answered),
@@ -330,8 +340,9 @@ impl Model for ChatModel {
         self.identity.clone()
     }
 
+    /// A replay is: whose turn it is may decide which of two equal exchanges a task is given.
     fn is_in_order(&self) -> bool {
-        false
+        self.wire.with_tape(|tape| matches!(tape, Tape::Replay(_)))
     }
     fn complete<'a>(&'a self, request: &'a ModelRequest) -> BoxFuture<'a, Result<ModelReply, ModelError>> {
         Box::pin(span::chat(&self.identity, request, self.ask(request)))

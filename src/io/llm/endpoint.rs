@@ -8,11 +8,11 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::dialect::{self, DIALECTS, Dialect};
-use super::environment::Environment;
 use super::limiter::Rates;
 use super::secret::Secret;
 use crate::diagnostic::{Code, Diagnostic, codes, did_you_mean};
 use crate::domain::ModelIdentity;
+use crate::io::environment::Environment;
 
 /// An endpoint of a model, with everything that a request to it needs.
 #[derive(Debug, Clone)]

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::budget::Budgeted;
 use super::cache::{Cache, Cached};
 use super::endpoint::{Endpoint, Limits, MOST, NO_BOUND, whole};
-use super::environment::Environment;
 use super::ladder::Features;
 use super::prices::{Priced, Prices};
 use crate::diagnostic::Diagnostic;
+use crate::io::environment::Environment;
 use crate::port::{Model, ModelRequest};
 
 /// Which layers there are.

@@ -6,12 +6,13 @@
 //!                                              reply ◄── answer ◄── service: tape, retry, network
 //! ```
 //!
-//! - `environment`, `endpoint`: which provider, from variables only. `secret`: keys that do not print.
+//! - `endpoint`: which provider, from the [`Environment`] only. `secret`: keys that do not print.
 //! - `dialect`: what each provider accepts, as a table. `ladder`: what is still sent after it rejected something.
 //! - `fallback`: several endpoints as one model.
 //! - `service`: one request with its tries; `retry` decides, `network` does, `tape` records or replays a `cassette`.
 //! - `cache`, `budget`, `prices`: layers around a model. `limiter`: how much is sent at a time and in a minute.
 //! - `probe`: what an endpoint is good for, before a run needs it.
+//! - `provenance`: which graph a cassette is of.
 //! - `span`: what OpenTelemetry is told of a call.
 //! - `exchange`, `complaint`, `reply`: what came back, what it objects to, what the model said.
 //!
@@ -26,7 +27,6 @@ mod credential;
 mod dialect;
 mod difference;
 mod endpoint;
-mod environment;
 mod exchange;
 mod fallback;
 mod ladder;
@@ -35,6 +35,7 @@ mod limiter;
 mod network;
 mod prices;
 mod probe;
+mod provenance;
 mod reply;
 mod retry;
 mod secret;
@@ -42,12 +43,13 @@ mod service;
 mod span;
 mod tape;
 
+pub use super::environment::Environment;
 pub use client::{Connected, Mode, connect};
 pub use dialect::{DIALECTS, Dialect, Output};
 pub use difference::describe as describe_difference;
 pub use endpoint::{Endpoint, Limits, Origin};
-pub use environment::Environment;
 pub use probe::{Probed, RungProbe, RungResult, Trouble, TroubleKind, models, probe};
+pub use provenance::Provenance;
 pub use secret::Secret;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, Url, redirect};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -64,6 +65,9 @@ impl Drop for Apart {
         }
     }
 }
+
+type Exchanges = JoinSet<Result<Answer, Failure>>;
+type Admission = oneshot::Receiver<Instant>;
 
 /// When the first call of the run was made, by whichever endpoint: the deadline is counted from there.
 pub(super) type FirstCall = Arc<OnceLock<Instant>>;
@@ -138,19 +142,17 @@ impl Network {
             let detail = format!("the {deadline:?} for all calls of the run (LLM_DEADLINE) end before another try");
             return Err(Failure { kind: FailureKind::TooLate, detail });
         }
-        sleep(wait).await;
-        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-        let Ok(admitted) = timeout_at(end, self.limiter.admit(body)).await else {
+        if !wait.is_zero() {
+            sleep(wait).await; // which gives way to others even for no time
+        }
+        let (mut exchanges, admission) = self.exchange_apart(client, request)?;
+        let Ok(admitted) = timeout_at(end, admission).await else {
             return Err(used_up(FailureKind::TooLate));
         };
-        let until = end.min(Instant::now() + timeout);
-        let answer = timeout_at(until, self.exchange_apart(client, request)).await;
-        if let Ok(Ok(answer)) = &answer {
-            admitted.settle(answer);
-        }
-        drop(admitted);
-        match answer {
-            Ok(answer) => answer,
+        let until = end.min(admitted.unwrap_or_else(|_| Instant::now()) + timeout); // one that ended says how
+        match timeout_at(until, exchanges.join_next()).await {
+            Ok(Some(Ok(answer))) => answer,
+            Ok(_) => Err(self.failure(FailureKind::Reset, "the exchange did not come to its end, which is a bug")),
             Err(_) if until == end => Err(used_up(FailureKind::Deadline)),
             Err(_) => {
                 let detail = format!("the endpoint took longer than {timeout:?} (LLM_TIMEOUT)");
@@ -159,8 +161,9 @@ impl Network {
         }
     }
 
-    /// An exchange on its own thread, given up when this is dropped.
-    async fn exchange_apart(&self, client: &Client, request: Request) -> Result<Answer, Failure> {
+    /// An exchange on its own thread, given up when this is dropped; and when it was admitted. It waits there for its turn, so
+    /// that the next request is on its way whatever the run is busy with.
+    fn exchange_apart(&self, client: &Client, request: Request) -> Result<(Exchanges, Admission), Failure> {
         let apart = self.apart.get_or_init(Apart::start).as_ref();
         let handle = match apart.map(Apart::handle) {
             Ok(Some(handle)) => handle,
@@ -168,11 +171,19 @@ impl Network {
             Err(why) => return Err(self.failure(FailureKind::Connect, why)),
         };
         let (mut exchanges, network, client) = (JoinSet::new(), self.clone(), client.clone());
-        exchanges.spawn_on(async move { network.exchange(&client, request).await }, handle);
-        match exchanges.join_next().await {
-            Some(Ok(answer)) => answer,
-            _ => Err(self.failure(FailureKind::Reset, "the exchange did not come to its end, which is a bug")),
-        }
+        let (tell, admission) = oneshot::channel();
+        let exchange = async move {
+            let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+            let admitted = network.limiter.admit(body).await;
+            let _ = tell.send(Instant::now()); // who does not wait any more ends this, too
+            let answer = network.exchange(&client, request).await;
+            if let Ok(answer) = &answer {
+                admitted.settle(answer);
+            }
+            answer
+        };
+        exchanges.spawn_on(exchange, handle);
+        Ok((exchanges, admission))
     }
 
     async fn exchange(&self, client: &Client, mut request: Request) -> Result<Answer, Failure> {

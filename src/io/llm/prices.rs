@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::environment::Environment;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::{Figure, ModelIdentity};
+use crate::io::environment::Environment;
 use crate::port::{BoxFuture, Model, ModelError, ModelReply, ModelRequest};
 
 /// Prices of a million tokens.

@@ -124,7 +124,7 @@ async fn on_rung(
     let mut probed =
         RungProbe { rung, result: RungResult::Ok, attempts: 0, elapsed_ms: 0, prompt_tokens: 0, completion_tokens: 0 };
     let trouble = loop {
-        let body = features.body(name, &request);
+        let body = Arc::new(features.body(name, &request));
         let Answered { answer, tries } = match model.send(&request.asked_by, &body).await {
             Ok(answered) => answered,
             Err(error) => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use reqwest::{Request, Response};
+use serde_json::Value;
 
 use super::exchange::{Answer, Failure, FailureKind, Outcome};
 use super::network::Network;
@@ -56,6 +57,8 @@ pub(super) enum Stopped {
 pub(super) struct Requests {
     pub wire: Arc<Wire>,
     pub asked_by: Arc<str>,
+    /// Its body. async-openai sends the text of this value.
+    pub body: Arc<Value>,
     /// Its answer, when it is there.
     pub answered: Arc<Mutex<Option<Answered>>>,
 }
@@ -70,10 +73,11 @@ impl tower::Service<HttpRequestFactory> for Requests {
     }
 
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
-        let Requests { wire, asked_by, answered } = self.clone();
+        let Requests { wire, asked_by, body, answered } = self.clone();
         Box::pin(async move {
             let request = factory.build().await?;
-            let answer = wire.answer(&asked_by, request).await.map_err(|stopped| OpenAIError::Boxed(stopped.into()))?;
+            let answer =
+                wire.answer(&asked_by, body, request).await.map_err(|stopped| OpenAIError::Boxed(stopped.into()))?;
             *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             Ok(http::Response::new("null").into())
         })
@@ -82,17 +86,15 @@ impl tower::Service<HttpRequestFactory> for Requests {
 
 impl Wire {
     /// The answer after as many tries as it takes and is allowed.
-    async fn answer(&self, asked_by: &str, request: Request) -> Result<Answered, Stopped> {
-        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+    async fn answer(&self, asked_by: &str, body: Arc<Value>, request: Request) -> Result<Answered, Stopped> {
         let url = request.url().as_str();
         let asked = Asked {
             asked_by: asked_by.to_string(),
             endpoint: self.place,
             method: request.method().to_string(),
             path: url.strip_prefix(&self.base_url).unwrap_or(request.url().path()).to_string(),
-            request: serde_json::from_slice(body).map_err(|e| Stopped::Unsendable(e.to_string()))?,
+            request: body,
         };
-        let seed = format!("{asked_by}\n{}", asked.request);
         let mut wait = Duration::ZERO;
         let mut tried = 0;
         let mut before = None;
@@ -105,6 +107,7 @@ impl Wire {
             }
             if tried < retry::TRIES && retry::may_pass(&outcome, &asked.request, self.hands_over) {
                 let now = jiff::Timestamp::now();
+                let seed = format!("{asked_by}\n{}", asked.request);
                 wait = retry::wait(&outcome, tried, self.network.limits().backoff, &seed, now);
                 tracing::debug!(asked_by, tried, ?wait, "trying again");
                 span::tries_again(&outcome, tried, wait);

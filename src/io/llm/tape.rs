@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use super::cassette::{self, Cassette, Header, Interaction};
 use super::credential;
 use super::difference;
 use super::exchange::{FailureKind, Outcome};
+use super::provenance::Provenance;
 use super::secret::Secret;
 use crate::diagnostic::{Diagnostic, codes};
 
@@ -30,7 +32,7 @@ pub(super) struct Asked {
     pub endpoint: usize,
     pub method: String,
     pub path: String,
-    pub request: Value,
+    pub request: Arc<Value>,
 }
 
 impl Tape {
@@ -50,7 +52,23 @@ impl Tape {
     pub fn keep(&mut self, asked: &Asked, outcome: &Outcome) {
         if let Tape::Record(recorder) = self {
             let Asked { asked_by, endpoint, method, path, request } = asked.clone();
+            let request = Value::clone(&request);
             recorder.keep(Interaction { asked_by, endpoint, method, path, request, outcome: outcome.clone() });
+        }
+    }
+
+    /// Tells which graph is run; in what it is another one than the recorded one, if it is.
+    pub fn of_graph(&mut self, graph: Provenance) -> Option<String> {
+        match self {
+            Tape::Off => None,
+            Tape::Record(recorder) => {
+                recorder.header.graph = Some(graph);
+                None
+            }
+            Tape::Replay(player) => {
+                player.unlike = player.graph.as_ref().and_then(|recorded| recorded.unlike(&graph));
+                player.unlike.clone()
+            }
         }
     }
 
@@ -93,7 +111,7 @@ impl Queue {
             i.endpoint == asked.endpoint
                 && i.method == asked.method
                 && i.path == asked.path
-                && i.request == asked.request
+                && i.request == *asked.request
         };
         let mut other = None;
         for entry in self.entries.iter_mut().filter(|entry| !entry.used && fits(&entry.interaction)) {
@@ -112,11 +130,15 @@ impl Queue {
 /// Hands out what was recorded; the network is closed.
 pub(super) struct Player {
     queue: Queue,
+    /// What was recorded.
+    graph: Option<Provenance>,
+    /// In what another graph is run.
+    unlike: Option<String>,
 }
 
 impl Player {
     pub fn new(cassette: Cassette) -> Player {
-        Player { queue: Queue::new(cassette.interactions) }
+        Player { queue: Queue::new(cassette.interactions), graph: cassette.header.graph, unlike: None }
     }
 
     fn take(&mut self, asked: &Asked) -> Result<Outcome, String> {
@@ -133,15 +155,17 @@ impl Player {
             };
             return Err(format!("the cassette {what}, but `{asker}` asks the model: record the run again"));
         };
-        if nearest.request == asked.request {
-            let count = recorded().filter(|i| i.request == asked.request).count();
+        if nearest.request == *asked.request {
+            let count = recorded().filter(|i| i.request == *asked.request).count();
             return Err(format!(
                 "the cassette has this request of `{asker}` {count} times, but it is asked once more: record the run again"
             ));
         }
+        let cause =
+            self.unlike.as_deref().unwrap_or("the graph, its files or the input are not those of the recording");
         Err(format!(
             "the cassette does not have this request of `{asker}`; the nearest one, of `{}`, differs at:\n{}\n\
-             the graph, its files or the input are not those of the recording: record the run again",
+             {cause}: record the run again",
             nearest.asked_by,
             difference::describe(&nearest.request, &asked.request, ["recorded", "asked"])
         ))
@@ -283,8 +307,9 @@ fn open_spool(path: &Path, header: &Header, resume: bool) -> Result<(File, Vec<I
     };
     let damaged = |e: serde_json::Error| refuse(format!("it is damaged: {e}"));
     let SpoolHeader { header: earlier } = serde_json::from_slice(first).map_err(damaged)?;
-    // The label may change: nothing depends on it.
-    if (Header { label: None, ..earlier.clone() }) != (Header { label: None, ..header.clone() }) {
+    // The label may change: nothing depends on it. Of the graph the run's own journal knows more.
+    let plain = |header: &Header| Header { label: None, graph: None, ..header.clone() };
+    if plain(&earlier) != plain(header) {
         return Err(refuse(format!("the run was started with {earlier}, not {header}")));
     }
     let interactions = lines.map(serde_json::from_slice).collect::<Result<_, _>>().map_err(damaged)?;

@@ -33,6 +33,7 @@ impl Settings {
             return Ok(None);
         }
         protocol(environment)?;
+        uncompressed(environment)?;
         let content = environment.get(CONTENT).is_some_and(|text| {
             let asks = ["true", "span_only", "span_and_event"];
             asks.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
@@ -65,6 +66,17 @@ fn protocol(environment: &Environment) -> Result<(), Diagnostic> {
             Err(wrong(format!("{variable} is `{text}`, which is not spoken here"), help))
         }
         _ => Ok(()),
+    }
+}
+
+/// Batches are sent as they are. The exporter would read the variable itself, and fail at it without saying why.
+fn uncompressed(environment: &Environment) -> Result<(), Diagnostic> {
+    match of_traces(environment, "COMPRESSION") {
+        Some((variable, text)) => {
+            let message = format!("{variable} is `{text}`, and batches are sent uncompressed here");
+            Err(wrong(message, "leave it out; collectors take both"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -156,6 +168,7 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::environment::SETTINGS;
 
     fn settings(pairs: &[(&str, &str)]) -> Result<Option<Settings>, Diagnostic> {
         let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")];
@@ -231,5 +244,13 @@ mod tests {
         let headers: Vec<(&str, &str)> = good.headers.iter().map(|(k, v)| (k.as_str(), v.expose())).collect();
         assert_eq!(headers, [("authorization", "Basic abc="), ("x-y", "1")]);
         assert!(!format!("{good:?}").contains("abc"));
+    }
+
+    #[test]
+    fn defaults_are_as_the_list_of_settings_says() {
+        let said: Vec<(&str, &str)> = SETTINGS.iter().map(|setting| (setting.name, setting.default)).collect();
+        let said = settings(&said).unwrap().unwrap();
+        assert_eq!((format!("{:?}", said.timeout), said.content), ("10s".to_string(), false));
+        assert_eq!(said.resource.last().unwrap().1, settings(&[]).unwrap().unwrap().resource[0].1);
     }
 }

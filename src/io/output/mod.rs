@@ -1,4 +1,4 @@
 //! Where reports go.
 
 pub mod file;
-pub mod webhook;
+pub mod notify;

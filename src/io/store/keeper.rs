@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
+use super::sums::{Sums, hour_of};
 use super::{Cell, Database, Measurement, unusable};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Batch, NO_ENTITY, NO_STATUS};
 
 /// Values that are written at once. The more, the less it costs to keep hours and totals: a transaction touches each once.
 const AT_ONCE: usize = 1 << 16;
-const HOUR: i64 = 3_600_000_000;
 /// Raw values are looked through for old ones when the newest has got so much newer: this part of what is kept.
 const SWEEPS: i64 = 48;
 
@@ -246,12 +246,7 @@ impl Keeper {
     }
 }
 
-fn hour_of(time: i64) -> i64 {
-    time.div_euclid(HOUR) * HOUR
-}
-
-/// `table.sum` and `table.sum_low` with those of `excluded` added, without loss: what the sum of the two loses by rounding
-/// (Knuth, The Art of Computer Programming, 4.2.2, theorem B) goes to `sum_low`.
+/// `table.sum` and `table.sum_low` with those of `excluded` added, without loss: as [`Sums::add`] does it.
 fn added(table: &str) -> String {
     let (a, b) = (format!("{table}.sum"), "excluded.sum");
     let s = format!("({a} + {b})");
@@ -289,30 +284,3 @@ static UPSERT_TOTAL: LazyLock<String> = LazyLock::new(|| {
         extremes("total")
     )
 });
-
-struct Sums {
-    count: i64,
-    sum: f64,
-    low: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Sums {
-    fn of(rows: &[Measurement]) -> Sums {
-        let mut sums =
-            Sums { count: rows.len() as i64, sum: 0.0, low: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
-        for value in rows.iter().map(|row| row.value) {
-            let sum = sums.sum + value;
-            let shift = sum - sums.sum;
-            sums.low += (sums.sum - (sum - shift)) + (value - shift);
-            sums.sum = sum;
-            sums.min = sums.min.min(value);
-            sums.max = sums.max.max(value);
-        }
-        if !sums.low.is_finite() {
-            sums.low = 0.0; // beyond all numbers
-        }
-        sums
-    }
-}

@@ -60,6 +60,14 @@ pub struct OutputMeasurements {
     metrics: BTreeSet<String>,
 }
 
+impl OutputMeasurements {
+    /// One that no graph file names: it keeps what others read, and raw values for so long.
+    pub fn at(place: Place, keep: Span) -> OutputMeasurements {
+        let keep = Some(i64::try_from(keep.0.as_micros()).unwrap_or(i64::MAX));
+        OutputMeasurements { place, plan: Plan { keep, ..Plan::default() }, metrics: BTreeSet::new() }
+    }
+}
+
 impl Sink for OutputMeasurements {
     const KIND: &'static str = "output.measurements";
     const VERSION: u32 = 1;

@@ -4,17 +4,21 @@
 mod keeper;
 mod measurements;
 mod queue;
+pub mod read;
 mod report;
 mod schema;
 mod sqlite;
+mod sums;
 #[cfg(test)]
 mod tests;
+
+use std::ops::ControlFlow;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::node::Assets;
 
 pub use measurements::OutputMeasurements;
-pub use report::OutputStore;
+pub use report::{Input as StoreInput, OutputStore};
 
 /// A value in a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +73,16 @@ pub struct Measurement {
     pub value: f64,
 }
 
+/// What a query gives.
+pub enum Seen<'a> {
+    /// Names, once, before any row.
+    Columns(&'a [&'a str]),
+    Row(&'a [Cell]),
+}
+
+/// Takes what a query gives.
+pub type See<'a> = &'a mut dyn FnMut(Seen<'_>) -> ControlFlow<()>;
+
 /// A connection. Parameters are `$1`, `$2`, … in the order of their first mention, each value given once. Errors are
 /// lower-case fragments that say why.
 pub trait Database: Send {
@@ -91,9 +105,22 @@ pub trait Database: Send {
     /// Why it cannot be done.
     fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, String>;
 
+    /// Tells of the columns first, then of each row, until it is not asked for more.
+    ///
     /// # Errors
     /// Why it cannot be done.
-    fn query(&mut self, sql: &str, parameters: &[Cell], each: &mut dyn FnMut(&[Cell])) -> Result<(), String>;
+    fn rows(&mut self, sql: &str, parameters: &[Cell], see: See<'_>) -> Result<(), String>;
+
+    /// # Errors
+    /// Why it cannot be done.
+    fn query(&mut self, sql: &str, parameters: &[Cell], each: &mut dyn FnMut(&[Cell])) -> Result<(), String> {
+        self.rows(sql, parameters, &mut |seen| {
+            if let Seen::Row(cells) = seen {
+                each(cells);
+            }
+            ControlFlow::Continue(())
+        })
+    }
 
     /// Begins a transaction that nobody else writes beside.
     ///
@@ -152,6 +179,20 @@ pub fn open(place: &Place, synced: bool) -> Result<Box<dyn Database>, Diagnostic
         }
     };
     schema::migrate(database.as_mut())?;
+    Ok(database)
+}
+
+/// Opens a store that is there, and changes nothing in it: the database itself refuses to write.
+///
+/// # Errors
+/// AG0411: there is no store, or it is not of this program's version.
+pub fn open_to_read(place: &Place) -> Result<Box<dyn Database>, Diagnostic> {
+    let shown = place.shown();
+    let mut database: Box<dyn Database> = match place.0.split_once("://") {
+        None => Box::new(sqlite::Sqlite::open_to_read(&place.0).map_err(|why| unusable(&shown, &why))?),
+        Some((scheme, _)) => return Err(unusable(&shown, &format!("this build has no database for `{scheme}://`"))),
+    };
+    schema::check(database.as_mut())?;
     Ok(database)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, Database, Place, open, unusable};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{Anomaly, Report, RunRecord, RunStatus};
+use crate::domain::{Anomaly, Episode, Report, RunRecord};
 use crate::node::{Assets, Cx, Task, TaskError};
 
 /// Keeps each report in a store: the report itself, and its insights, anomalies and recommendations as rows; and when the
@@ -67,11 +67,7 @@ impl Task for OutputStore {
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<KeptReport, TaskError> {
-        let kept = ReportRows::new(input, cx);
-        let key = kept.key.clone();
-        self.write(cx.synced, |database| kept.write(database))
-            .map_err(|fault| TaskError::Diagnosed(Box::new(fault)))?;
-        Ok(KeptReport { key })
+        self.keep(input, cx).map_err(|fault| TaskError::Diagnosed(Box::new(fault)))
     }
 
     fn ended(&self, record: &RunRecord) -> Result<(), Diagnostic> {
@@ -80,6 +76,30 @@ impl Task for OutputStore {
 }
 
 impl OutputStore {
+    /// One that no graph file names.
+    pub fn at(place: Place) -> OutputStore {
+        OutputStore { place, database: Mutex::default() }
+    }
+
+    /// Makes the store, if it is not there.
+    ///
+    /// # Errors
+    /// AG0411.
+    pub fn check(&self) -> Result<(), Diagnostic> {
+        self.write(false, |_| Ok(()))
+    }
+
+    /// Keeps a report, as the task does.
+    ///
+    /// # Errors
+    /// AG0411.
+    pub fn keep(&self, input: Input, cx: &Cx) -> Result<KeptReport, Diagnostic> {
+        let rows = ReportRows::new(input, cx);
+        let key = rows.key.clone();
+        self.write(cx.synced, |database| rows.write(database))?;
+        Ok(KeptReport { key })
+    }
+
     fn write(
         &self,
         synced: bool,
@@ -107,6 +127,7 @@ struct ReportRows {
     window: Option<(i64, i64)>,
     report: Report,
     anomalies: Vec<AnomalyRow>,
+    episodes: Vec<EpisodeRow>,
 }
 
 /// What is known of an anomaly; a report alone knows less of it.
@@ -118,12 +139,18 @@ impl ReportRows {
     fn new(Input { report, anomalies }: Input, cx: &Cx) -> ReportRows {
         let window = cx.window.as_ref().map(|window| (window.span.start, window.span.end));
         let key = window.map_or_else(|| cx.run.clone(), |(start, _)| start.to_string());
+        let told = window.map_or(report.timestamp, |(_, end)| end);
+        let episodes = anomalies.iter().flatten().filter_map(|anomaly| {
+            let (metric, entity) = (anomaly.metric.clone(), anomaly.entity.clone());
+            Some(EpisodeRow { metric, entity, episode: anomaly.episode.clone()?, told: told.micros() })
+        });
+        let episodes = episodes.collect();
         let anomalies = match anomalies {
             Some(all) => all.iter().filter(|anomaly| !anomaly.is_over()).map(AnomalyRow::of).collect(),
             None => AnomalyRow::of_report(&report),
         };
         let window = window.map(|(start, end)| (start.micros(), end.micros()));
-        ReportRows { graph: cx.graph.clone(), key, run: cx.run.clone(), window, report, anomalies }
+        ReportRows { graph: cx.graph.clone(), key, run: cx.run.clone(), window, report, anomalies, episodes }
     }
 
     fn write(&self, database: &mut dyn Database) -> Result<(), String> {
@@ -136,8 +163,8 @@ impl ReportRows {
         }
         for (place, anomaly) in (0_i64..).zip(&self.anomalies) {
             let sql = "INSERT INTO anomaly (report, place, name, metric, entity, service, severity, value, threshold, \
-                       unit, first, worst, last, episode, description) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                       unit, first, worst, last, episode, description, facts) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
             database.execute(sql, &[&[id.into(), place.into()], anomaly.cells.as_slice()].concat())?;
         }
         for (place, what) in (0_i64..).zip(&self.report.recommendations) {
@@ -148,7 +175,7 @@ impl ReportRows {
             let cells: Vec<Cell> = [id.into(), place.into()].into_iter().chain(words.map(Cell::from)).collect();
             database.execute(sql, &cells)?;
         }
-        Ok(())
+        self.episodes.iter().try_for_each(|episode| episode.write(&self.graph, database))
     }
 
     /// The number that the report is to have, free of what was there; `None` where the very same is there already.
@@ -205,6 +232,7 @@ impl AnomalyRow {
             anomaly.last.time.micros().into(),
             anomaly.episode.as_ref().map(|episode| episode.id.as_str()).into(),
             anomaly.description.as_str().into(),
+            serde_json::to_string(anomaly).ok().as_deref().into(), // our own types always serialise
         ];
         AnomalyRow { cells }
     }
@@ -212,8 +240,7 @@ impl AnomalyRow {
     fn of_report(report: &Report) -> Vec<AnomalyRow> {
         let time: Cell = report.timestamp.micros().into();
         let of = |anomaly: &crate::domain::ReportAnomaly| {
-            let (metric, entity) =
-                anomaly.metric.split_once('@').map_or((&*anomaly.metric, None), |(m, e)| (m, Some(e)));
+            let (metric, entity) = parts(&anomaly.metric);
             let cells = vec![
                 anomaly.metric.as_str().into(),
                 metric.into(),
@@ -228,6 +255,7 @@ impl AnomalyRow {
                 time.clone(),
                 Cell::Null,
                 anomaly.description.as_str().into(),
+                Cell::Null,
             ];
             AnomalyRow { cells }
         };
@@ -237,11 +265,6 @@ impl AnomalyRow {
 
 fn write_run(database: &mut dyn Database, record: &RunRecord) -> Result<(), String> {
     let text = serde_json::to_string(record).map_err(|error| error.to_string())?;
-    let status = match record.status {
-        RunStatus::Running => "running",
-        RunStatus::Done => "done",
-        RunStatus::Failed => "failed",
-    };
     let span = record.window.as_ref().map(|window| (window.span.start.micros(), window.span.end.micros()));
     let (start, end) = span.unzip();
     let sql = "INSERT INTO run (id, graph, status, started, ended, window_start, window_end, record) \
@@ -249,18 +272,46 @@ fn write_run(database: &mut dyn Database, record: &RunRecord) -> Result<(), Stri
                ended = excluded.ended, record = excluded.record";
     let ended = record.ended.map(|ended| ended.micros());
     let times = [record.started.micros().into(), ended.into(), start.into(), end.into(), text.as_str().into()];
-    let texts = [record.run.as_str().into(), record.graph.as_str().into(), status.into()];
+    let texts = [record.run.as_str().into(), record.graph.as_str().into(), record.status.word().into()];
     database.execute(sql, &[&texts[..], &times].concat())?;
-    for episode in &record.episodes {
-        let sql = "INSERT INTO episode (graph, id, phase, since, told, worst_severity, windows) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (graph, id) DO UPDATE SET phase = excluded.phase, \
-                   told = excluded.told, worst_severity = excluded.worst_severity, windows = excluded.windows \
-                   WHERE excluded.told >= episode.told";
-        let told = end.unwrap_or(record.started.micros());
-        let texts = [record.graph.as_str().into(), episode.id.as_str().into(), episode.phase.word().into()];
-        let numbers = [episode.since.micros().into(), told.into(), episode.worst_severity.word().into()];
-        let windows = i64::try_from(episode.windows).unwrap_or(i64::MAX);
-        database.execute(sql, &[&texts[..], &numbers, &[windows.into()]].concat())?;
+    let told = end.unwrap_or(record.started.micros());
+    record.episodes.iter().try_for_each(|episode| {
+        // Its report, if it has one, has said it better.
+        let name = episode.id.rsplit_once('/').map_or(episode.id.as_str(), |(name, _)| name);
+        let (metric, entity) = parts(name);
+        let (metric, entity) = (metric.to_string(), entity.map(str::to_string));
+        EpisodeRow { metric, entity, episode: episode.clone(), told }.write(&record.graph, database)
+    })
+}
+
+/// Metric and entity of an anomaly's name.
+fn parts(name: &str) -> (&str, Option<&str>) {
+    match name.split_once('@') {
+        Some((metric, entity)) => (metric, Some(entity.split_once('#').map_or(entity, |(entity, _)| entity))),
+        None => (name.split_once('#').map_or(name, |(metric, _)| metric), None),
     }
-    Ok(())
+}
+
+/// What became of an episode in a window.
+struct EpisodeRow {
+    metric: String,
+    entity: Option<String>,
+    episode: Episode,
+    /// End of the window, in microseconds.
+    told: i64,
+}
+
+impl EpisodeRow {
+    fn write(&self, graph: &str, database: &mut dyn Database) -> Result<(), String> {
+        let EpisodeRow { metric, entity, episode, told } = self;
+        let sql = "INSERT INTO episode (graph, id, metric, entity, phase, since, told, worst_severity, windows) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (graph, id) DO UPDATE SET \
+                   phase = excluded.phase, told = excluded.told, worst_severity = excluded.worst_severity, \
+                   windows = excluded.windows WHERE excluded.told >= episode.told";
+        let texts = [graph.into(), episode.id.as_str().into(), metric.as_str().into(), entity.as_deref().into()];
+        let state = [episode.phase.word().into(), episode.since.micros().into(), (*told).into()];
+        let windows = i64::try_from(episode.windows).unwrap_or(i64::MAX);
+        let rest = [episode.worst_severity.word().into(), windows.into()];
+        database.execute(sql, &[&texts[..], &state, &rest].concat()).map(drop)
+    }
 }

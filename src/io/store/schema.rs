@@ -11,7 +11,7 @@
 //! `hourly` and `total` are kept in the transaction of the insert, and a sum is `sum + sum_low`, so that it is exact to
 //! the last bit however it was added up.
 
-use super::Database;
+use super::{Cell, Database, unusable};
 use crate::diagnostic::Diagnostic;
 
 /// Each takes a store from the version that is its place to the next. What stands here never changes.
@@ -74,6 +74,7 @@ CREATE TABLE run (
     window_end BIGINT,
     record TEXT NOT NULL -- the run record, JSON
 );
+CREATE INDEX run_started ON run (started, id);
 CREATE TABLE report (
     id BIGINT PRIMARY KEY,
     graph TEXT NOT NULL,
@@ -85,7 +86,8 @@ CREATE TABLE report (
     report TEXT NOT NULL, -- the report, JSON
     UNIQUE (graph, key)
 );
-CREATE INDEX report_time ON report (graph, time);
+CREATE INDEX report_time ON report (time, id);
+CREATE INDEX report_graph ON report (graph, time, id);
 CREATE TABLE insight (
     report BIGINT NOT NULL REFERENCES report(id),
     name TEXT NOT NULL,
@@ -108,9 +110,10 @@ CREATE TABLE anomaly (
     last BIGINT NOT NULL,
     episode TEXT, -- NULL without windows
     description TEXT NOT NULL,
+    facts TEXT, -- the anomaly with all that is known of it, JSON; NULL where only the report was given
     PRIMARY KEY (report, place)
 ){clustered};
-CREATE INDEX anomaly_worst ON anomaly (worst);
+CREATE INDEX anomaly_worst ON anomaly (worst, report, place);
 CREATE TABLE recommendation (
     report BIGINT NOT NULL REFERENCES report(id),
     place BIGINT NOT NULL, -- 0 is the most urgent
@@ -123,7 +126,9 @@ CREATE TABLE recommendation (
 ){clustered};
 CREATE TABLE episode (
     graph TEXT NOT NULL,
-    id TEXT NOT NULL,
+    id TEXT NOT NULL, -- the name of its anomalies, and its start
+    metric TEXT NOT NULL,
+    entity TEXT,
     phase TEXT NOT NULL, -- opened, escalated, ongoing, resolved as of the newest window that tells of it
     since BIGINT NOT NULL, -- microseconds since 1970-01-01 UTC, as the next
     told BIGINT NOT NULL, -- end of that window
@@ -131,7 +136,7 @@ CREATE TABLE episode (
     windows BIGINT NOT NULL,
     PRIMARY KEY (graph, id)
 ){clustered};
-CREATE INDEX episode_since ON episode (since);
+CREATE INDEX episode_since ON episode (since, graph, id);
 -- For people: names in place of numbers, and times as ISO 8601 in UTC.
 CREATE VIEW reading AS
     SELECT series.graph, entity.name AS entity, metric, kind, unit, {iso measurement.time} AS time, value,
@@ -152,42 +157,57 @@ CREATE VIEW series_reading AS
 /// # Errors
 /// The store is of a newer version of this program, or declines.
 pub fn migrate(database: &mut dyn Database) -> Result<(), Diagnostic> {
-    let fault = |database: &dyn Database, why: String| super::unusable(database.place(), &why);
-    let mut steps = || -> Result<Option<i64>, String> {
-        database.script("CREATE TABLE IF NOT EXISTS store_version (version BIGINT NOT NULL)")?;
-        database.begin()?;
-        let mut version = None;
-        database
-            .query("SELECT version FROM store_version", &[], &mut |row| version = row.first().and_then(|v| v.int()))?;
-        let at = version.unwrap_or(0);
-        let Ok(at) =
-            usize::try_from(at).map_err(drop).and_then(|at| if at > MIGRATIONS.len() { Err(()) } else { Ok(at) })
-        else {
-            database.rollback();
-            return Ok(version);
-        };
-        let missing = MIGRATIONS.get(at..).unwrap_or_default();
-        for migration in missing {
-            let sql = in_dialect(migration, database);
-            database.script(&sql)?;
+    let migrated = bring_up(database);
+    migrated.map_err(|why| {
+        database.rollback();
+        unusable(database.place(), &why)
+    })
+}
+
+/// Whether the tables are those that this program knows.
+///
+/// # Errors
+/// The store is of another version, or is none.
+pub fn check(database: &mut dyn Database) -> Result<(), Diagnostic> {
+    let found = version(database).map_err(|why| unusable(database.place(), &format!("it is no store: {why}")))?;
+    match known(found) {
+        Ok(at) if at == MIGRATIONS.len() => Ok(()),
+        Ok(at) => {
+            let now = MIGRATIONS.len();
+            let why = format!("it is of version {at}, and is brought to {now} by the first run that writes to it");
+            Err(unusable(database.place(), &why))
         }
-        if version.is_none() || !missing.is_empty() {
-            database.execute("DELETE FROM store_version", &[])?;
-            database.execute("INSERT INTO store_version VALUES ($1)", &[(MIGRATIONS.len() as i64).into()])?;
-        }
-        database.commit().map(|()| None)
-    };
-    match steps() {
-        Ok(None) => Ok(()),
-        Ok(Some(version)) => {
-            let why = format!("it is of version {version}, and this program knows {} and older", MIGRATIONS.len());
-            Err(fault(database, why))
-        }
-        Err(why) => {
-            database.rollback();
-            Err(fault(database, why))
-        }
+        Err(why) => Err(unusable(database.place(), &why)),
     }
+}
+
+fn bring_up(database: &mut dyn Database) -> Result<(), String> {
+    if version(database).is_ok_and(|found| found == Some(MIGRATIONS.len() as i64)) {
+        return Ok(()); // without waiting for whoever writes
+    }
+    database.begin()?;
+    database.script("CREATE TABLE IF NOT EXISTS store_version (version BIGINT NOT NULL)")?;
+    let found = version(database)?;
+    for migration in MIGRATIONS.get(known(found)?..).unwrap_or_default() {
+        let sql = in_dialect(migration, database);
+        database.script(&sql)?;
+    }
+    database.execute("DELETE FROM store_version", &[])?;
+    database.execute("INSERT INTO store_version VALUES ($1)", &[(MIGRATIONS.len() as i64).into()])?;
+    database.commit()
+}
+
+fn version(database: &mut dyn Database) -> Result<Option<i64>, String> {
+    let mut version = None;
+    database.query("SELECT version FROM store_version", &[], &mut |row| version = row.first().and_then(Cell::int))?;
+    Ok(version)
+}
+
+/// How many migrations a store of this version has had.
+fn known(version: Option<i64>) -> Result<usize, String> {
+    let at = usize::try_from(version.unwrap_or(0)).ok().filter(|at| *at <= MIGRATIONS.len());
+    let newer = || format!("it is of version {}, and this program knows {}", version.unwrap_or(0), MIGRATIONS.len());
+    at.ok_or_else(|| newer() + " and older")
 }
 
 /// What the two databases write differently: `{clustered}`, and `{iso COLUMN}` for a time as text.

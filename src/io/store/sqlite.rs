@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
-use super::{Cell, Database, Measurement};
+use super::{Cell, Database, Measurement, See, Seen};
 
 /// Somebody else may be writing for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +33,20 @@ impl Sqlite {
         connection.execute_batch(&settings).map_err(said)?;
         Ok(Sqlite { connection, place: path.to_string() })
     }
+
+    /// One that is there, without the right to write.
+    pub fn open_to_read(path: &str) -> Result<Sqlite, String> {
+        if !std::path::Path::new(path).is_file() {
+            return Err("there is no such file".to_string());
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(said)?;
+        connection.busy_timeout(PATIENCE).map_err(said)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let settings = format!("PRAGMA query_only = ON; PRAGMA cache_size = -{CACHE}; PRAGMA temp_store = MEMORY;");
+        connection.execute_batch(&settings).map_err(said)?;
+        Ok(Sqlite { connection, place: path.to_string() })
+    }
 }
 
 impl Database for Sqlite {
@@ -57,9 +71,12 @@ impl Database for Sqlite {
         statement.execute(params_from_iter(parameters)).map(|rows| rows as u64).map_err(said)
     }
 
-    fn query(&mut self, sql: &str, parameters: &[Cell], each: &mut dyn FnMut(&[Cell])) -> Result<(), String> {
+    fn rows(&mut self, sql: &str, parameters: &[Cell], see: See<'_>) -> Result<(), String> {
         let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
         let columns = statement.column_count();
+        if see(Seen::Columns(&statement.column_names().collect::<Vec<_>>())).is_break() {
+            return Ok(());
+        }
         let mut rows = statement.query(params_from_iter(parameters)).map_err(said)?;
         let mut cells = Vec::with_capacity(columns);
         while let Some(row) = rows.next().map_err(said)? {
@@ -67,7 +84,9 @@ impl Database for Sqlite {
             for column in 0..columns {
                 cells.push(row.get_ref(column).map(cell).map_err(said)?);
             }
-            each(&cells);
+            if see(Seen::Row(&cells)).is_break() {
+                break;
+            }
         }
         Ok(())
     }

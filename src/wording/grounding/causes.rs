@@ -1,81 +1,60 @@
-//! Why something is so: a cause may be told only in words of the plan, of the facts and of every day, and what the plan
-//! only supposes to be a cause may only be supposed.
+//! Why something is so: a cause none of whose words is of the plan or the facts, something that made the facts be so, and
+//! a cause for certain where the plan only supposes one.
 
+use super::list::List;
 use super::style::fold_words;
 use super::tokens::{Kind, Token, sentences};
 use super::vocabulary::Words;
-use super::{Field, Reason};
+use super::{Field, Reason, lexicon};
 
-/// What a cause follows, in both languages; also what comes before something else, which readers take for a cause.
+/// What a cause follows, in both languages; also what is blamed.
 #[rustfmt::skip]
-const MARKERS: &[&str] = &[
+static MARKERS: List = List::of(&[
     "because", "since", "due to", "owing to", "caused by", "as a result of", "thanks to", "on account of", "triggered by",
-    "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by", "after",
-    "following", "as long as", "now that", "brought on by", "result of", "fault of", "stems from", "comes from",
+    "provoked by", "driven by", "blamed on", "in the wake of", "attributed to", "attributable to", "induced by",
+    "brought on by", "result of", "fault of", "stems from", "comes from",
     "car", "parce que", "parce qu", "puisque", "puisqu", "a cause de", "a cause du", "a cause des", "a cause d",
     "en raison de", "en raison du", "en raison des", "en raison d", "due a", "dus a", "dues a", "du a", "suite a", "suite au",
     "suite aux", "a la suite", "par suite", "provoque par", "provoquee par", "cause par", "causee par", "imputable",
-    "grace a", "grace au", "faute de", "apres", "depuis", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
+    "grace a", "grace au", "faute de", "sous l effet", "entraine par", "du fait", "vu que", "lie a",
     "liee a", "lies a",
-];
+]);
 
 /// Words that make what follows in their sentence a supposition.
 #[rustfmt::skip]
 const SUPPOSING: &[&str] = &[
     "if", "whether", "should", "assuming", "assumes", "assumption", "assume", "assumed", "provided", "suppose", "supposing",
-    "supposed", "were", "given", "condition", "would", "could", "might", "may", "so", "long", "unknown", "known", "hypothesis", "case",
+    "supposed", "were", "given", "condition", "would", "could", "might", "may", "unknown", "known", "hypothesis", "case",
     "si", "s", "suppose", "supposant", "supposer", "supposee", "condition", "hypothese", "pourvu", "cas", "pourrait", "serait", "ignore",
     "sait", "connue", "inconnue", "pourraient", "seraient", "admet", "admettant", "admis", "venait", "soit", "autant", "lorsque",
 ];
 
-/// Auxiliaries that a doer stands before.
-const AUXILIARIES: &[&str] = &["have", "has", "had", "ont", "avaient"];
-
 const ARTICLES: &[&str] =
     &["a", "an", "the", "un", "une", "le", "la", "les", "des", "l", "some", "its", "our", "their", "son", "sa", "ses"];
-
-const PREPOSITIONS: &[&str] = &[
-    "of", "for", "on", "in", "at", "with", "by", "to", "and", "or", "de", "d", "du", "des", "pour", "sur", "dans", "a",
-    "au", "avec", "et", "ou",
-];
-
-/// What stands right before verbs and their participles.
-#[rustfmt::skip]
-const BEFORE_VERBS: &[&str] = &[
-    "is", "was", "are", "were", "be", "been", "being", "has", "have", "had", "it", "they", "we", "to", "not", "t", "would", "could", "should",
-    "might", "may", "can", "est", "sont", "etait", "etaient", "ete", "a", "ont", "avait", "avaient", "aurait", "serait", "il", "ils", "elle",
-    "elles", "on", "ne", "n", "y", "se", "s", "etant", "ayant", "pas", "bien", "which", "that", "qui",
-];
 
 /// Verbs of making something so, in the past: who made it so is a cause.
 #[rustfmt::skip]
 const MADE: &[&str] = &[
     "made", "pushed", "drove", "sent", "forced", "triggered", "provoked", "overloaded", "saturated", "threw", "overwhelmed",
-    "exhausted", "clogged", "flooded", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
+    "exhausted", "clogged", "flooded", "left", "rendu", "porte", "laisse", "fait", "pousse", "provoque", "entraine", "force", "sature", "surcharge", "declenche", "submerge",
 ];
 
 /// Checks what is told as a cause or as a doer.
-pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
+pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &Words<'_>, reasons: &mut Vec<Reason>) {
     for at in 0..tokens.len() {
         let Some(length) = marker(tokens, at) else { continue };
         let clause = tokens.iter().skip(at + length);
         let clause =
             clause.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?' | ')')));
         let clause: Vec<&Token<'_>> = clause.take(16).collect();
-        // After an auxiliary or a pronoun it is a verb.
-        let is_verb = |at: usize| {
-            let before = at.checked_sub(1).and_then(|at| clause.get(at)).and_then(|token| token.word());
-            before.is_some_and(|word| BEFORE_VERBS.contains(&word.folded.as_str()))
-        };
-        let unknown = clause
-            .iter()
-            .enumerate()
-            .find(|(at, token)| token.word().is_some_and(|word| words.is_unknown(word)) && !is_verb(*at));
-        if let Some((_, token)) = unknown {
-            reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
+        let said = || clause.iter().filter_map(|token| token.word()).map(|word| word.folded.as_ref());
+        let told = clause.iter().any(|token| token.word().is_none() && !matches!(token.kind, Kind::Mark(_)))
+            || said().any(|word| word.len() > 2 && !lexicon::is_function_word(word) && words.is_given(word));
+        let names = said().any(|word| ARTICLES.contains(&word)) && said().count() > 1;
+        if let (false, true, Some(first), Some(last)) = (told, names, clause.first(), clause.last()) {
+            reasons.push(Reason::Foreign(text[first.span.start..last.span.end].to_string())); // tokens are of this text
         }
     }
-    doers(text, tokens, words, reasons);
     makers(text, tokens, words, reasons);
     // An action may be to look for one.
     let sought = field == Field::Action && words.is_of_plan("cause");
@@ -89,38 +68,9 @@ pub(super) fn grounded(field: Field, text: &str, tokens: &[Token<'_>], words: &W
     }
 }
 
-/// Something unknown that did something: before an auxiliary, or at the beginning of a clause with an article and
-/// something after it: `a botnet sent {x}`.
-fn doers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
-    let word = |at: usize| tokens.get(at).and_then(Token::word);
-    let is_one = |at: usize, listed: &[&str]| word(at).is_some_and(|word| listed.contains(&word.folded.as_str()));
-    for (at, token) in tokens.iter().enumerate() {
-        if !token.word().is_some_and(|word| words.is_unknown(word)) {
-            continue;
-        }
-        let starts = at == 1
-            || at
-                .checked_sub(2)
-                .and_then(|at| tokens.get(at))
-                .is_some_and(|t| matches!(t.kind, Kind::Mark(':' | ';' | '.' | '—')));
-        let article = at.checked_sub(1).is_some_and(|at| is_one(at, ARTICLES));
-        let acts = word(at + 1).is_some() && !is_one(at + 1, PREPOSITIONS);
-        // What could do something has not done it.
-        let could = (at + 1..at + 4).filter_map(word).any(|word| {
-            ["could", "would", "might", "can", "should", "may"].contains(&word.folded.as_str())
-                || word.folded.ends_with("rait")
-                || word.folded.ends_with("raient")
-        });
-        let acts = acts && !could;
-        if is_one(at + 1, AUXILIARIES) || starts && article && acts {
-            reasons.push(Reason::Foreign(text[token.span.clone()].to_string())); // tokens are of this text
-        }
-    }
-}
-
 /// `dust in the filters made the temperature reach {x}`: whatever it is that did so. The passive tells only what was done.
-fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Reason>) {
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+fn makers(text: &str, tokens: &[Token<'_>], words: &Words<'_>, reasons: &mut Vec<Reason>) {
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     for (at, token) in tokens.iter().enumerate() {
         if !MADE.contains(&folded(at)) || words.is_of_plan(folded(at)) {
             continue;
@@ -135,7 +85,7 @@ fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Rea
         let made = object.and_then(|at| tokens.get(at)).is_some_and(|token| match &token.kind {
             Kind::Fact { .. } | Kind::Name => true,
             Kind::Word(word) => {
-                french || words.is_given(&word.folded) || ["it", "this", "them"].contains(&word.folded.as_str())
+                french || words.is_given(&word.folded) || ["it", "this", "them"].contains(&word.folded.as_ref())
             }
             _ => false,
         });
@@ -148,9 +98,13 @@ fn makers(text: &str, tokens: &[Token<'_>], words: &Words, reasons: &mut Vec<Rea
 
 /// How many words from `at` on are a marker.
 fn marker(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let first = tokens.get(at)?.word()?.folded.as_ref();
+    let starts = |marker: &&&str| marker.split(' ').next() == Some(first);
+    let mut markers = MARKERS.alike(first).iter().filter(starts).peekable();
+    markers.peek()?;
     let said = fold_words(tokens.get(at..tokens.len().min(at + 4)).unwrap_or_default());
     let said = said.trim_start();
-    let marker = MARKERS.iter().find(|marker| said.strip_prefix(**marker).is_some_and(|rest| rest.starts_with(' ')));
+    let marker = markers.find(|marker| said.strip_prefix(**marker).is_some_and(|rest| rest.starts_with(' ')));
     marker.map(|marker| marker.split(' ').count())
 }
 
@@ -160,7 +114,7 @@ mod tests {
 
     #[test]
     fn markers_are_as_words_are_looked_up() {
-        for marker in MARKERS.iter().chain(SUPPOSING).chain(AUXILIARIES) {
+        for marker in MARKERS.words.iter().chain(SUPPOSING) {
             assert_eq!(*marker, super::super::lexicon::fold(&marker.to_lowercase()));
         }
     }

@@ -6,10 +6,10 @@ use crate::domain::Language;
 
 use super::facts::Known;
 use super::style::{fold_words, has_phrase};
-use super::tokens::{Kind, Token, neighbours, sentences, tokenize};
+use super::tokens::{Kind, Token, neighbours, sentences};
 use super::verbs::{self, Class, Direction};
 use super::vocabulary::{Words, is_same};
-use super::{Reason, lexicon};
+use super::{Field, Reason, lexicon};
 
 /// Checks an action against the planned one.
 pub(super) fn kept(
@@ -20,33 +20,32 @@ pub(super) fn kept(
     reasons: &mut Vec<Reason>,
 ) {
     let language = known.language;
-    let benefit = tokenize(&planned.benefit_estimate, known, &mut Vec::new());
+    let (plan, benefit) = (known.planned(Field::Action), known.planned(Field::Benefit));
     let planned = planned.action.as_str();
-    let plan = tokenize(planned, known, &mut Vec::new());
-    let Some(decision) = Decision::of(&plan, language) else { return };
-    if !decision.is_said(tokens, words) {
+    let Some(decision) = Decision::of(plan, language) else { return };
+    if decision.is_left(tokens, words) {
         reasons.push(Reason::Lead(planned[decision.span.clone()].to_string())); // `plan` is of `planned`
     }
     let direction = decision.class.map_or(Direction::Neither, |class| class.direction);
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let opposite = |word: &str| verbs::is_opposite(word, direction, language);
     let undoing = |word: &str| verbs::is_undoing(word, language) && !decision.says(word);
     for (at, token) in tokens.iter().enumerate() {
-        let Some(word) = token.word().map(|word| word.folded.as_str()) else { continue };
+        let Some(word) = token.word().map(|word| word.folded.as_ref()) else { continue };
         let said = || text[token.span.clone()].to_string();
         if opposite(word)
-            && !is_planned(tokens, at, &plan, opposite)
-            && decision.is_governed(tokens, at, opposite, &plan, words)
+            && !is_planned(tokens, at, plan, opposite)
+            && decision.is_governed(tokens, at, opposite, plan, words)
         {
             reasons.push(Reason::Opposite(said()));
         } else if undoing(word)
-            && !is_planned(tokens, at, &plan, undoing)
-            && !is_estimated(tokens, at, &benefit, |planned| is_same(planned, word, language))
+            && !is_planned(tokens, at, plan, undoing)
+            && !is_estimated(tokens, at, benefit, |planned| is_same(planned, word, language))
             && !is_of_noun(tokens, at, words)
             && !verbs::watches(folded(at + 1), folded(at + 2))
-            && decision.is_governed(tokens, at, undoing, &plan, words)
+            && decision.is_governed(tokens, at, undoing, plan, words)
             || decision.is_negated(tokens, at, words)
-                && !is_planned(tokens, at, &plan, |word| lexicon::NEGATIONS.contains(&word))
+                && !is_planned(tokens, at, plan, |word| lexicon::NEGATIONS.has(word))
         {
             reasons.push(Reason::Negation(said()));
         }
@@ -62,17 +61,13 @@ pub(super) fn kept(
     if forward {
         reasons.push(Reason::Negation("newest".to_string()));
     }
-    for at in 0..tokens.len() {
-        if decision.is_excepted(tokens, at, words) {
-            reasons.push(Reason::Negation(text[tokens[at].span.clone()].to_string())); // `at` is a place of them
-        }
-    }
-    let (said, planned) = (fold_words(tokens), fold_words(&plan));
+    let (said, planned) = (fold_words(tokens), fold_words(plan));
     let turns = |phrase: &&&str| {
         said.split_once(&format!(" {phrase} ")).is_some_and(|(_, rest)| !rest.starts_with('|'))
             && !has_phrase(&planned, phrase)
     };
-    if let Some(phrase) = verbs::UNDOING_PHRASES.iter().find(turns) {
+    let taken_back = verbs::TAKING_BACK.iter().find(|phrase| has_phrase(&said, phrase));
+    if let Some(phrase) = verbs::UNDOING_PHRASES.iter().find(turns).or(taken_back) {
         reasons.push(Reason::Negation(phrase.to_string()));
     }
     if direction == Direction::Up && scales_in(tokens) {
@@ -93,7 +88,7 @@ fn is_estimated(tokens: &[Token<'_>], at: usize, benefit: &[Token<'_>], kind: im
 /// `heat removal`: what is taken away is not the decision.
 fn is_of_noun(tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
     let word =
-        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_ref());
     let before = word(at.checked_sub(1));
     word(Some(at)).ends_with("al") && before.len() > 3 && words.is_given(before)
 }
@@ -154,12 +149,12 @@ impl<'a> Decision<'a> {
             .skip(1)
             .take(14)
             .take_while(|token| !matches!(token.kind, Kind::Mark(':' | '(' | ',' | '.' | ';')))
-            .map(|token| token.word().map_or("", |word| word.folded.as_str()))
+            .map(|token| token.word().map_or("", |word| word.folded.as_ref()))
             .take_while(|word| !ENDS_OBJECTS.contains(word))
             .filter(|word| word.len() > 2 && !lexicon::is_function_word(word) && !NO_OBJECTS.contains(word))
             .collect();
         let lead = |token: &'a Token<'_>| {
-            let folded = token.word()?.folded.as_str();
+            let folded = token.word()?.folded.as_ref();
             let class = folded.split('-').find_map(|part| Class::of_head(part, language));
             Some(Decision { folded, class, span: token.span.clone(), objects: objects.clone(), language })
         };
@@ -183,46 +178,38 @@ impl<'a> Decision<'a> {
         self.objects.iter().any(|object| is_same(object, word, self.language))
     }
 
-    /// Whether a sentence about the target or a parameter has the verb, or speaks of what it is done to and begins with
-    /// no verb that does nothing. `the raised limit` says what is, `be raised` what to do.
-    fn is_said(&self, tokens: &[Token<'_>], words: &Words) -> bool {
+    /// Whether the sentence begins with a verb that does nothing, and none about the target or a parameter has the planned
+    /// one; or has neither that nor what it is done to, and begins with the verb of another decision or has no word of the
+    /// plan. `the raised limit` says what is, `be raised` what to do.
+    fn is_left(&self, tokens: &[Token<'_>], words: &Words<'_>) -> bool {
         let decides = |token: &Token<'_>| match &token.kind {
             Kind::Fact { fact, .. } => fact.name == "target" || fact.name.starts_with("parameter."),
             Kind::Name => true,
             _ => false,
         };
-        let first = tokens.iter().find_map(Token::word).map_or("", |word| word.folded.as_str());
-        // A new release of what a roll-back is of would be another decision.
-        let grows = self.class.is_some_and(|class| class.direction == Direction::Up);
-        let acts = !verbs::is_idle(first, self.language);
         // What is done before `then` is not done to what comes after it.
         let then =
-            |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_str()));
-        let mut steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
-        steps.by_ref().filter(|step| step.iter().any(decides)).any(|sentence| {
-            (0..sentence.len()).any(|at| {
-                let word = |at: Option<usize>| at.and_then(|at| sentence.get(at)).and_then(Token::word);
-                let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
-                let before = folded(at.checked_sub(1));
-                let this = folded(Some(at));
+            |token: &Token<'_>| token.word().is_some_and(|word| ["then", "puis"].contains(&word.folded.as_ref()));
+        let (mut verb, mut object) = (false, false);
+        let steps = sentences(tokens).into_iter().flat_map(|sentence| sentence.split(then));
+        for step in steps.filter(|step| step.iter().any(decides)) {
+            for at in 0..step.len() {
+                let word = |at: Option<usize>| at.and_then(|at| step.get(at)).and_then(Token::word);
+                let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
+                let (before, this) = (folded(at.checked_sub(1)), folded(Some(at)));
                 let to_do = !this.ends_with("ed") || before == "be" || self.language == Language::Fr;
-                let verb = self.says(this) && to_do && !["without", "sans", "no", "aucun", "aucune"].contains(&before);
-                let goes = || self.objects.iter().any(|object| words.goes_with(object, this));
-                verb || acts && (self.is_object(this) || grows && this.len() > 3 && goes())
-            })
-        })
-    }
-
-    /// Whether `unless` at a place excepts the decision itself, or what is not planned.
-    fn is_excepted(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
-        let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
-        let excepts = ["unless", "except", "sauf", "excepte"].contains(&folded(at))
-            || (folded(at), folded(at + 1)) == ("a", "moins");
-        let clause = tokens.iter().skip(at + 1).take_while(|token| !matches!(token.kind, Kind::Mark('.' | ';' | ':')));
-        let mut said = clause.filter_map(Token::word).map(|word| word.folded.as_str());
-        excepts
-            && (said.clone().any(|word| self.says(word))
-                || !said.any(|word| words.is_of_plan(word) || words.is_given(word) && word.len() > 4))
+                let lacking = ["without", "sans", "no", "aucun", "aucune"].contains(&before);
+                verb = verb || self.says(this) && to_do && !lacking;
+                object = object || self.is_object(this);
+            }
+        }
+        let mut said = tokens.iter().filter_map(Token::word).map(|word| word.folded.as_ref());
+        let first = said.clone().next().unwrap_or_default();
+        let another = Class::of_head(first, self.language)
+            .is_some_and(|class| self.class.is_none_or(|planned| !std::ptr::eq(class, planned)));
+        !verb
+            && (verbs::is_idle(first, self.language)
+                || !object && (another || !said.any(|word| words.is_of_plan(word))))
     }
 
     /// Whether a word of this kind is said of what the decision is about: the target, a parameter, what is planned for
@@ -254,7 +241,7 @@ impl<'a> Decision<'a> {
         let (mut noun, mut elsewhere) = (false, false);
         // `that is` tells more of something said before.
         let ahead = |at: usize| {
-            let next = tokens.get(at + 1).and_then(Token::word).map_or("", |word| word.folded.as_str());
+            let next = tokens.get(at + 1).and_then(Token::word).map_or("", |word| word.folded.as_ref());
             ["is", "was", "are", "were"].contains(&next)
         };
         for (at, token) in among {
@@ -263,7 +250,7 @@ impl<'a> Decision<'a> {
                 Kind::Mark(_) | Kind::Faulty => return noun.then_some(false),
                 Kind::Fact { fact, .. } => {
                     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
-                    let amount = before.is_some_and(|word| ["by", "de", "d", "of"].contains(&word.folded.as_str()));
+                    let amount = before.is_some_and(|word| ["by", "de", "d", "of"].contains(&word.folded.as_ref()));
                     let decided = fact.name == "target" || fact.name.starts_with("parameter.");
                     if noun {
                         return Some(false);
@@ -274,7 +261,7 @@ impl<'a> Decision<'a> {
                 }
                 Kind::Name => return Some(true),
                 Kind::Word(word) => {
-                    let word = word.folded.as_str();
+                    let word = word.folded.as_ref();
                     if elsewhere && self.is_object(word) {
                         return Some(false); // `drop idle connections` is about idle ones
                     }
@@ -288,9 +275,6 @@ impl<'a> Decision<'a> {
                     if noun && plain {
                         return Some(false);
                     }
-                    if !plain && !words.is_given(word) && !words.is_ordinary(word) {
-                        return Some(true); // of nothing that is planned: another decision
-                    }
                     elsewhere = elsewhere || !plain && words.is_of_plan(word);
                     noun = noun || !plain;
                 }
@@ -303,11 +287,11 @@ impl<'a> Decision<'a> {
     /// after it. `it was not online` and `data that aren't used` tell what is.
     fn is_negated(&self, tokens: &[Token<'_>], at: usize, words: &Words) -> bool {
         let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word);
-        let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_str());
+        let folded = |at: Option<usize>| word(at).map_or("", |word| word.folded.as_ref());
         let (this, before) = (folded(Some(at)), folded(at.checked_sub(1)));
         let (earlier, next) = (folded(at.checked_sub(2)), folded(Some(at + 1)));
         // In French `dont` is `whose`.
-        if !lexicon::NEGATIONS.contains(&this) || this == "dont" && self.language == Language::Fr {
+        if !lexicon::NEGATIONS.has(this) || this == "dont" && self.language == Language::Fr {
             return false;
         }
         let commands =

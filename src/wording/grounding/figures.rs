@@ -31,20 +31,20 @@ pub(super) fn counting(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reaso
 /// How many tokens from `at` on are a figure in words.
 fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let word = |offset: usize| tokens.get(at + offset).and_then(Token::word);
-    let folded = |offset: usize| word(offset).map_or("", |w| w.folded.as_str());
+    let folded = |offset: usize| word(offset).map_or("", |w| w.folded.as_ref());
     let before = |back: usize| {
-        at.checked_sub(back).and_then(|i| tokens.get(i)).and_then(Token::word).map_or("", |w| w.folded.as_str())
+        at.checked_sub(back).and_then(|i| tokens.get(i)).and_then(Token::word).map_or("", |w| w.folded.as_ref())
     };
     let Word { lower, folded: this } = word(0)?;
     let (next, after) = (folded(1), folded(2));
-    match this.as_str() {
+    match this.as_ref() {
         // `les deux` is `both`, unless it counts something.
         "deux" if next.ends_with("iemes") || ["tiers", "quarts"].contains(&next) => Some(2),
         "deux" if ["les", "ces", "des", "aux", "ses"].contains(&before(1)) && !lexicon::is_counted(next) => None,
         "deux" => Some(if next.is_empty() { 1 } else { 2 }),
         "neuf" if lexicon::is_counted(next) => Some(2), // else `new`
         "tiers" if ["un", "le", "d", "du", "deux"].contains(&before(1)) => Some(1), // else a third party
-        "couple" | "pair" | "paire" if ["of", "de", "d"].contains(&next) => Some(2),
+        "couple" | "pair" | "paire" | "handful" | "poignee" | "trio" if ["of", "de", "d"].contains(&next) => Some(2),
         "magnitude" => Some(1),
         "grandeur" if before(1) == "de" && before(2) == "ordre" => Some(1),
         // `one instance at a time` is a manner.
@@ -63,7 +63,13 @@ fn counts(tokens: &[Token<'_>], at: usize) -> Option<usize> {
         "a" if next == "second" && !after.is_empty() && !lexicon::is_function_word(after) => None,
         "an" | "un" | "une" if lexicon::is_time_unit(next) && !["pointe", "creuse"].contains(&folded(3)) => Some(2),
         "a" if lower == "a" && lexicon::is_time_unit(next) => Some(2), // `à jour` is no day
-        "within" | "in" | "under" | "en" | "sous" | "dans" | "ici" => span_of_time(tokens, at),
+        "within" | "in" | "under" | "for" | "during" | "over" | "en" | "sous" | "dans" | "ici" | "pendant"
+        | "durant" => span_of_time(tokens, at),
+        "several" | "few" | "many" | "plusieurs" | "quelques" | "maintes"
+            if lexicon::is_time_unit(next) && !next.starts_with("milli") =>
+        {
+            Some(2)
+        }
         "times" if COMPARATIVES.contains(&next) => Some(2),
         "fois" if COMPARATIVES.contains(&next) => Some(2),
         this if lexicon::is_number(this) => Some(if lexicon::is_counted(next) { 2 } else { 1 }),
@@ -88,7 +94,7 @@ fn one(following: &[&str]) -> Option<usize> {
 /// preposition, but for words that say no more than how many or which. Bare it is in the plural. Hours of much or little
 /// traffic are none, nor is `in milliseconds`, which names a unit.
 fn span_of_time(tokens: &[Token<'_>], at: usize) -> Option<usize> {
-    let word = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let word = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let apostrophe = |at: usize| matches!(tokens.get(at).map(|token| &token.kind), Some(Kind::Mark('\'' | '’')));
     let unit = (at + 1..at + 6).find(|&at| !(DETERMINERS.contains(&word(at)) || apostrophe(at)))?;
     let plural = word(unit).ends_with('s');
@@ -102,7 +108,8 @@ fn span_of_time(tokens: &[Token<'_>], at: usize) -> Option<usize> {
 #[rustfmt::skip]
 const DETERMINERS: &[&str] = &[
     "a", "an", "the", "few", "several", "some", "mere", "next", "coming", "of", "couple", "under", "less", "than", "matter", "single",
-    "l", "la", "le", "les", "un", "une", "quelques", "plusieurs", "prochaine", "prochaines", "prochain", "prochains", "cette", "moins", "d",
+    "l", "la", "le", "les", "un", "une", "quelques", "plusieurs", "prochaine", "prochaines", "prochain", "prochains", "last", "past", "many", "these", "des", "derniere", "dernieres", "dernier",
+    "derniers", "longues", "longs", "long", "hundreds", "dozens", "cette", "moins", "d",
 ];
 
 /// Units after slots. The slot's own unit is said twice: its place is the answer, to be dropped. Any other is a
@@ -118,12 +125,16 @@ pub(super) fn units(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>)
         if let Some(rate) = rate(text, tokens, at) {
             reasons.push(Reason::Unit(rate));
         }
-        let is_unit = match &next.kind {
-            Kind::Mark(c) => "%°".contains(*c),
-            // `{uptime} s'élève`: an elided pronoun.
-            Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
-            _ => false,
-        };
+        // `{headroom} connections`, where headroom is a share.
+        let counted =
+            fact.unit.is_some() && next.word().is_some_and(|word| lexicon::is_counted_in_plural(&word.folded));
+        let is_unit = counted
+            || match &next.kind {
+                Kind::Mark(c) => "%°".contains(*c),
+                // `{uptime} s'élève`: an elided pronoun.
+                Kind::Word(word) => lexicon::is_unit(&word.folded) && !text[next.span.end..].starts_with(['\'', '’']),
+                _ => false,
+            };
         match own_unit(text, fact, next) {
             Some(end) if !literal => doubled.push(token.span.end..end),
             None if !is_unit => {}
@@ -139,7 +150,8 @@ fn rate(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
     let words: Vec<_> = words.collect();
     let is_rate = |pair: &[(&Token<'_>, &Word)]| {
         let [(_, per), (_, unit)] = pair else { return false };
-        ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_str()) && lexicon::is_unit(&unit.folded)
+        ["per", "par", "a", "each", "every", "chaque"].contains(&per.lower.as_ref()) && lexicon::is_unit(&unit.folded)
+            || ["per", "par"].contains(&per.lower.as_ref()) && lexicon::is_sharer(&unit.folded)
     };
     let place = words.windows(2).position(is_rate)?;
     let (first, last) = (words.first()?.0, words.get(place + 1)?.0);

@@ -1,12 +1,12 @@
 //! What a slot is said of: a time as a time, a count of records as one, a figure of one metric not of another, a mean not
 //! as a peak. By the names and meanings of the facts and the few words before the slot. Slices are by spans of tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Fact, FactValue, Language};
 
 use super::facts::Known;
-use super::tokens::{Kind, Token};
+use super::tokens::{Kind, Token, Word};
 use super::{Reason, lexicon};
 
 /// Checks every slot of a sentence.
@@ -18,7 +18,9 @@ pub(super) fn fitting(text: &str, tokens: &[Token<'_>], known: &Known<'_>, reaso
         let wrong = if is_time {
             !said.as_time(known.language)
         } else if is_count_of_records(fact) {
-            !said.of_records(fact)
+            said.of_no_records(fact)
+        } else if said.of_another_family(fact) {
+            true
         } else {
             token.is_number() && (said.as_moment(known.language) || said.of_another_kind(fact))
                 || said.of_another_metric(fact, known)
@@ -79,9 +81,18 @@ const FIGURES: &[(&[&str], &[&str])] = &[
     (&["threshold", "seuil"], &["threshold", "lowest", "limit_margin", "abort_above"]),
 ];
 
+/// Things that are counted, by the beginnings of their names in both languages.
+const FAMILIES: &[&[&str]] = &[
+    &["replica", "replique", "instance", "pod", "container", "conteneur"],
+    &["thread", "fils"],
+    &["connection", "connexion", "pool"],
+    &["request", "requete"],
+    &["record", "releve"],
+];
+
 impl Said<'_, '_> {
     fn folded(&self, at: usize) -> &str {
-        self.tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str())
+        self.tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref())
     }
 
     /// The word right before, over an apostrophe and words for `about`.
@@ -89,7 +100,7 @@ impl Said<'_, '_> {
         let mut places = (0..self.at).rev();
         let place = places.find(|&at| {
             let apostrophe = self.tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Mark('\'' | '’')));
-            !apostrophe && !lexicon::APPROXIMATELY.contains(&self.folded(at))
+            !apostrophe && !lexicon::APPROXIMATELY.has(self.folded(at))
         });
         place.map_or("", |at| self.folded(at))
     }
@@ -131,15 +142,32 @@ impl Said<'_, '_> {
         self.tokens.iter().enumerate().skip(start).take_while(move |(at, token)| *at <= self.at || !ends(token))
     }
 
-    /// Whether a count of records is said of records, or beside another such count: `{reached} of {records}`.
-    fn of_records(&self, fact: &Fact) -> bool {
-        self.clause().any(|(at, token)| match &token.kind {
+    /// Whether a count of records is said of other things (`{reached} replicas`), or as a level (`peaked at {reached}`) in a
+    /// clause without records.
+    fn of_no_records(&self, fact: &Fact) -> bool {
+        let is_record = |word: &str| RECORDS.iter().any(|stem| word.starts_with(stem));
+        let next = self.folded(self.at + 1);
+        let others = lexicon::is_counted(next) && !is_record(next);
+        let level = [
+            "at", "to", "reached", "hit", "exceeded", "above", "a", "atteint", "depasse", "culmine", "is", "was",
+            "est", "etait", "de", "d", "by",
+        ];
+        let records = self.clause().any(|(at, token)| match &token.kind {
             Kind::Fact { fact: other, .. } => {
                 other.name != fact.name && is_count_of_records(other) && at.abs_diff(self.at) <= 6
             }
-            Kind::Word(word) => RECORDS.iter().any(|stem| word.folded.starts_with(stem)),
+            Kind::Word(word) => is_record(&word.folded),
             _ => false,
-        })
+        });
+        (others || level.contains(&self.before())) && !records
+    }
+
+    /// `{parameter.replicas} threads`: a noun of other things than the fact counts.
+    fn of_another_family(&self, fact: &Fact) -> bool {
+        let family = |word: &str| FAMILIES.iter().position(|stems| stems.iter().any(|stem| word.starts_with(stem)));
+        let mut parts = fact.name.split(['.', '_']).rev();
+        let (counts, said) = (parts.find_map(family), family(self.folded(self.at + 1)));
+        fact.unit.is_none() && counts.zip(said).is_some_and(|(counts, said)| counts != said)
     }
 
     /// `the mean of {latency_ms.value}`: another of the metric's figures.
@@ -150,7 +178,8 @@ impl Said<'_, '_> {
         }
         let mut near = (self.at.saturating_sub(4)..self.at).rev();
         let near = near.by_ref().take_while(|&at| {
-            self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
+            let joins = ["and", "but", "while", "et", "mais", "tandis"].contains(&self.folded(at));
+            !joins && self.tokens.get(at).is_some_and(|token| !matches!(token.kind, Kind::Mark(_) | Kind::Fact { .. }))
         });
         let near: Vec<usize> = near.collect();
         // `past the {x} threshold to {y}`: the noun of the figure before.
@@ -174,9 +203,19 @@ impl Said<'_, '_> {
 
     /// Whether the nearest metric named before the slot in its clause is another one.
     fn of_another_metric(&self, fact: &Fact, known: &Known<'_>) -> bool {
-        let Some(own) = metric(fact).map(|metric| names(metric, known)) else { return false };
-        let others: Vec<BTreeSet<String>> =
-            metrics(known).into_iter().filter(|m| Some(*m) != metric(fact)).map(|m| names(m, known)).collect();
+        let Some(metric) = metric(fact) else { return false };
+        // By its name's beginning, if no other metric has it: in English that is what it is called.
+        let beginning = |name: &str| name.split('_').next().unwrap_or_default().to_ascii_lowercase();
+        let mut others = known.facts.iter().filter_map(self::metric).filter(|other| *other != metric).peekable();
+        if others.peek().is_none() {
+            return false;
+        }
+        let own = beginning(metric);
+        let called = |(_, token): (usize, &Token<'_>)| token.word().is_some_and(|word| word.folded.starts_with(&own));
+        if self.clause().any(called) && others.all(|other| !other.starts_with(&own)) {
+            return false;
+        }
+        let metrics = &known.metrics().0;
         let starts = |names: &BTreeSet<String>, word: &str| names.iter().any(|name| word.starts_with(name.as_str()));
         let ends = |token: &Token<'_>| {
             matches!(token.kind, Kind::Fact { .. } | Kind::Mark(_)) && !matches!(token.kind, Kind::Mark('\'' | '’'))
@@ -185,8 +224,12 @@ impl Said<'_, '_> {
             .rev()
             .map_while(|at| self.tokens.get(at).filter(|token| !ends(token)).map(|token| (at, token)));
         let mut named = named.by_ref().filter_map(|(at, token)| Some((at, token.word()?)));
-        let mine = self.clause().filter_map(|(_, token)| token.word()).any(|word| starts(&own, &word.folded));
-        !mine && named.any(|(at, word)| self.at - at <= 6 && others.iter().any(|other| starts(other, &word.folded)))
+        let mine = self
+            .clause()
+            .filter_map(|(_, token)| token.word())
+            .any(|word| metrics.get(metric).is_some_and(|own| starts(own, &word.folded)));
+        let other = |word: &Word| metrics.iter().any(|(name, other)| *name != metric && starts(other, &word.folded));
+        !mine && named.any(|(at, word)| self.at - at <= 6 && other(word))
     }
 }
 
@@ -196,23 +239,34 @@ fn metric(fact: &Fact) -> Option<&str> {
     (!["parameter", "assumed", "projected"].contains(&head)).then_some(head)
 }
 
-fn metrics<'a>(known: &Known<'a>) -> BTreeSet<&'a str> {
-    known.facts.iter().filter_map(metric).collect()
-}
+/// The metrics that the facts have figures of, each with the words, without their ending, that only its facts are
+/// described by.
+pub(super) struct Metrics<'a>(BTreeMap<&'a str, BTreeSet<String>>);
 
-/// Words that only this metric's facts are described by, without their ending.
-fn names(of: &str, known: &Known<'_>) -> BTreeSet<String> {
-    let words = |wanted: bool| -> BTreeSet<String> {
-        let facts = known.facts.iter().filter(|fact| metric(fact).is_some_and(|metric| (metric == of) == wanted));
-        let texts = facts.flat_map(|fact| [fact.meaning.as_str(), metric(fact).unwrap_or_default()]);
-        let words = texts.flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
-        let folded = words.map(|word| lexicon::fold(&word.to_lowercase())).filter(|word| word.len() > 2);
-        folded
-            .filter(|word| {
-                !lexicon::is_function_word(word) && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
-            })
-            .map(|word| word.trim_end_matches('s').to_string())
-            .collect()
-    };
-    words(true).difference(&words(false)).cloned().collect()
+impl<'a> Metrics<'a> {
+    pub fn of(facts: &'a [Fact]) -> Metrics<'a> {
+        let mut described: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for fact in facts {
+            let Some(metric) = metric(fact) else { continue };
+            let words =
+                [fact.meaning.as_str(), metric].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphabetic()));
+            described.entry(metric).or_default().extend(words.filter(|word| word.len() > 2));
+        }
+        let folded = |words: BTreeSet<&str>| -> BTreeSet<String> {
+            let folded = words.into_iter().map(|word| lexicon::fold(&word.to_lowercase()));
+            let telling = folded.filter(|word| {
+                word.len() > 2
+                    && !lexicon::is_function_word(word)
+                    && !["count", "nombre", "usage", "rate"].contains(&word.as_str())
+            });
+            telling.map(|word| word.trim_end_matches('s').to_string()).collect()
+        };
+        let described: BTreeMap<&str, BTreeSet<String>> =
+            described.into_iter().map(|(metric, words)| (metric, folded(words))).collect();
+        let own = |metric: &str, words: &BTreeSet<String>| {
+            let others = described.iter().filter(|(other, _)| **other != metric);
+            words.iter().filter(|word| !others.clone().any(|(_, words)| words.contains(*word))).cloned().collect()
+        };
+        Metrics(described.iter().map(|(metric, words)| (*metric, own(metric, words))).collect())
+    }
 }

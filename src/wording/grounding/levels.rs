@@ -50,6 +50,8 @@ pub(super) fn level<'a>(at: usize, word: impl Fn(usize) -> &'a str) -> Option<(L
         ("at", "least") | ("or", "more") | ("ou", "plus") | ("au", "moins") => Some(Level::Above),
         ("at", "most") | ("or", "less") | ("ou", "moins") | ("au", "plus") => Some(Level::Below),
         ("to", "lower") => Some(Level::Falling),
+        ("go" | "goes" | "went" | "going" | "move" | "moves" | "moved" | "shoot" | "shot", "up") => Some(Level::Rising),
+        ("go" | "goes" | "went" | "going" | "come" | "comes" | "came" | "coming", "down") => Some(Level::Falling),
         ("en", "ligne") => Some(Level::Online),
         ("hors", "ligne") => Some(Level::Offline),
         _ => None,

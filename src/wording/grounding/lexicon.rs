@@ -2,9 +2,11 @@
 //! accents; both languages are always applied, since a model may answer in either. Word lists are laid out by hand:
 //! one word a line would make pages of them.
 
+use super::list::List;
+
 /// Numbers, multiples and fractions: never grounded, wherever they stand.
 #[rustfmt::skip]
-const NUMBERS: &[&str] = &[
+static NUMBERS: List = List::of(&[
     "zero", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
     "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty",
     "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
@@ -19,7 +21,7 @@ const NUMBERS: &[&str] = &[
     "sixieme", "septieme", "huitieme", "neuvieme", "dixieme", "centieme", "moitie", "moities", "demi", "demie",
     "demis", "quart", "quarts", "doubler", "doublee", "doublent", "doublera", "doublerait", "doublant", "tripler",
     "triplee", "triplent", "triplera", "triplerait", "quadrupler", "pourcent", "pourcents",
-];
+]);
 
 /// Hyphenated terms of the trade that hold a number word and count nothing.
 #[rustfmt::skip]
@@ -28,15 +30,15 @@ const TERMS_WITH_NUMBERS: &[&str] = &[
     "one-way", "one-to-one", "one-time",
 ];
 
-/// Words of mixed case that are no names.
+/// Words with capitals that are no names.
 #[rustfmt::skip]
 pub(super) const TERMS: &[&str] = &[
-    "vCPU", "vCPUs", "gRPC", "mTLS", "eBPF", "kWh", "kW", "SaaS", "PaaS", "IaaS", "DevOps", "PIDs",
+    "HTTP", "HTTPS", "JSON", "vCPU", "vCPUs", "gRPC", "mTLS", "eBPF", "kWh", "kW", "SaaS", "PaaS", "IaaS", "DevOps", "PIDs",
 ];
 
 /// Nouns that a number counts.
 #[rustfmt::skip]
-const COUNTED: &[&str] = &[
+static COUNTED: List = List::of(&[
     "replica", "replicas", "instance", "instances", "host", "hosts", "server", "servers", "node", "nodes", "pod",
     "pods", "container", "containers", "copy", "copies", "thread", "threads", "worker", "workers", "connection",
     "connections", "request", "requests", "record", "records", "process", "processes", "core", "cores", "cpu", "cpus",
@@ -45,23 +47,57 @@ const COUNTED: &[&str] = &[
     "connexions", "requete", "requetes", "enregistrement", "enregistrements", "processus", "coeur", "coeurs",
     "alerte", "alertes", "disque", "disques", "mesure", "mesures", "releve", "releves", "service", "services", "fois",
     "time", "times", "cache", "caches", "pool", "pools",
+]);
+
+/// Parts of names of machines and services, which no other word with a hyphen has.
+const NAME_PARTS: &[&str] = &[
+    "db", "svc", "srv", "prod", "stg", "staging", "preprod", "canary", "gw", "lb", "mq", "eu", "us", "az", "sql",
+    "dev", "kube",
+];
+
+/// What such names end with, and other words as well.
+#[rustfmt::skip]
+const NAME_ENDS: &[&str] = &[
+    "api", "service", "server", "exporter", "system", "cluster", "node", "worker", "proxy", "backend", "frontend", "gateway", "queue",
+    "relay", "agent", "scheduler", "broker", "store", "bus",
+];
+
+/// What other words with such an end begin with: `in-cluster`, `reverse-proxy`, `multi-node`.
+#[rustfmt::skip]
+const NO_NAME_STARTS: &[&str] = &[
+    "in", "multi", "cross", "per", "single", "inter", "intra", "sub", "non", "pre", "post", "web", "reverse", "back", "front", "open",
+    "operating", "self", "micro", "whole", "full", "mono", "hors", "application", "file", "stand", "out", "of",
+];
+
+/// Whether a word with a hyphen is shaped like the name of a machine or a service: `payments-db`, `orders-api`.
+pub(super) fn is_named_by_parts(folded: &str) -> bool {
+    let Some((start, rest)) = folded.split_once('-') else { return false };
+    let end = rest.rsplit('-').next().unwrap_or_default();
+    folded.split('-').any(|part| NAME_PARTS.contains(&part))
+        || NAME_ENDS.contains(&end) && !NO_NAME_STARTS.contains(&start) && !is_number(start)
+}
+
+#[rustfmt::skip]
+const SHARERS: &[&str] = &[
+    "client", "user", "customer", "tenant", "session", "caller", "consumer", "subscriber", "entry", "endpoint", "entree", "utilisateur",
+    "appelant", "abonne", "interface", "address", "adresse", "ip", "shard", "partition", "zone", "region", "query",
 ];
 
 #[rustfmt::skip]
-const TIME_UNITS: &[&str] = &[
+static TIME_UNITS: List = List::of(&[
     "second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months",
     "year", "years", "millisecond", "milliseconds", "seconde", "secondes", "heure", "heures", "jour", "jours",
     "journee", "journees", "semaine", "semaines", "mois", "an", "ans", "annee", "annees", "milliseconde",
     "millisecondes",
-];
+]);
 
 /// Other units, as words of a sentence.
 #[rustfmt::skip]
-const UNITS: &[&str] = &[
+static UNITS: List = List::of(&[
     "percent", "pourcent", "s", "sec", "secs", "min", "mins", "h", "hrs", "celsius", "fahrenheit", "kelvin", "degrees",
     "degres", "c", "points", "pts", "euros", "dollars", "eur", "usd", "x", "fold", "percentage", "cores", "coeurs",
     "rpm", "rps", "qps", "tps", "iops",
-];
+]);
 
 /// What a prefix of the International System or of powers of two may stand before; a lone one is a unit in the plural.
 const PREFIXED: &[&str] = &["byte", "octet", "bit", "watt", "hertz", "volt", "ampere", "joule", "second", "seconde"];
@@ -92,18 +128,17 @@ pub(super) fn is_number(folded: &str) -> bool {
     let mut parts = folded.split('-');
     // `zero-hurry` counts nothing.
     let cardinal = parts.next().is_some_and(|part| ["zero", "one", "two", "three"].contains(&part));
-    let harmless = cardinal && parts.next().is_some_and(|noun| !is_counted(noun) && !NUMBERS.contains(&noun));
+    let harmless = cardinal && parts.next().is_some_and(|noun| !is_counted(noun) && !NUMBERS.has(noun));
     plain
         && !(harmless && folded.split('-').count() == 2)
-        && folded.split('-').any(|part| NUMBERS.contains(&part) || is_multiple(part) || is_roman(part))
+        && folded.split('-').any(|part| NUMBERS.has(part) || is_multiple(part) || is_roman(part))
 }
 
 /// `tenfold`, but not `manifold`.
 fn is_multiple(word: &str) -> bool {
     let multiplies = ["doubl", "tripl", "quadrupl", "quintupl", "sextupl", "septupl", "octupl", "decupl", "centupl"];
     let multiplies = multiplies.iter().any(|stem| word.starts_with(stem)) && !word.starts_with("doublon");
-    multiplies
-        || word.strip_suffix("fold").is_some_and(|stem| NUMBERS.contains(&stem) || stem == "many" || stem == "several")
+    multiplies || word.strip_suffix("fold").is_some_and(|stem| NUMBERS.has(stem) || stem == "many" || stem == "several")
 }
 
 /// `ii`, `iv`: two letters or more. Words of a sentence are not made of these letters.
@@ -112,34 +147,50 @@ fn is_roman(word: &str) -> bool {
 }
 
 pub(super) fn is_counted(folded: &str) -> bool {
-    COUNTED.contains(&folded) || is_unit(folded)
+    COUNTED.has(folded) || is_unit(folded)
+}
+
+/// Of things that are counted one by one, so that no figure with a unit stands before them.
+pub(super) fn is_counted_in_plural(folded: &str) -> bool {
+    COUNTED.has(folded)
+        && folded.ends_with('s')
+        && !["mesures", "releves", "cpus", "processus", "fois", "times", "services", "caches"].contains(&folded)
+}
+
+/// What a limit may be of each of.
+pub(super) fn is_sharer(folded: &str) -> bool {
+    let singular = folded.strip_suffix('s').unwrap_or(folded);
+    COUNTED.has(folded) || SHARERS.contains(&singular)
 }
 
 pub(super) fn is_time_unit(folded: &str) -> bool {
-    TIME_UNITS.contains(&folded)
+    TIME_UNITS.has(folded)
 }
 
 /// Units that are words, time included. Not `an`, which is a word of English first.
 pub(super) fn is_unit(folded: &str) -> bool {
-    (UNITS.contains(&folded) || TIME_UNITS.contains(&folded) || is_prefixed(folded)) && folded != "an"
+    (UNITS.has(folded) || TIME_UNITS.has(folded) || is_prefixed(folded)) && folded != "an"
 }
 
 /// Whether a name would read as a figure if a sentence used it: `3`, `50ms`, `two`. Such names need their slot.
 pub(super) fn is_quantity(name: &str) -> bool {
     let letters = name.trim_start_matches(|c: char| c.is_ascii_digit() || "-+.,:".contains(c));
     let separators = name.chars().filter(|c| ".:".contains(*c)).count();
-    let lower = fold(&name.to_lowercase());
     match name.chars().next() {
         None => true,
         // An address such as 10.0.0.5 is no figure.
         Some(c) if !c.is_alphabetic() => (letters.is_empty() && separators < 2) || is_unit(&letters.to_lowercase()),
-        Some(_) => is_number(&lower) || is_unit(&lower),
+        Some(_) if name.contains(['_', '.']) => false,
+        Some(_) => {
+            let lower = fold(&name.to_lowercase());
+            is_number(&lower) || is_unit(&lower)
+        }
     }
 }
 
 /// Certainty. Exact words.
 #[rustfmt::skip]
-pub(super) const PROMISES: &[&str] = &[
+pub(super) static PROMISES: List = List::of(&[
     "will", "shall", "ll", "won", "always", "never", "forever", "permanently", "definitely", "definitively",
     "certainly", "undoubtedly", "surely", "completely", "totally", "fully", "instantly", "immediately", "impossible",
     "flawless", "flawlessly", "foolproof", "infallible", "ensure", "ensures", "ensuring", "assure", "assures",
@@ -147,11 +198,11 @@ pub(super) const PROMISES: &[&str] = &[
     "completement", "entierement", "integralement", "immediatement", "instantanement", "infaillible",
     "infailliblement", "assurer", "assurera", "assurant", "indubitablement", "sure", "certainty", "certainties",
     "certitude", "inevitable", "inevitably", "inevitablement",
-];
+]);
 
 /// The same, as beginnings of words.
-pub(super) const PROMISE_STEMS: &[&str] =
-    &["eliminat", "eradicat", "promis", "promet", "elimin", "eradiqu", "disappear", "vanish", "dispara"];
+pub(super) static PROMISE_STEMS: List =
+    List::of(&["eliminat", "eradicat", "promis", "promet", "elimin", "eradiqu", "disappear", "vanish", "dispara"]);
 
 #[rustfmt::skip]
 pub(super) const PROMISE_PHRASES: &[&str] = &[
@@ -171,23 +222,24 @@ pub(super) const DENIALS: &[&str] = &[
 
 /// Beginnings of words that destroy or switch off. Allowed where the planned action itself says so.
 #[rustfmt::skip]
-pub(super) const DRASTIC_STEMS: &[&str] = &[
+pub(super) static DRASTIC_STEMS: List = List::of(&[
     "delet", "erase", "erasing", "wipe", "wiping", "destroy", "destruct", "purg", "kill", "terminat", "uninstall",
     "disabl", "decommission", "shutdown", "shutting", "ignor", "supprim", "effac", "detrui", "tuer", "desinstall",
-    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "interdi", "proscri",
-];
+    "desactiv", "eteind", "eteign", "neglig", "neglect", "forbid", "prohibit", "suspend", "paus", "interdi", "proscri",
+]);
 
 pub(super) const DRASTIC_PHRASES: &[&str] = &["shut down", "turn off", "switch off", "power off", "mettre hors"];
 
 #[rustfmt::skip]
-pub(super) const APPROXIMATELY: &[&str] = &[
+pub(super) static APPROXIMATELY: List = List::of(&[
     "about", "around", "roughly", "nearly", "almost", "approximately", "some", "only", "just", "near", "close", "circa", "an", "estimated",
     "the", "expected", "environ", "presque", "quelque", "autour", "approximativement", "seulement", "pres",
-];
+]);
 
 /// Beginnings of words that change a level; with `de` and a figure, by that much.
-pub(super) const CHANGE_STEMS: &[&str] =
-    &["baiss", "redui", "reduc", "diminu", "augment", "hauss", "gain", "gagn", "chut", "recul", "accroi", "amelior"];
+pub(super) static CHANGE_STEMS: List = List::of(&[
+    "baiss", "redui", "reduc", "diminu", "augment", "hauss", "gain", "gagn", "chut", "recul", "accroi", "amelior",
+]);
 
 /// Parts of names of facts that are changes themselves.
 pub(super) const CHANGES: &[&str] = &["reduction", "increase", "drop", "saving", "saved", "fewer", "decrease"];
@@ -201,34 +253,16 @@ pub(super) const MORE: &[&str] = &[
 
 /// What says that something is not done, or not to be. Not `ne` and `n`, which never negate alone.
 #[rustfmt::skip]
-pub(super) const NEGATIONS: &[&str] = &[
+pub(super) static NEGATIONS: List = List::of(&[
     "not", "don", "dont", "doesn", "shouldn", "never", "cannot", "needless", "unnecessary", "pointless", "pas", "jamais",
     "aucunement", "nullement", "inutile", "superflu", "superflue",
-];
+]);
 
 /// What makes a condition of its clause.
 #[rustfmt::skip]
 pub(super) const CONDITIONS: &[&str] = &[
-    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "hypothese", "admettant",
+    "if", "whether", "provided", "providing", "assuming", "supposing", "condition", "si", "supposant", "supposer", "suppose", "hypothese", "admettant", "admettre", "reserve", "cas",
     "admet", "pourvu",
-];
-
-/// Words for all or none of something.
-#[rustfmt::skip]
-pub(super) const SWEEPING: &[&str] = &[
-    "all", "everything", "everyone", "everybody", "everywhere", "every", "nothing", "nobody", "none", "entire", "whole",
-    "majority", "tout", "tous", "toute", "toutes", "rien", "partout", "majorite", "entier", "entiere", "entiers", "entieres",
-];
-
-pub(super) const SWEEPING_PHRASES: &[&str] = &["most of", "la plupart"];
-
-/// Words by which a benefit says that it is an estimate, without a slot.
-#[rustfmt::skip]
-pub(super) const DISCLAIMERS: &[&str] = &[
-    "no", "effect", "on", "can", "cannot", "derived", "telemetry", "not", "isn", "t", "a", "an", "are", "guarantee",
-    "guaranteed", "estimate", "estimates", "estimated", "effects", "aucun", "effet", "ne", "n", "peut", "etre", "pas",
-    "ce", "cette", "resultat", "resultats", "garanti", "garantie", "estimation", "deduit", "telemetrie", "sur", "sans",
-    "known", "connu", "this", "that", "remains", "only", "rough", "reste", "demeure", "seulement", "simple", "assumption", "assumptions", "hypothese", "hypotheses",
 ];
 
 /// Words whose dot ends no sentence.
@@ -243,15 +277,15 @@ pub(super) const OPERATIONS: &[&str] = &[
 
 /// Frequent words that tell the languages apart.
 #[rustfmt::skip]
-pub(super) const ENGLISH: &[&str] = &[
+pub(super) static ENGLISH: List = List::of(&[
     "the", "and", "to", "of", "for", "with", "from", "its", "is", "by", "this", "that", "it", "at", "be", "should",
     "would", "could", "until", "so", "if", "when", "which", "than", "has", "have",
-];
+]);
 #[rustfmt::skip]
-pub(super) const FRENCH: &[&str] = &[
+pub(super) static FRENCH: List = List::of(&[
     "le", "la", "les", "des", "du", "de", "et", "une", "un", "pour", "avec", "est", "dans", "au", "aux", "cette",
     "ses", "qui", "que", "devrait", "pourrait", "afin", "si", "vers", "jusqu", "d", "l",
-];
+]);
 
 /// Words that end like a French future tense and are none.
 #[rustfmt::skip]
@@ -261,7 +295,7 @@ pub(super) const NO_FUTURE: &[&str] = &[
 
 /// Words that sentences are held together by.
 pub(super) fn is_function_word(folded: &str) -> bool {
-    ENGLISH.contains(&folded) || FRENCH.contains(&folded)
+    ENGLISH.has(folded) || FRENCH.has(folded)
 }
 
 /// A word without the accents of French.
@@ -292,35 +326,36 @@ mod tests {
     #[test]
     fn every_entry_is_as_words_are_looked_up() {
         let lists = [
-            NUMBERS,
+            NUMBERS.words,
             TERMS_WITH_NUMBERS,
-            COUNTED,
-            TIME_UNITS,
-            UNITS,
-            PROMISES,
-            PROMISE_STEMS,
+            COUNTED.words,
+            TIME_UNITS.words,
+            UNITS.words,
+            SHARERS,
+            NAME_PARTS,
+            NAME_ENDS,
+            NO_NAME_STARTS,
+            PROMISES.words,
+            PROMISE_STEMS.words,
             PROMISE_PHRASES,
             GUARANTEE_STEMS,
             DENIALS,
-            DRASTIC_STEMS,
+            DRASTIC_STEMS.words,
             DRASTIC_PHRASES,
-            APPROXIMATELY,
-            CHANGE_STEMS,
+            APPROXIMATELY.words,
+            CHANGE_STEMS.words,
             MORE,
-            NEGATIONS,
-            SWEEPING,
-            SWEEPING_PHRASES,
-            DISCLAIMERS,
+            NEGATIONS.words,
             ABBREVIATIONS,
             OPERATIONS,
-            ENGLISH,
-            FRENCH,
+            ENGLISH.words,
+            FRENCH.words,
             NO_FUTURE,
         ];
         for word in lists.into_iter().flatten() {
             assert_eq!(*word, fold(&word.to_lowercase()));
         }
-        assert!(!ENGLISH.iter().any(|word| FRENCH.contains(word)));
+        assert!(!ENGLISH.words.iter().any(|word| FRENCH.has(word)));
     }
 
     #[test]

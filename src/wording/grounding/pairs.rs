@@ -40,7 +40,7 @@ fn figure(fact: &Fact) -> Option<f64> {
 }
 
 /// Checks every two figures of one unit that a sentence sets side by side.
-pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {
+pub(super) fn ordered(text: &str, tokens: &[Token<'_>], plan: &[Token<'_>], reasons: &mut Vec<Reason>) {
     let facts: Vec<(usize, &Fact)> = tokens.iter().enumerate().filter_map(fact).collect();
     for pair in facts.windows(2) {
         let [(at, first), (next, second)] = pair else { continue };
@@ -53,7 +53,9 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
             continue;
         }
         let Some((from, to)) = step(tokens, *at, *next, first, second) else { continue };
-        let reversed = side(from) == Side::After && side(to) == Side::Before || is_later(from, to);
+        // `{value}, against {newest} now` compares two measurements, whichever was first.
+        let leads = from.name == first.name;
+        let reversed = side(from) == Side::After && side(to) == Side::Before || leads && is_later(from, to);
         let moves = moved(tokens, *at).is_some_and(|level| match level {
             Level::Rising => figure(to) < figure(from),
             Level::Falling => figure(to) > figure(from),
@@ -65,6 +67,25 @@ pub(super) fn ordered(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
     }
     for sentence in sentences(tokens) {
         compared(text, sentence, reasons);
+    }
+    for (at, to) in facts.iter().filter(|(_, fact)| side(fact) == Side::After && !is_change(fact)) {
+        let mut measured = plan.iter().filter_map(|token| fact((0, token))).map(|(_, fact)| fact);
+        let from = measured.find(|from| side(from) == Side::Before && from.unit == to.unit).and_then(figure);
+        let lower = from.zip(figure(to)).is_some_and(|(from, to)| to < from);
+        let before = tokens.get(..*at).unwrap_or_default();
+        let leads = before.iter().rev().filter_map(Token::word).find(|word| !lexicon::APPROXIMATELY.has(&word.folded));
+        let to_it = leads.is_some_and(|word| ["to", "a", "jusqu", "towards"].contains(&&*word.folded));
+        if lower && to_it && moved(tokens, *at) == Some(Level::Rising) {
+            reasons.push(Reason::Reversed(
+                text[tokens[at.saturating_sub(2)].span.start..tokens[*at].span.end].to_string(),
+            )); // places of tokens
+        }
+    }
+    for pair in facts.windows(2) {
+        let [(at, first), (next, second)] = pair else { continue };
+        if first.unit == second.unit && is_contradicted(tokens.get(at + 1..*next).unwrap_or_default(), first, second) {
+            reasons.push(Reason::Reversed(text[tokens[*at].span.start..tokens[*next].span.end].to_string())); // places of tokens
+        }
     }
 }
 
@@ -95,15 +116,15 @@ fn step<'f>(
     second: &'f Fact,
 ) -> Option<(&'f Fact, &'f Fact)> {
     let between = tokens.get(at + 1..next).filter(|between| between.len() <= 14)?;
-    let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_str()).collect();
+    let mut words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
     // `to about`, `a un niveau d'environ`: what stands before the figure itself and leads nowhere.
-    let vague = |word: &&str| lexicon::APPROXIMATELY.contains(word);
+    let vague = |word: &&str| lexicon::APPROXIMATELY.has(word);
     while words.pop_if(|word| vague(&&**word)).is_some() {}
     let said = format!(" {} ", words.join(" "));
     let near = words.len() <= 5 && !between.iter().any(|token| matches!(token.kind, Kind::Mark('.' | ';' | ':' | ',')));
     let arrow = near && between.iter().any(|token| matches!(token.kind, Kind::Mark('→' | '>')));
     let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
-    let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_str()));
+    let from = before.is_some_and(|word| ["from", "de", "d", "depuis"].contains(&word.folded.as_ref()));
     let leads = [" to ", " a ", " vers ", " into ", " jusqu a "].iter().any(|word| said.ends_with(word));
     let replaces = [
         " instead of ",
@@ -135,9 +156,32 @@ fn step<'f>(
     }
 }
 
+/// A measurement that stayed below a threshold, or did not reach it, and is more by the figures.
+fn is_contradicted(between: &[Token<'_>], first: &Fact, second: &Fact) -> bool {
+    let parts = [first, second].map(|fact| fact.name.rsplit_once('.').unwrap_or_default());
+    let [(of, what), (other, limit)] = parts;
+    let measured =
+        ["value", "mean", "newest"].contains(&what) && ["threshold", "lowest"].contains(&limit) && of == other;
+    let ends = |token: &Token<'_>| matches!(token.kind, Kind::Mark('.' | ';' | ':' | '(' | ')'));
+    let words: Vec<&str> = between.iter().filter_map(Token::word).map(|word| word.folded.as_ref()).collect();
+    if !measured || words.len() > 12 || between.iter().any(ends) || figure(first) <= figure(second) {
+        return false;
+    }
+    let has = |listed: &[&str]| words.iter().any(|word| listed.contains(word));
+    let stays = [
+        "is", "was", "stayed", "stays", "remained", "remains", "est", "etait", "reste", "restait", "restee", "demeure",
+    ];
+    let below = has(&["below", "under", "sous", "dessous", "deca", "inferieur", "inferieure"]);
+    let reaches = words
+        .iter()
+        .any(|word| ["reach", "attei", "hit", "cross", "franchi"].iter().any(|stem| word.starts_with(stem)));
+    let denied = has(&["not", "never", "pas", "jamais", "didn", "hasn", "without", "sans"]);
+    below && has(&stays) && !denied || reaches && denied
+}
+
 /// The nearest rise or fall before a figure in its clause.
 fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
-    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| tokens.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     let clause = (0..at).rev().take_while(|&at| {
         tokens.get(at).is_some_and(|token| {
             !matches!(token.kind, Kind::Fact { .. } | Kind::Mark(',' | ';' | ':' | '.' | '(' | ')'))
@@ -156,7 +200,7 @@ fn moved(tokens: &[Token<'_>], at: usize) -> Option<Level> {
 
 /// `higher than {a}` in a sentence about what is projected: by the figures.
 fn compared(text: &str, sentence: &[Token<'_>], reasons: &mut Vec<Reason>) {
-    let folded = |at: usize| sentence.get(at).and_then(Token::word).map_or("", |word| word.folded.as_str());
+    let folded = |at: usize| sentence.get(at).and_then(Token::word).map_or("", |word| word.folded.as_ref());
     for (at, measured) in sentence.iter().enumerate().filter_map(fact).filter(|(_, fact)| side(fact) == Side::Before) {
         let projected = sentence.iter().enumerate().filter_map(fact).map(|(_, fact)| fact);
         let mut projected = projected.filter(|fact| side(fact) == Side::After && fact.unit == measured.unit);

@@ -4,8 +4,11 @@
 
 // Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
 
+use std::cell::LazyCell;
+
 use crate::domain::{Language, Words};
 
+use super::list::List;
 use super::tokens::{Kind, Token, Word, excerpt};
 use super::vocabulary::Words as Vocabulary;
 use super::{Reason, lexicon};
@@ -67,8 +70,8 @@ fn is_plain(c: char) -> bool {
 /// Function words tell which language a sentence is in.
 pub(super) fn language(tokens: &[Token<'_>], language: Language, reasons: &mut Vec<Reason>) {
     let words: Vec<&Word> = tokens.iter().filter_map(Token::word).collect();
-    let count = |list: &[&str]| words.iter().filter(|word| list.contains(&word.lower.as_str())).count();
-    let (english, french) = (count(lexicon::ENGLISH), count(lexicon::FRENCH));
+    let count = |list: &List| words.iter().filter(|word| list.has(&word.lower)).count();
+    let (english, french) = (count(&lexicon::ENGLISH), count(&lexicon::FRENCH));
     let (own, other, name) = match language {
         Language::En => (english, french, "English"),
         Language::Fr => (french, english, "French"),
@@ -90,8 +93,27 @@ pub(super) fn authors(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason
             reasons.push(Reason::Author(written.to_string()));
         }
     }
-    let lower = text.to_lowercase();
-    for phrase in ["language model", "modèle de langage", "previous instruction", "instructions précédentes"] {
+    let lower = format!(" {}", text.to_lowercase());
+    for phrase in [
+        "language model",
+        "modèle de langage",
+        "previous instruction",
+        "instructions précédentes",
+        " here is ",
+        " here are ",
+        "you asked",
+        "as requested",
+        " voici ",
+        "comme demandé",
+        "reformul",
+        "rephras",
+        "system:",
+        "système :",
+        " assistant",
+        "l'assistant",
+        "this recommendation as",
+        "cette recommandation comme",
+    ] {
         if lower.contains(phrase) {
             reasons.push(Reason::Author(phrase.to_string()));
         }
@@ -104,16 +126,16 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let next = tokens.get(at + 1).and_then(Token::word);
-        let this = word.folded.as_str();
+        let this = word.folded.as_ref();
         let starts = |stems: &[&str]| stems.iter().any(|stem| this.starts_with(stem));
         let guarantee = starts(lexicon::GUARANTEE_STEMS) && !denied(tokens, at);
         let before = at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
         let hedged =
-            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_str()));
-        let listed = lexicon::PROMISES.contains(&this) && !is_mere(tokens, at, this) && !hedged;
-        let listed = listed || starts(lexicon::PROMISE_STEMS) && !supposed(tokens, at);
+            before.is_some_and(|word| ["almost", "nearly", "near", "presque", "quasi"].contains(&word.folded.as_ref()));
+        let listed = lexicon::PROMISES.has(this) && !is_mere(tokens, at, this) && !hedged;
+        let listed = listed || lexicon::PROMISE_STEMS.beginning(this).is_some() && !supposed(tokens, at);
         // Without its accent it is the French `on`.
-        let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_str());
+        let sure = ["sûr", "sûre", "sûrs", "sûres"].contains(&word.lower.as_ref());
         // `certain requests` are some.
         let certain = ["certain", "certaine", "certains", "certaines"].contains(&this)
             && next.is_none_or(|next| lexicon::is_function_word(&next.folded) || next.folded == "a");
@@ -131,7 +153,7 @@ pub(super) fn promises(text: &str, tokens: &[Token<'_>], language: Language, rea
 /// promise beside `again` and after a verb of what would be.
 fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
     let folded =
-        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_str());
+        |at: Option<usize>| at.and_then(|at| tokens.get(at)).and_then(Token::word).map_or("", |w| w.folded.as_ref());
     let before: Vec<&str> = (1..=3).map(|back| folded(at.checked_sub(back))).collect();
     let after: Vec<&str> = (1..=4).map(|on| folded(Some(at + on))).collect();
     let ahead = [
@@ -146,7 +168,7 @@ fn is_mere(tokens: &[Token<'_>], at: usize, this: &str) -> bool {
 fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
     let before = tokens.get(..at).unwrap_or_default().iter().rev();
     let mut clause = before.take_while(|token| !matches!(token.kind, Kind::Mark(',' | ';' | ':' | '.' | '!' | '?')));
-    let supposes = |word: &Word| lexicon::CONDITIONS.contains(&word.folded.as_str()) || word.folded == "s";
+    let supposes = |word: &Word| lexicon::CONDITIONS.contains(&word.folded.as_ref()) || word.folded == "s";
     let estimate = tokens
         .get(at)
         .and_then(Token::word)
@@ -159,13 +181,13 @@ fn supposed(tokens: &[Token<'_>], at: usize) -> bool {
 fn denied(tokens: &[Token<'_>], at: usize) -> bool {
     let start = at.saturating_sub(4);
     let before = fold_words(tokens.get(start..at).unwrap_or_default());
-    let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_str());
+    let next = tokens.get(at + 1).and_then(Token::word).map(|word| word.folded.as_ref());
     next == Some("pas") || lexicon::DENIALS.iter().any(|denial| before.ends_with(&format!(" {denial} ")))
 }
 
 /// A French verb in the future, simple or with `aller`.
 fn is_future(word: &Word, next: Option<&Word>) -> bool {
-    let this = word.folded.as_str();
+    let this = word.folded.as_ref();
     let endings = ["era", "eront", "ira", "iront", "dra", "dront", "ura", "uront", "vra", "vront", "tra", "tront"];
     let simple =
         this.len() > 3 && endings.iter().any(|ending| this.ends_with(ending)) && !lexicon::NO_FUTURE.contains(&this);
@@ -179,17 +201,16 @@ pub(super) fn drastic(
     text: &str,
     tokens: &[Token<'_>],
     planned: &Words,
-    vocabulary: &Vocabulary,
+    vocabulary: &Vocabulary<'_>,
     reasons: &mut Vec<Reason>,
 ) {
-    let plan = lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase());
+    let plan =
+        LazyCell::new(|| lexicon::fold(&format!(" {} {} ", planned.action, planned.benefit_estimate).to_lowercase()));
     for (at, token) in tokens.iter().enumerate() {
         let Some(word) = token.word() else { continue };
-        if vocabulary.is_given(&word.folded) || tokens.iter().skip(at + 1).take(3).any(Token::is_number) {
-            continue;
-        }
-        let stem = lexicon::DRASTIC_STEMS.iter().find(|stem| word.folded.starts_with(**stem));
-        if stem.is_some_and(|stem| !plan.contains(&format!(" {stem}"))) {
+        let Some(stem) = lexicon::DRASTIC_STEMS.beginning(&word.folded) else { continue };
+        let apart = tokens.iter().skip(at + 1).take(3).any(Token::is_number) || vocabulary.is_given(&word.folded);
+        if !apart && !plan.contains(&format!(" {stem}")) {
             reasons.push(Reason::Drastic(text[token.span.clone()].to_string()));
         }
     }
@@ -215,5 +236,6 @@ pub(super) fn fold_words(tokens: &[Token<'_>]) -> String {
 }
 
 pub(super) fn has_phrase(folded: &str, phrase: &str) -> bool {
-    folded.contains(&format!(" {phrase} "))
+    let ends = |at: usize| folded.as_bytes().get(at) == Some(&b' ');
+    folded.match_indices(phrase).any(|(at, _)| at > 0 && ends(at - 1) && ends(at + phrase.len()))
 }

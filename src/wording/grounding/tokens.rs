@@ -4,6 +4,7 @@
 
 // Slices here are cut where `find` or the tokenizer said: at character boundaries of the same text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::domain::{Fact, FactValue};
@@ -29,22 +30,22 @@ pub(super) enum Kind<'a> {
     /// A name that the facts have.
     Name,
     /// Anything else of letters, hyphens inside included.
-    Word(Word),
+    Word(Word<'a>),
     /// A figure or name that no fact has, or a slot of no fact; a fault already.
     Faulty,
     Mark(char),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct Word<'a> {
     /// In lower case.
-    pub lower: String,
+    pub lower: Cow<'a, str>,
     /// In lower case and without accents, as the lexicons are.
-    pub folded: String,
+    pub folded: Cow<'a, str>,
 }
 
-impl Token<'_> {
-    pub fn word(&self) -> Option<&Word> {
+impl<'a> Token<'a> {
+    pub fn word(&self) -> Option<&Word<'a>> {
         match &self.kind {
             Kind::Word(word) => Some(word),
             _ => None,
@@ -57,7 +58,7 @@ impl Token<'_> {
 }
 
 /// Cuts the text up. Spans rise and do not overlap; white space is in none of them.
-pub(super) fn tokenize<'a>(text: &str, known: &Known<'a>, reasons: &mut Vec<Reason>) -> Vec<Token<'a>> {
+pub(super) fn tokenize<'t, 'a: 't>(text: &'t str, known: &Known<'a>, reasons: &mut Vec<Reason>) -> Vec<Token<'t>> {
     let slots = slots_in(text);
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -146,7 +147,10 @@ fn chunk(rest: &str) -> usize {
     rest.len()
 }
 
-fn classify<'a>(text: &str, reasons: &mut Vec<Reason>) -> Kind<'a> {
+fn classify<'a>(text: &'a str, reasons: &mut Vec<Reason>) -> Kind<'a> {
+    if text.bytes().all(|byte| byte.is_ascii_lowercase()) && text.len() <= LONGEST_WORD {
+        return Kind::Word(Word { lower: text.into(), folded: text.into() });
+    }
     if text.contains(char::is_numeric) {
         let is_figure = text.starts_with(char::is_numeric);
         let what = excerpt(text);
@@ -157,15 +161,18 @@ fn classify<'a>(text: &str, reasons: &mut Vec<Reason>) -> Kind<'a> {
     let abbreviation = plain.split('.').all(|part| part.chars().count() == 1) || plain == "p.ex";
     let odd = |part: &str| {
         let camel = part.chars().zip(part.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
-        camel && !lexicon::TERMS.contains(&part) || part.chars().count() > 30
+        camel && !lexicon::TERMS.contains(&part) || part.chars().count() > LONGEST_WORD
     };
     if plain.contains(['_', '@', ':']) || plain.contains('.') && !abbreviation || plain.split('-').any(odd) {
         reasons.push(Reason::Identifier(excerpt(text)));
         return Kind::Faulty;
     }
     let lower = plain.to_lowercase();
-    Kind::Word(Word { folded: lexicon::fold(&lower), lower })
+    Kind::Word(Word { folded: lexicon::fold(&lower).into(), lower: lower.into() })
 }
+
+/// Of a word that is no identifier, in characters.
+const LONGEST_WORD: usize = 30;
 
 /// What stands right beside a fact may not make another figure or name of it: `-{a}`, `{a}.{b}`, `{target}-db`.
 fn glue(text: &str, tokens: &[Token<'_>], reasons: &mut Vec<Reason>) {

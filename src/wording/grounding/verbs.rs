@@ -154,7 +154,7 @@ pub(super) fn is_weak(word: &str) -> bool {
 const IDLE: [&[&str]; 2] = [
     &["look", "check", "inspect", "watch", "monitor", "review", "observ", "consider", "discuss", "think", "leave", "leav", "keep",
         "wait", "ask", "tell", "note", "notic", "document", "ignor", "admir", "accept", "tolerat", "enjoy", "report", "studi", "study",
-        "test", "measur", "verif", "nothing", "tun", "prepar", "continu", "maintain", "preserv", "disregard", "forget",
+        "test", "measur", "verif", "nothing", "prepar", "continu", "maintain", "preserv", "disregard", "forget",
         "complet", "finish", "proceed", "pursu", "resum", "finali"],
     &["regard", "verifi", "inspect", "surveill", "observ", "examin", "consider", "discut", "pens", "laiss", "gard", "attend",
         "demand", "dire", "dites", "not", "document", "ignor", "accept", "toler", "profit", "signal", "etudi", "test", "mesur", "rien",
@@ -209,10 +209,13 @@ pub(super) fn is_undoing(word: &str, language: Language) -> bool {
 pub(super) const UNDOING_PHRASES: &[&str] =
     &["rather than", "instead of", "plutot que", "au lieu de", "au lieu d", "a la version suivante"];
 
+/// The decision taken back as a whole.
+pub(super) const TAKING_BACK: &[&str] = &["ne le faites pas", "ne pas le faire", "do not do it", "don t do it"];
+
 /// `to the newest release`, `à la dernière version`: forward, where the way is back.
 pub(super) fn leads_forward(words: &[&str]) -> bool {
     let [to, article, newest, release] = words else { return false };
-    ["to", "a"].contains(to)
+    ["to", "a", "deploy", "install", "ship", "push", "promote", "deployer", "installer", "livrer"].contains(to)
         && ["the", "its", "la", "sa"].contains(article)
         && ["newest", "latest", "next", "derniere", "nouvelle"].contains(newest)
         && ["release", "version", "build", "livraison"].contains(release)

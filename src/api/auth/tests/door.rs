@@ -51,6 +51,31 @@ fn how_it_may_not() {
 }
 
 #[test]
+fn a_router_takes_the_layer_by_route() {
+    use axum::Router;
+    use axum::routing::get;
+    let guard = guarded();
+    let who = |axum::Extension(caller): axum::Extension<Caller>| async move { caller.subject };
+    let router: Router = Router::new()
+        .route("/healthz", get(|| async { "well" }))
+        .route("/v1/reports", get(who).layer(guard.requires(Role::Read)))
+        .route("/v1/runs", get(who).layer(guard.requires(Role::Run)));
+    let status = |path: &str, token: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        run(tower::ServiceExt::oneshot(router.clone(), request)).unwrap().status()
+    };
+    let token = good();
+    assert_eq!(status("/healthz", None), StatusCode::OK);
+    assert_eq!(status("/v1/reports", None), StatusCode::UNAUTHORIZED);
+    assert_eq!(status("/v1/reports", Some(&token)), StatusCode::OK);
+    assert_eq!(status("/v1/runs", Some(&token)), StatusCode::FORBIDDEN);
+}
+
+#[test]
 fn no_token_is_taken_from_anywhere_else() {
     let token = good();
     let elsewhere = [

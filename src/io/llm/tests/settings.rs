@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::diagnostic::{Code, codes};
+use crate::io::environment::{SETTINGS, setting};
+use crate::io::llm::cache::Cache;
 
 #[test]
 fn a_mode_that_cannot_be_is_a_diagnostic() {
@@ -43,50 +45,33 @@ fn connecting_touches_neither_network_nor_certificates() {
     assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
 }
 
-/// Every variable that is read is in `.env.example`, and only those.
 #[test]
-fn the_example_file_lists_every_variable() {
+fn every_variable_of_a_provider_is_a_setting() {
     let text = include_str!("../../../../.env.example");
-    let mut read: Vec<&str> = DIALECTS
-        .iter()
-        .flat_map(|d| d.key_variables.iter().chain(d.base_url_variables).copied().chain(d.headers.iter().map(|h| h.1)))
-        .chain(["LLM_PROVIDER", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY", "LLM_TIMEOUT", "LLM_DEADLINE"])
-        .chain(["LLM_CONCURRENCY", "LLM_REQUESTS_PER_MINUTE", "LLM_TOKENS_PER_MINUTE", "LLM_MAX_TOKENS_PER_RUN"])
-        .chain(["LLM_PRICE_PROMPT", "LLM_PRICE_COMPLETION", "LLM_CURRENCY", "LLM_CACHE", "LLM_LABEL"])
-        .chain(["LLM_FALLBACKS", "LLM_FALLBACKS_API_KEY"])
-        .chain(["AGENT_STATE_DIR", "AGENT_KEEP_RUNS", "AGENT_JOURNAL"]) // the command line reads these
-        .chain([
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "TRACEPARENT",
-        ])
-        .chain(["OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED"])
-        .chain(["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"])
-        .collect();
-    read.sort_unstable();
-    read.dedup();
-    for name in &read {
-        assert!(text.contains(name), "{name} is not in .env.example");
-    }
-    for line in text.lines().filter(|line| line.starts_with('#') && line.contains('=') && !line.starts_with("# ")) {
-        let name = line.trim_start_matches('#').split('=').next().unwrap();
-        assert!(read.contains(&name), "{name} is not read");
-    }
     for dialect in DIALECTS {
+        let keys = dialect.key_variables;
+        let others = dialect.base_url_variables.iter().copied().chain(dialect.headers.iter().map(|header| header.1));
+        for (name, secret) in keys.iter().map(|name| (*name, true)).chain(others.map(|name| (name, false))) {
+            let setting = setting(name).unwrap_or_else(|| panic!("{name} is not in SETTINGS"));
+            assert_eq!(setting.secret, secret, "{name}");
+        }
         assert!(text.contains(dialect.name), "{} is not in .env.example", dialect.name);
     }
-    // Without its comment signs it is a file that can be read.
-    let plain: String = text
-        .lines()
-        .filter(|l| !l.starts_with("# "))
-        .map(|l| l.trim_start_matches('#'))
-        .fold(String::new(), |text, line| text + line + "\n");
-    let pairs: Vec<(String, String)> = dotenvy::from_read_iter(plain.as_bytes()).map(Result::unwrap).collect();
-    let fallbacks = pairs.iter().find(|(name, _)| name == "LLM_FALLBACKS").map(|(_, value)| value.as_str());
-    assert_eq!(
-        fallbacks,
-        Some("mistral,ollama/llama3.2,https://host/v1#model"),
-        "the sign within a word begins no comment"
+}
+
+/// What the list of settings says of a limit without a value is what counts then.
+#[test]
+fn defaults_are_as_the_list_of_settings_says() {
+    let said = SETTINGS.iter().map(|setting| (setting.name, setting.default));
+    let key = ("OPENAI_API_KEY", "sk-0123456789");
+    let of = |environment: &Environment| {
+        let endpoint = Endpoint::from_environment(environment).unwrap().unwrap();
+        (format!("{:?}", endpoint.limits), Cache::of_user(environment).unwrap().is_some())
+    };
+    assert_eq!(of(&Environment::from_pairs(said.chain([key]))), of(&Environment::from_pairs([key])));
+    assert!(
+        ["LLM_TIMEOUT", "LLM_DEADLINE", "LLM_CONCURRENCY"]
+            .iter()
+            .all(|name| !setting(name).unwrap().default.is_empty())
     );
 }

@@ -1,3 +1,7 @@
+//! The store, through each database that there is.
+
+mod reads;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +32,12 @@ fn batch(records: &[Record]) -> Batch {
         }],
         ..Batch::default()
     }
+}
+
+/// In an empty store of each database.
+fn on_each(check: impl Fn(&Place)) {
+    let folder = tempfile::tempdir().unwrap();
+    check(&place(&folder));
 }
 
 fn place(folder: &tempfile::TempDir) -> Place {

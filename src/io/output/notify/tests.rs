@@ -41,7 +41,7 @@ impl Memory for Kept {
 /// A node in a folder of its own.
 struct Alert {
     folder: tempfile::TempDir,
-    node: Webhook,
+    node: Notify,
     kept: Arc<Kept>,
 }
 
@@ -51,7 +51,7 @@ impl Alert {
         let source = SourceFile::new("g.toml", format!("url = '{url}'\n{more}"));
         let config: Config = toml::from_str(&source.text).unwrap();
         let files = Beside(folder.path().to_path_buf());
-        let mut node = Webhook::new(config, &Assets::new(Language::En, &source, &files)).unwrap();
+        let mut node = Notify::new(config, &Assets::new(Language::En, &source, &files)).unwrap();
         node.endpoint.hurry();
         Alert { folder, node, kept: Arc::default() }
     }
@@ -173,7 +173,7 @@ async fn slack_gets_text_and_blocks_under_the_key() {
     let (server, url, _) = receiver(vec![]).await;
     Alert::new(&url, "format = 'slack'").run("r1", HIGH).await.unwrap();
     let body: Value = requests(&server).await[0].body_json().unwrap();
-    assert_eq!(body["text"], "1 anomaly, high severity\n• *high*, new: About cpu@a.");
+    assert_eq!(body["text"], "1 anomaly, high severity: cpu＠a");
     assert_eq!(body["blocks"][0]["block_id"], "r1/alert");
 }
 
@@ -344,6 +344,34 @@ async fn silence_is_no_news_and_what_was_not_delivered_is_told_later() {
 }
 
 #[tokio::test]
+async fn a_window_that_is_written_again_sends_nothing_new() {
+    use Phase::{Escalated, Opened, Resolved};
+    let (low, high) = (Severity::Low, Severity::High);
+    let (server, url, _) = receiver(vec![]).await;
+    let alert = Alert::new(&url, "format = 'slack'");
+    let windows = [
+        vec![("cpu@a", Opened, low), ("mem@a", Opened, low)], // two episodes, one message
+        vec![("cpu@a", Escalated, high)],
+        vec![("cpu@a", Resolved, high)],
+    ];
+    for (n, episodes) in windows.iter().enumerate() {
+        let first = alert.window(&format!("r{n}"), episodes).await;
+        let again = alert.window(&format!("r{n}"), episodes).await;
+        assert_eq!((first.outcome, again.outcome), (DeliveryOutcome::Delivered, DeliveryOutcome::Quiet), "window {n}");
+    }
+    let texts: Vec<Value> =
+        requests(&server).await.iter().map(|r| r.body_json::<Value>().unwrap()["text"].clone()).collect();
+    assert_eq!(
+        texts,
+        [
+            "2 anomalies, the worst of low severity: cpu＠a, mem＠a",
+            "1 anomaly, high severity: cpu＠a",
+            "1 anomaly is over: cpu＠a"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_run_without_windows_compares_with_nothing() {
     let (server, url, _) = receiver(vec![]).await;
     let alert = Alert::new(&url, "");
@@ -389,7 +417,7 @@ fn an_address_that_cannot_be_used_is_refused_without_being_shown() {
     config.url = Spanned::new(6..source.text.len(), format!("hooks.example.com/{TOKEN}"));
     let files = Beside(PathBuf::new());
     let assets = Assets::new(Language::En, &source, &files);
-    let Err(faults) = Webhook::new(config, &assets) else { panic!("accepted") };
+    let Err(faults) = Notify::new(config, &assets) else { panic!("accepted") };
     assert_eq!(faults[0].to_string(), "g.toml:1:7: AG0005: the address of the webhook cannot be used: it is no URL");
     assert!(!format!("{faults:?}").contains(TOKEN));
 }

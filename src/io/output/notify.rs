@@ -1,4 +1,4 @@
-//! The kind `output.webhook`.
+//! The kind `output.notify`.
 
 mod change;
 mod endpoint;
@@ -23,11 +23,11 @@ use crate::io::files::WallClock;
 use crate::node::{Assets, Cx, Task, TaskError};
 use crate::port::Clock;
 
-/// Posts an alert to a webhook when there is something to tell.
+/// Posts to Slack or any webhook when an episode opens, gets worse or is over.
 ///
 /// ```toml
 /// [nodes.alert]
-/// kind = "output.webhook"
+/// kind = "output.notify"
 /// inputs = { report = "report", anomalies = "anomalies" } # of `detect` and `completeness`, as the report has them
 /// url = "${ALERT_URL}"                                    # from the environment or `.env`: such an address is a secret
 /// format = "slack"
@@ -42,8 +42,10 @@ use crate::port::Clock;
 /// heard is neither told nor forgotten: it is `resolved` once its episode is, in the first window whose values are all
 /// below `clear`. Without a `[window]` there is nothing to compare with: every anomaly of a run is `opened`.
 ///
-/// `format = "slack"` posts `text` and `blocks` as Slack, Mattermost and others take them; `"json"` posts the report
-/// itself: `{ "idempotency_key", "run", "window", "changes", "report" }`. A change is `{ "anomaly", "episode", "phase",
+/// `format = "slack"` posts what an incoming webhook of Slack takes, one message for all changes of a window, in the
+/// language of the graph: what changed first, as much as fits, and how many more there are. All texts are plain: names
+/// of telemetry and words of a model become no markup, link or mention. `"json"` posts the report itself:
+/// `{ "idempotency_key", "run", "window", "changes", "report" }`. A change is `{ "anomaly", "episode", "phase",
 /// "severity" }`: by its `episode` a receiver can tell which alert a `resolved` ends. In windows there are none without
 /// the input `anomalies`.
 ///
@@ -96,7 +98,7 @@ fn failed_alerts() -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// `text` and `blocks`.
+    /// Block Kit.
     Slack,
     /// The report, with its run and window.
     #[default]
@@ -125,15 +127,15 @@ pub struct Input {
     pub anomalies: Option<Vec<Anomaly>>,
 }
 
-pub struct Webhook {
+pub struct Notify {
     endpoint: Endpoint,
     format: Format,
     when: When,
     dead_letter: String,
 }
 
-impl Task for Webhook {
-    const KIND: &'static str = "output.webhook";
+impl Task for Notify {
+    const KIND: &'static str = "output.notify";
     const VERSION: u32 = 2;
     type Config = Config;
     type Input = Input;
@@ -149,7 +151,7 @@ impl Task for Webhook {
             vec![fault.help("write `url = \"${VARIABLE}\"`, and in the variable the whole address with its https://")]
         })?;
         let dead_letter = assets.locate(&config.dead_letter);
-        Ok(Webhook { endpoint, format: config.format, when: config.when, dead_letter })
+        Ok(Notify { endpoint, format: config.format, when: config.when, dead_letter })
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<Delivery, TaskError> {
@@ -205,7 +207,7 @@ impl Task for Webhook {
     }
 }
 
-impl Webhook {
+impl Notify {
     fn is_worth_telling(&self, findings: &[Finding], changes: &[Change]) -> bool {
         match self.when {
             When::Always => true,
@@ -248,6 +250,8 @@ impl Webhook {
         let code = codes::output::DEAD_LETTER.id;
         // A lost alert is an error, though the run goes on.
         tracing::error!(
+            run = cx.run,
+            node = cx.task,
             key = delivery.key,
             "{code}: {endpoint} did not get an alert: {reason}; it is kept in `{path}`"
         );
