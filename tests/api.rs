@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use agent::api::{Access, App, Board, Limits, Parts, Ran, Refused, Runner, document, listen, router};
+use agent::api::auth::{Guard, Policy};
+use agent::api::{App, Board, Limits, Parts, Ran, Refused, Runner, document, listen, router};
 use agent::diagnostic::{Diagnostic, codes};
 use agent::domain::Report;
 use agent::port::{
@@ -97,7 +98,8 @@ impl Runner for Nothing {
 async fn server() -> SocketAddr {
     let board = Arc::new(Board::new([]));
     let running = tokio::sync::Semaphore::new(1);
-    let parts = Parts { archive: Arc::new(One), board, runner: Arc::new(Nothing), access: Access::default(), running };
+    let parts =
+        Parts { archive: Arc::new(One), board, runner: Arc::new(Nothing), guard: Guard::new(Policy::Open), running };
     let listening = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listening.address;
     let limits = Limits { body: 1000, ..Limits::default() };

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["node", "port", "domain", "diagnostic"]),
     ("engine", &["graph", "node", "port", "domain", "diagnostic"]),
     ("io", &["node", "port", "domain", "diagnostic"]),
-    ("api", &["engine", "graph", "node", "port", "domain", "diagnostic"]),
+    ("api", &["engine", "graph", "io", "node", "port", "domain", "diagnostic"]),
     ("cluster", &["engine", "graph", "node", "port", "domain", "diagnostic"]),
     (
         "cli",

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::App;
+use super::auth::{Guard, Role};
 use super::problem::Problem;
 
 /// Where schemas with names stand in the document.
@@ -25,18 +26,20 @@ pub enum Needs {
 }
 
 impl Needs {
-    pub fn word(self) -> &'static str {
+    fn role(self) -> Option<Role> {
         match self {
-            Needs::Nothing => "nothing",
-            Needs::Read => "read",
-            Needs::Run => "run",
-            Needs::Ingest => "ingest",
+            Needs::Nothing => None,
+            Needs::Read => Some(Role::Read),
+            Needs::Run => Some(Role::Run),
+            Needs::Ingest => Some(Role::Ingest),
         }
     }
 }
 
 /// Routes and what is said of them.
 pub struct Routes {
+    /// `None` where only the description is wanted.
+    guard: Option<Guard>,
     router: Router<App>,
     generator: SchemaGenerator,
     paths: Map<String, Value>,
@@ -50,10 +53,10 @@ pub struct Operation {
 }
 
 impl Routes {
-    pub fn new() -> Routes {
+    pub fn new(guard: Option<Guard>) -> Routes {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = SCHEMAS.into());
         let generator = settings.for_serialize().into_generator();
-        Routes { router: Router::new(), generator, paths: Map::new() }
+        Routes { guard, router: Router::new(), generator, paths: Map::new() }
     }
 
     /// Mounts an operation. `id` names it for generated clients.
@@ -81,20 +84,25 @@ impl Routes {
                 answers.entry(status).or_insert_with(|| json!({ "description": what, "content": content }));
             }
         }
-        if needs != Needs::Nothing {
-            description.insert("security".into(), json!([{ "bearer": [needs.word()] }, {}]));
+        if let Some(role) = needs.role() {
+            description.insert("security".into(), json!([{ "bearer": [role.word()] }, {}]));
         }
         let entry = self.paths.entry(path.to_string()).or_insert_with(|| json!({}));
         if let Some(methods) = entry.as_object_mut() {
             methods.insert(method.to_string(), Value::Object(description));
         }
         let router = std::mem::take(&mut self.router);
-        self.router = router.route(path, super::access::guarded(handler, needs));
+        // A method that the path does not take is refused to everybody alike.
+        let handler = match (&self.guard, needs.role()) {
+            (Some(guard), Some(role)) => handler.route_layer(guard.requires(role)),
+            _ => handler,
+        };
+        self.router = router.route(path, handler);
     }
 
     /// The router, and the document as JSON.
     pub fn finish(self) -> (Router<App>, Value) {
-        let Routes { router, mut generator, paths } = self;
+        let Routes { router, mut generator, paths, .. } = self;
         let document = json!({
             "openapi": "3.1.0",
             "info": {

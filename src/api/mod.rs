@@ -2,15 +2,15 @@
 //! [`Watcher`](crate::engine::Watcher); what it is asked to do, a [`Runner`] does.
 //!
 //! ```text
-//!   request ─► limits ─► headers ─► who may ([`access`]) ─► route ─┬─► Archive   reports, anomalies, measurements, runs
+//!   request ─► limits ─► headers ─► who may ([`auth`]) ─► route ─┬─► Archive   reports, anomalies, measurements, runs
 //!                                                              ├─► Board     graphs and what their nodes do now
 //!                                                              └─► Runner    run a graph
 //! ```
 //!
 //! [`document`] describes every route from the value that mounts it; `/openapi.json` is that description.
 
-mod access;
 mod asked;
+pub mod auth;
 mod board;
 mod document;
 mod events;
@@ -28,11 +28,11 @@ use axum::Router;
 use axum::body::Bytes;
 use serde_json::Value;
 
+use self::auth::Guard;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Report;
 use crate::port::{Archive, ReadError};
 
-pub use access::Access;
 pub use board::{Board, GraphBoard, Told};
 pub use server::{Limits, Listening, listen};
 
@@ -72,7 +72,8 @@ pub struct Parts {
     pub archive: Arc<dyn Archive>,
     pub board: Arc<Board>,
     pub runner: Arc<dyn Runner>,
-    pub access: Access,
+    /// Who may ask.
+    pub guard: Guard,
     /// Runs that may go on at a time.
     pub running: tokio::sync::Semaphore,
 }
@@ -93,7 +94,7 @@ impl App {
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let (router, document) = routes();
+    let (router, document) = routes(Some(app.guard.clone()));
     // It was made from strings and numbers, which always serialise.
     let document = Bytes::from(serde_json::to_vec_pretty(&document).unwrap_or_default());
     let router = router.merge(health::described(document));
@@ -102,11 +103,11 @@ pub fn router(app: App) -> Router {
 
 /// The OpenAPI document.
 pub fn document() -> Value {
-    routes().1
+    routes(None).1
 }
 
-fn routes() -> (Router<App>, Value) {
-    let mut routes = document::Routes::new();
+fn routes(guard: Option<Guard>) -> (Router<App>, Value) {
+    let mut routes = document::Routes::new(guard);
     health::mount(&mut routes);
     newest::mount(&mut routes);
     kept::mount(&mut routes);

@@ -60,7 +60,7 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
     let plan = Arc::new(plan);
     let is_live = stream.sources.iter().any(|source| source.source.is_live());
     let state = match kept {
-        Some(_) => Some(state_dir(&environment)?),
+        Some(_) => Some(load::state_dir(&environment)?),
         None => None,
     };
     let folder = match &state {
@@ -122,15 +122,6 @@ pub fn live(live: Live, settings: Settings, environment: Environment) -> Result<
         .map_err(|e| fault(format!("the engine panicked, which is a bug: {e}")))?
         .map_err(|fault| Failure::run(*fault))?;
     Ok(desk.exit())
-}
-
-fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
-    let synced = load::synced(environment)?;
-    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).map(|state| state.synced(synced));
-    opened.map_err(|why| {
-        let help = "set $AGENT_STATE_DIR to a folder, or run with --no-journal";
-        Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
-    })
 }
 
 /// Gives runs their places and takes them back.

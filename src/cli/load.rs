@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, codes};
 use crate::graph::{Compiled, Override, Surroundings, compile};
 use crate::io::files::{GraphFolder, read_text};
 use crate::io::llm::Environment;
+use crate::io::state::StateDir;
 use crate::node::Kind;
 use crate::{io, nodes};
 
@@ -126,4 +127,17 @@ pub fn synced(environment: &Environment) -> Result<bool, Failure> {
 /// Whether two names are of one file that exists.
 pub fn is_same_file(a: &Path, b: &Path) -> bool {
     a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
+/// The folder of what is kept between runs.
+///
+/// # Errors
+/// There is none to be had.
+pub fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
+    let synced = synced(environment)?;
+    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).map(|state| state.synced(synced));
+    opened.map_err(|why| {
+        let help = "set $AGENT_STATE_DIR to a folder, or run with --no-journal";
+        Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
+    })
 }

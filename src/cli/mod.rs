@@ -33,6 +33,7 @@ mod stand_in;
 mod supervisor;
 mod terminal;
 mod test;
+mod token;
 mod why;
 
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ enum Command {
     Config(config::ConfigArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
+    Token(token::TokenArguments),
     Diff(diff::DiffArguments),
     Replay(replay::ReplayArguments),
     Explain(explain::ExplainArguments),
@@ -127,6 +129,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Config(arguments) => config::config(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
+        Command::Token(arguments) => token::token(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Eval(arguments) => eval::eval(&arguments),

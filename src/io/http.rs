@@ -9,7 +9,7 @@ use reqwest::{ClientBuilder, Url};
 
 /// A client to be configured further. Building it reads the system's certificates, which takes longer than a short run:
 /// do so when the first request is due.
-pub(super) fn client() -> ClientBuilder {
+pub(crate) fn client() -> ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Fails only when the process has one already, which does as well.
@@ -19,7 +19,7 @@ pub(super) fn client() -> ClientBuilder {
 }
 
 /// Whether the address is one of this machine, so that no proxy stands between.
-pub(super) fn is_local(url: &Url) -> bool {
+pub(crate) fn is_local(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
@@ -27,7 +27,7 @@ pub(super) fn is_local(url: &Url) -> bool {
 }
 
 /// The innermost reason; those around it repeat that a request was being sent, and where to.
-pub(super) fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

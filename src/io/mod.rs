@@ -6,7 +6,7 @@ pub mod atomic;
 pub mod decode;
 pub mod environment;
 pub mod files;
-mod http;
+pub(crate) mod http;
 pub mod ingest;
 pub mod journal;
 pub mod llm;

@@ -67,7 +67,9 @@ fn a_killed_recording_goes_on_to_the_same_cassette() {
     sandbox.agent_with(&endpoint.variables(), &["resume", "last"]).exits(0);
     assert!(sandbox.read("output.json") == whole.read("output.json"));
     assert!(sandbox.read("tape.json") == whole.read("tape.json"));
-    assert!(endpoint.asked().len() <= requests + 2, "at most the two in flight are asked again");
+    // The next call leaves when an answer comes, and not when it is kept.
+    let again = endpoint.asked().len().saturating_sub(requests);
+    assert!(again <= 4, "two in flight and two whose answers were not kept yet: {again}");
 }
 
 #[test]

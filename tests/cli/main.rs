@@ -29,4 +29,5 @@ mod shapes;
 mod spans;
 mod streams;
 mod testing;
+mod tokens;
 mod windows;

@@ -298,6 +298,7 @@ fn help_names_every_command_and_every_command_has_help() {
         commands,
         [
             "run",
+            "serve",
             "backtest",
             "check",
             "test",
@@ -312,6 +313,7 @@ fn help_names_every_command_and_every_command_has_help() {
             "config",
             "doctor",
             "models",
+            "token",
             "diff",
             "replay",
             "explain",

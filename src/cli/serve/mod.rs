@@ -17,13 +17,13 @@ use super::live::{self, Live};
 use super::run::{Changes, absolute, compiled};
 use super::signals::Signals;
 use super::{load, log, supervisor, terminal};
-use crate::api::{Access, App, Board, Limits, Parts, listen, router};
+use crate::api::auth::{self, Guard, Policy};
+use crate::api::{App, Board, Limits, Parts, listen, router};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::domain::Span;
 use crate::engine::{Cancel, Invocation, ModelMode};
 use crate::graph::{Compiled, StreamSink};
 use crate::io::llm::Environment;
-use crate::io::state::StateDir;
 use crate::io::store::read::Reader;
 use crate::io::store::{OutputMeasurements, OutputStore, Place};
 use crate::node::Role;
@@ -65,11 +65,18 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
     let environment = load::environment()?;
     let settings = Settings { quiet: arguments.quiet, verbose: arguments.verbose, ..Settings::default() };
     log::begin(&settings, &environment);
-    let state = state_dir(&environment)?;
+    let state = load::state_dir(&environment)?;
     let place = Place::at(&match &arguments.store {
         Some(path) => absolute(path),
         None => state.path().join("serve.db").to_string_lossy().into_owned(),
     });
+    let tokens = auth::Settings::from_environment(&environment).map_err(|fault| Failure::config(vec![fault]))?;
+    let policy = Policy::for_address(arguments.listen, tokens).map_err(|fault| Failure::config(vec![fault]))?;
+    if let (Some(warning), false) = (policy.warning(), arguments.quiet) {
+        let help = warning.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        terminal::err(&format!("warning: {}{help}\n", warning.message));
+    }
+    let guard = Guard::new(policy);
     let store = Arc::new(OutputStore::at(place.clone()));
     store.check().map_err(Failure::run)?;
     let archive: Arc<dyn Archive> = Arc::new(Reader::open(&place).map_err(Failure::run)?);
@@ -87,7 +94,7 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
         .collect();
     let runner = Graphs { served, environment: environment.clone(), state, store, board: board.clone() };
     let running_now = tokio::sync::Semaphore::new(RUNNING);
-    let parts = Parts { archive, board, runner: Arc::new(runner), access: Access::default(), running: running_now };
+    let parts = Parts { archive, board, runner: Arc::new(runner), guard, running: running_now };
     let begun = || supervisor::begun(&environment);
     let ended = answer(App::new(parts), arguments.listen, drain.clone(), arguments.quiet, begun);
     drain.cancel();
@@ -182,14 +189,5 @@ fn begin(
             tracing::error!("the graph `{}` does not run any more: {}", graph.name, why.join("; "));
             board.stopped(Some(why.join("; ")));
         }
-    })
-}
-
-fn state_dir(environment: &Environment) -> Result<StateDir, Failure> {
-    let synced = load::synced(environment)?;
-    let opened = StateDir::open(environment.get("AGENT_STATE_DIR")).map(|state| state.synced(synced));
-    opened.map_err(|why| {
-        let help = "set $AGENT_STATE_DIR to a folder";
-        Failure::run(Diagnostic::new(codes::run::STATE_UNUSABLE, why).help(help))
     })
 }

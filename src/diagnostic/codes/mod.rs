@@ -1,8 +1,9 @@
 //! Every code that a diagnostic can carry, with the page that `agent explain` prints. A code is never reused.
 //!
 //! AG00xx graph files, rules, playbooks · AG01xx input · AG02xx model · AG03xx runs and journals · AG04xx output ·
-//! AG05xx tests of users.
+//! AG05xx tests of users, from 51 who may call the API.
 
+pub mod api;
 pub mod graph;
 pub mod input;
 pub mod model;
@@ -31,7 +32,10 @@ impl PartialEq for Code {
 
 /// All codes, by id.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    [graph::CODES, input::CODES, model::CODES, run::CODES, output::CODES, test::CODES].into_iter().flatten().copied()
+    [graph::CODES, input::CODES, model::CODES, run::CODES, output::CODES, test::CODES, api::CODES]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// Declares codes as constants and lists them in `CODES`.
