@@ -11,17 +11,20 @@ mod eval;
 mod execute;
 mod exit;
 mod explain;
+mod export;
 mod kinds;
 mod live;
 mod load;
 mod models;
 mod progress;
+mod query;
 pub mod render;
 mod replay;
 mod resume;
 mod run;
 mod runs;
 mod schema;
+mod sheet;
 mod signals;
 mod spans;
 mod stand_in;
@@ -59,6 +62,8 @@ enum Command {
     Runs(runs::RunsArguments),
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
+    Query(query::QueryArguments),
+    Export(export::ExportArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
     Diff(diff::DiffArguments),
@@ -87,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),
+        Command::Query(arguments) => query::query(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),

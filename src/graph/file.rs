@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::interpolate::interpolate;
 use crate::diagnostic::{Diagnostic, SourceFile, codes, decode, did_you_mean, parse_toml};
 use crate::domain::{Language, Span, Wait};
 
@@ -357,15 +358,23 @@ pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
     nodes.into_iter().filter_map(|(name, node)| Some((name.get_ref().to_string(), kind(node)?))).collect()
 }
 
-/// The configs of the nodes of one kind, as written.
+/// The configs of the nodes of one kind: as written, or with the variables that `lookup` knows put in.
 ///
 /// # Errors
 /// What is wrong with the file or one of them.
-pub fn configs_of<C: serde::de::DeserializeOwned>(source: &SourceFile, kind: &str) -> Result<Vec<C>, Vec<Diagnostic>> {
+pub fn configs_of<C: serde::de::DeserializeOwned>(
+    source: &SourceFile,
+    kind: &str,
+    lookup: Option<&dyn Fn(&str) -> Option<String>>,
+) -> Result<Vec<C>, Vec<Diagnostic>> {
     let (file, faults) = parse(source, &[])?;
     if !faults.is_empty() {
         return Err(faults);
     }
     let nodes = file.nodes.into_iter().filter(|n| n.kind_name() == Some(kind));
-    nodes.map(|n| decode(n.config, source)).collect()
+    let config = |mut node: WrittenNode<'_>| {
+        let faults = lookup.map(|lookup| interpolate(&mut node.config, source, lookup).1).unwrap_or_default();
+        if faults.is_empty() { decode(node.config, source) } else { Err(faults) }
+    };
+    nodes.map(config).collect()
 }

@@ -13,6 +13,7 @@ pub mod draw;
 pub mod eval;
 pub mod explain;
 pub mod kinds;
+pub mod rows;
 pub mod runs;
 pub mod summary;
 pub mod test;

@@ -51,7 +51,8 @@ fn write(place: &Place, minute: i64, phase: Phase) {
     (cx.graph, cx.run, cx.window) = ("g".to_string(), format!("run-{minute}"), Some(window(minute)));
     let input = json!({ "report": report(minute), "anomalies": anomalies(minute, phase) });
     let input = serde_json::from_value(input).unwrap();
-    futures_util::FutureExt::now_or_never(store.run(input, &cx)).unwrap().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.run(input, &cx)).unwrap();
     let record = json!({
         "version": 1, "run": cx.run, "graph": "g", "status": "done", "started": time(minute + 1).to_string(),
         "ended": time(minute + 2).to_string(), "error": null, "window": window(minute), "inputs": [], "coverage": [],
