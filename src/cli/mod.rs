@@ -16,6 +16,8 @@ mod kinds;
 mod live;
 mod load;
 mod models;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod progress;
 mod query;
 pub mod render;

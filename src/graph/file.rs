@@ -358,6 +358,9 @@ pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
     nodes.into_iter().filter_map(|(name, node)| Some((name.get_ref().to_string(), kind(node)?))).collect()
 }
 
+/// The value of a variable.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// The configs of the nodes of one kind: as written, or with the variables that `lookup` knows put in.
 ///
 /// # Errors
@@ -365,7 +368,7 @@ pub fn outline(source: &SourceFile) -> Vec<(String, String)> {
 pub fn configs_of<C: serde::de::DeserializeOwned>(
     source: &SourceFile,
     kind: &str,
-    lookup: Option<&dyn Fn(&str) -> Option<String>>,
+    lookup: Option<Lookup<'_>>,
 ) -> Result<Vec<C>, Vec<Diagnostic>> {
     let (file, faults) = parse(source, &[])?;
     if !faults.is_empty() {

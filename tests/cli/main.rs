@@ -24,6 +24,7 @@ mod sandbox;
 mod schemas;
 mod shapes;
 mod spans;
+mod stores;
 mod streams;
 mod testing;
 mod windows;

@@ -308,6 +308,8 @@ fn help_names_every_command_and_every_command_has_help() {
             "runs",
             "resume",
             "why",
+            "query",
+            "export",
             "doctor",
             "models",
             "diff",

@@ -18,6 +18,7 @@ pub struct Sqlite {
     place: String,
     /// Which file it was when it was opened.
     identity: Option<Identity>,
+    only_reads: bool,
 }
 
 impl Sqlite {
@@ -34,7 +35,7 @@ impl Sqlite {
              PRAGMA temp_store = MEMORY;"
         );
         connection.execute_batch(&settings).map_err(said)?;
-        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path) })
+        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path), only_reads: false })
     }
 
     /// One that is there, without the right to write.
@@ -50,7 +51,7 @@ impl Sqlite {
         connection.execute_batch(&settings).map_err(said)?;
         // Nothing of another file, and none beside it: ATTACH and VACUUM INTO would make one.
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map_err(said)?;
-        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path) })
+        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path), only_reads: true })
     }
 }
 
@@ -79,6 +80,9 @@ impl Database for Sqlite {
     fn rows(&mut self, sql: &str, parameters: &[Cell], see: See<'_>) -> Result<(), String> {
         let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
         let columns = statement.column_count();
+        if self.only_reads && !(statement.readonly() && columns > 0) {
+            return Err("it is no query: it would change something, or has no answer".to_string());
+        }
         if see(Seen::Columns(&statement.column_names().collect::<Vec<_>>())).is_break() {
             return Ok(());
         }

@@ -245,3 +245,34 @@ proptest! {
         prop_assert_eq!(hours, of_raw);
     }
 }
+
+#[test]
+fn who_waits_too_long_for_another_writer_is_told() {
+    on_each(|place| {
+        let mut other = open(place, false).unwrap();
+        other.begin().unwrap();
+        let mut writer = open(place, false).unwrap(); // that is there already waits for nobody
+        let soon = if place.0.contains("://") { "SET lock_timeout = '50ms'" } else { "PRAGMA busy_timeout = 50" };
+        writer.script(soon).unwrap();
+        let why = writer.begin().unwrap_err();
+        assert!(why.contains("locked") || why.contains("lock timeout"), "{why}");
+        writer.rollback();
+        other.commit().unwrap();
+        writer.begin().unwrap();
+        writer.commit().unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_taken_away_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(&folder);
+    let mut keeper = keeper(&place, &Plan::default());
+    keeper.take(&batch(&[(1, 0, 1.0)])).unwrap();
+    keeper.commit().unwrap();
+    std::fs::remove_file(&place.0).unwrap();
+    keeper.take(&batch(&[(2, 0, 1.0)])).unwrap();
+    let fault = keeper.commit().unwrap_err().to_string();
+    assert!(fault.contains("its file is gone"), "{fault}");
+}

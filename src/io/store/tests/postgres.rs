@@ -1,7 +1,7 @@
 //! A PostgreSQL server of the tests' own: made when the first asks for it, and gone with the process.
 
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,8 +9,8 @@ use super::*;
 
 struct Server {
     socket: PathBuf,
-    /// Who stops it waits until this is closed.
-    _ends: ChildStdin,
+    /// Stops it when its standard input is closed, which the end of this process does.
+    _watch: Child,
 }
 
 /// A database with nothing in it; `None` where no server is installed, which is printed.
@@ -59,8 +59,8 @@ fn start() -> Option<Server> {
     let mut watch = Command::new("sh");
     watch.args(["-c", stop, "sh"]).arg(stopping.get_program()).args(stopping.get_args());
     watch.args(["-m", "immediate", "-D"]).arg(&data).arg("stop").env("FOLDER", &folder);
-    let mut watch = watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    Some(Server { socket: folder, _ends: watch.stdin.take().unwrap() })
+    let watch = watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    Some(Server { socket: folder, _watch: watch })
 }
 
 fn as_owner(is_root: bool, program: &Path) -> Command {
