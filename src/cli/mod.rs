@@ -12,6 +12,7 @@ mod eval;
 mod execute;
 mod exit;
 mod explain;
+mod export;
 mod kinds;
 mod live;
 mod load;
@@ -19,7 +20,10 @@ mod log;
 mod models;
 mod onlooker;
 mod page;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod progress;
+mod query;
 pub mod render;
 mod replay;
 mod resume;
@@ -27,6 +31,7 @@ mod run;
 mod runs;
 mod schema;
 mod serve;
+mod sheet;
 mod signals;
 mod spans;
 mod stand_in;
@@ -72,6 +77,8 @@ enum Command {
     Resume(resume::ResumeArguments),
     Why(why::WhyArguments),
     Config(config::ConfigArguments),
+    Query(query::QueryArguments),
+    Export(export::ExportArguments),
     Doctor(doctor::DoctorArguments),
     Models(models::ModelsArguments),
     Token(token::TokenArguments),
@@ -127,6 +134,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Why(arguments) => why::why(&arguments),
         Command::Config(arguments) => config::config(&arguments),
+        Command::Query(arguments) => query::query(&arguments),
+        Command::Export(arguments) => export::export(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Models(arguments) => models::models(&arguments),
         Command::Token(arguments) => token::token(&arguments),

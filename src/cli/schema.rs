@@ -52,7 +52,8 @@ fn unknown(name: &str, kinds: &[&'static Kind]) -> Failure {
 fn report_of(path: &std::path::Path) -> Result<Schema, Failure> {
     let source = load::read(path)?;
     load::compiled(path, &source, &[], &load::environment()?)?;
-    let configs: Vec<insights::Config> = configs_of(&source, insights::InsightTable::KIND).map_err(Failure::config)?;
+    let configs: Vec<insights::Config> =
+        configs_of(&source, insights::InsightTable::KIND, None).map_err(Failure::config)?;
     let mut names: Vec<String> = Vec::new();
     for (name, _) in configs.into_iter().flat_map(insights::Config::into_values) {
         if !names.contains(&name) {

@@ -4,6 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::{Override, WrittenNode, parse};
+use super::interpolate::interpolate;
 use crate::diagnostic::{Diagnostic, SourceFile, decode, parse_toml};
 use crate::domain::Language;
 
@@ -42,15 +43,26 @@ pub struct WiredSo {
     pub value: String,
 }
 
-/// The configs of the nodes of one kind, as written.
+/// The value of a variable.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The configs of the nodes of one kind: as written, or with the variables that `lookup` knows put in.
 ///
 /// # Errors
 /// What is wrong with the file or one of them.
-pub fn configs_of<C: serde::de::DeserializeOwned>(source: &SourceFile, kind: &str) -> Result<Vec<C>, Vec<Diagnostic>> {
+pub fn configs_of<C: serde::de::DeserializeOwned>(
+    source: &SourceFile,
+    kind: &str,
+    lookup: Option<Lookup<'_>>,
+) -> Result<Vec<C>, Vec<Diagnostic>> {
     let (file, faults) = parse(source, &[])?;
     if !faults.is_empty() {
         return Err(faults);
     }
     let nodes = file.nodes.into_iter().filter(|n| n.kind_name() == Some(kind));
-    nodes.map(|n| decode(n.config, source)).collect()
+    let config = |mut node: WrittenNode<'_>| {
+        let faults = lookup.map(|lookup| interpolate(&mut node.config, source, lookup).1).unwrap_or_default();
+        if faults.is_empty() { decode(node.config, source) } else { Err(faults) }
+    };
+    nodes.map(config).collect()
 }

@@ -27,6 +27,7 @@ mod schemas;
 mod settings;
 mod shapes;
 mod spans;
+mod stores;
 mod streams;
 mod testing;
 mod tokens;

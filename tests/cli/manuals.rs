@@ -311,6 +311,8 @@ fn help_names_every_command_and_every_command_has_help() {
             "resume",
             "why",
             "config",
+            "query",
+            "export",
             "doctor",
             "models",
             "token",

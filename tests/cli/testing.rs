@@ -21,7 +21,7 @@ fn the_tests_of_the_shipped_graphs_pass_and_leave_no_trace() {
     let first = sandbox.agent(&["test", "graphs/"]).exits(0);
     assert_eq!(first.stderr, "");
     let graphs: Vec<String> = before.keys().filter(|path| path.ends_with(".test.toml")).cloned().collect();
-    for graph in ["alert", "default", "follow", "host", "listen", "nab", "poll", "prometheus"] {
+    for graph in ["alert", "default", "follow", "host", "listen", "nab", "poll", "prometheus", "store"] {
         assert!(graphs.iter().any(|path| path.ends_with(&format!("graphs/{graph}.test.toml"))), "{graph}");
         assert!(first.stdout.contains(&format!("graphs/{graph}.test.toml\n")), "{}", first.stdout);
     }

@@ -15,6 +15,7 @@ pub mod eval;
 pub mod explain;
 pub mod kinds;
 pub mod page;
+pub mod rows;
 pub mod runs;
 pub mod summary;
 pub mod test;

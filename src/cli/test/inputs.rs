@@ -54,7 +54,7 @@ pub fn files(
         }
         // Of several nodes of a kind, configs come in the order of the nodes.
         let before = plan.nodes.iter().take(node).filter(|other| other.kind.name == planned.kind.name).count();
-        let reading = configs_of::<Reading>(graph.source(), planned.kind.name)?.into_iter().nth(before);
+        let reading = configs_of::<Reading>(graph.source(), planned.kind.name, None)?.into_iter().nth(before);
         let wrong = |why: String| vec![case.fault(inputs.span(), format!("cannot read `{located}`: {why}"))];
         let config = serde_json::from_value::<Config>(json!({ "path": located }));
         let config = Config { schema: reading.unwrap_or_default().schema, ..config.map_err(|e| wrong(e.to_string()))? };

@@ -11,4 +11,7 @@ super::codes! {
     STORE = "AG0411", "a store that cannot be used",
         "The file or the database server of a store cannot be opened, read or written, its disk is full, or another program has been writing to it for more than 30 seconds. What was not written is not acknowledged to where it came from: it is read again.",
         "Check the path or the URL, its permissions and the space on its disk.";
+    QUERY = "AG0412", "a query that cannot be answered",
+        "The database does not understand the query, or the query would change something: `agent query` opens a store for reading only, and the database itself declines what writes.",
+        "Look at what the database says; docs/store.md has the tables and their columns. To change a store use the database's own tools while nothing else writes to it.";
 }

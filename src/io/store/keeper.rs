@@ -10,6 +10,8 @@ use crate::domain::{Batch, NO_ENTITY, NO_STATUS};
 
 /// Values that are written at once. The more, the less it costs to keep hours and totals: a transaction touches each once.
 const AT_ONCE: usize = 1 << 16;
+/// No measurement is beyond it, and no sum of any number of them is beyond all numbers.
+const GREATEST: f64 = 1e290;
 /// Raw values are looked through for old ones when the newest has got so much newer: this part of what is kept.
 const SWEEPS: i64 = 48;
 
@@ -78,7 +80,7 @@ impl Keeper {
     pub fn take(&mut self, batch: &Batch) -> Result<(), Diagnostic> {
         for column in &batch.metrics {
             self.column(batch, &column.name, Is::Metric, |row| {
-                column.values.get(row).copied().filter(|v| v.is_finite())
+                column.values.get(row).copied().filter(|v| v.abs() <= GREATEST)
             })?;
         }
         for column in &batch.services {
@@ -156,20 +158,20 @@ impl Keeper {
 
     /// Adds rows, which are in the order of series and time, to their hours and totals.
     fn sum_up(&mut self, rows: &[Measurement]) -> Result<(), String> {
-        for hour in rows.chunk_by(|a, b| a.series == b.series && hour_of(a.time) == hour_of(b.time)) {
-            let Some(first) = hour.first() else { continue };
-            let Sums { count, sum, low, min, max } = Sums::of(hour);
-            let values = [first.series.into(), hour_of(first.time).into(), count.into(), sum.into(), low.into()];
-            self.database.execute(&UPSERT_HOUR, &[&values[..], &[min.into(), max.into()]].concat())?;
-        }
-        for series in rows.chunk_by(|a, b| a.series == b.series) {
-            let (Some(first), Some(last)) = (series.first(), series.last()) else { continue };
-            let Sums { count, sum, low, min, max } = Sums::of(series);
+        let hours = rows.chunk_by(|a, b| a.series == b.series && hour_of(a.time) == hour_of(b.time));
+        let hours = hours.filter_map(|hour| {
+            let (first, Sums { count, sum, low, min, max }) = (hour.first()?, Sums::of(hour));
+            let values = [first.series.into(), hour_of(first.time).into(), count.into()];
+            Some([&values[..], &[sum.into(), low.into(), min.into(), max.into()]].concat())
+        });
+        self.database.execute_all(&UPSERT_HOUR, hours.collect())?;
+        let totals = rows.chunk_by(|a, b| a.series == b.series).filter_map(|series| {
+            let (first, last, sums) = (series.first()?, series.last()?, Sums::of(series));
+            let Sums { count, sum, low, min, max } = sums;
             let values = [first.series.into(), count.into(), sum.into(), low.into(), min.into(), max.into()];
-            let times = [first.time.into(), last.time.into(), last.value.into()];
-            self.database.execute(&UPSERT_TOTAL, &[&values[..], &times].concat())?;
-        }
-        Ok(())
+            Some([&values[..], &[first.time.into(), last.time.into(), last.value.into()]].concat())
+        });
+        self.database.execute_all(&UPSERT_TOTAL, totals.collect())
     }
 
     /// Deletes raw values that are older than what is kept, now and then.
@@ -183,10 +185,8 @@ impl Keeper {
         let sql = "SELECT id FROM series WHERE graph = $1";
         self.database
             .query(sql, &[self.graph.as_str().into()], &mut |row| series.extend(row.first().and_then(Cell::int)))?;
-        for id in series {
-            let parameters = [id.into(), before.into()];
-            self.database.execute("DELETE FROM measurement WHERE series = $1 AND time < $2", &parameters)?;
-        }
+        let old = series.into_iter().map(|id| vec![id.into(), before.into()]).collect();
+        self.database.execute_all("DELETE FROM measurement WHERE series = $1 AND time < $2", old)?;
         self.swept = before;
         Ok(())
     }
@@ -251,8 +251,7 @@ fn added(table: &str) -> String {
     let (a, b) = (format!("{table}.sum"), "excluded.sum");
     let s = format!("({a} + {b})");
     let lost = format!("(({a} - ({s} - ({s} - {a}))) + ({b} - ({s} - {a})))");
-    // No number is left where sums have gone beyond all numbers.
-    format!("sum = {s}, sum_low = coalesce({table}.sum_low + excluded.sum_low + {lost}, 0)")
+    format!("sum = {s}, sum_low = {table}.sum_low + excluded.sum_low + {lost}")
 }
 
 /// The least and the greatest of both, in a form that both databases know.

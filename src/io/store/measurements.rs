@@ -22,7 +22,7 @@ use crate::node::{AssetPath, Assets, Sink, Site, Wanted, Writer};
 /// [nodes.measurements]
 /// kind = "output.measurements"
 /// inputs = { telemetry = "telemetry" }
-/// path = "../telemetry.db"        # relative to the graph file
+/// database = "../telemetry.db"    # relative to the graph file; or postgres://agent:${DB_PASSWORD}@db/telemetry
 /// keep = "30d"
 /// metrics = ["cpu_usage"]         # beside those that other nodes of the graph read
 /// units = { cpu_usage = "%" }
@@ -38,8 +38,9 @@ use crate::node::{AssetPath, Assets, Sink, Site, Wanted, Writer};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A file for SQLite, relative to the graph file, made if it is not there.
-    pub path: String,
+    /// A file for SQLite, relative to the graph file, made if it is not there; or the URL of a PostgreSQL database, as in
+    /// `postgres://agent@db.example.com/telemetry`.
+    pub database: String,
     /// How long raw values are kept, by the time of the newest; without it for ever.
     #[serde(default)]
     pub keep: Option<Span>,
@@ -80,7 +81,7 @@ impl Sink for OutputMeasurements {
         };
         let keep = config.keep.map(|keep| i64::try_from(keep.0.as_micros()).unwrap_or(i64::MAX));
         let plan = Plan { keep, units: config.units, attributes };
-        Ok(OutputMeasurements { place: Place::new(&config.path, assets), plan, metrics: config.metrics })
+        Ok(OutputMeasurements { place: Place::new(&config.database, assets), plan, metrics: config.metrics })
     }
 
     fn wants(&self) -> Wanted {

@@ -3,6 +3,8 @@
 
 mod keeper;
 mod measurements;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 pub mod read;
 mod report;
@@ -95,6 +97,16 @@ pub trait Database: Send {
     /// A column of microseconds as ISO 8601 in UTC, to the millisecond.
     fn iso(&self, column: &str) -> String;
 
+    /// Puts what a `--` behind the columns of a script says where the database keeps such.
+    fn comments(&self, _sql: &str) -> String {
+        String::new()
+    }
+
+    /// A query of somebody's own, put so that it can only read.
+    fn question(&self, sql: &str) -> String {
+        sql.to_string()
+    }
+
     /// # Errors
     /// Why it cannot be done.
     fn script(&mut self, sql: &str) -> Result<(), String>;
@@ -104,6 +116,14 @@ pub trait Database: Send {
     /// # Errors
     /// Why it cannot be done.
     fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, String>;
+
+    /// Once for each of the rows, which are its parameters.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn execute_all(&mut self, sql: &str, rows: Vec<Vec<Cell>>) -> Result<(), String> {
+        rows.iter().try_for_each(|row| self.execute(sql, row).map(drop))
+    }
 
     /// Tells of the columns first, then of each row, until it is not asked for more.
     ///
@@ -159,9 +179,11 @@ impl Place {
 
     /// Without what nobody else may know.
     pub fn shown(&self) -> String {
-        match (self.0.split_once("://"), self.0.split_once('@')) {
-            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-            _ => self.0.clone(),
+        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let rest = rest.split('?').next().unwrap_or_default();
+        match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => format!("{scheme}://{rest}"),
         }
     }
 }
@@ -171,13 +193,7 @@ impl Place {
 /// # Errors
 /// AG0411.
 pub fn open(place: &Place, synced: bool) -> Result<Box<dyn Database>, Diagnostic> {
-    let shown = place.shown();
-    let mut database: Box<dyn Database> = match place.0.split_once("://") {
-        None => Box::new(sqlite::Sqlite::open(&place.0, synced).map_err(|why| unusable(&shown, &why))?),
-        Some((scheme, _)) => {
-            return Err(unusable(&shown, &format!("this build has no database for `{scheme}://`")));
-        }
-    };
+    let mut database = connect(place, synced, true)?;
     schema::migrate(database.as_mut())?;
     Ok(database)
 }
@@ -187,15 +203,29 @@ pub fn open(place: &Place, synced: bool) -> Result<Box<dyn Database>, Diagnostic
 /// # Errors
 /// AG0411: there is no store, or it is not of this program's version.
 pub fn open_to_read(place: &Place) -> Result<Box<dyn Database>, Diagnostic> {
-    let shown = place.shown();
-    let mut database: Box<dyn Database> = match place.0.split_once("://") {
-        None => Box::new(sqlite::Sqlite::open_to_read(&place.0).map_err(|why| unusable(&shown, &why))?),
-        Some((scheme, _)) => return Err(unusable(&shown, &format!("this build has no database for `{scheme}://`"))),
-    };
+    let mut database = connect(place, false, false)?;
     schema::check(database.as_mut())?;
     Ok(database)
 }
 
+fn connect(place: &Place, synced: bool, writes: bool) -> Result<Box<dyn Database>, Diagnostic> {
+    let opened: Result<Box<dyn Database>, String> = match place.0.split_once("://") {
+        None if writes => sqlite::Sqlite::open(&place.0, synced).map(|database| Box::new(database) as _),
+        None => sqlite::Sqlite::open_to_read(&place.0).map(|database| Box::new(database) as _),
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => {
+            postgres::Postgres::open(&place.0, place.shown(), synced, writes).map(|database| Box::new(database) as _)
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some(("postgres" | "postgresql", _)) => {
+            Err("this build knows files only: PostgreSQL is in builds with the feature `postgres`".to_string())
+        }
+        Some((scheme, _)) => Err(format!("no database is known for `{scheme}://`")),
+    };
+    opened.map_err(|why| unusable(&place.shown(), &why))
+}
+
+/// AG0411.
 fn unusable(place: &str, why: &str) -> Diagnostic {
     let message = format!("the store `{place}` cannot be used: {why}");
     Diagnostic::new(codes::output::STORE, message).help(codes::output::STORE.remedy)

@@ -1,6 +1,6 @@
 //! The kind `output.store`.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::node::{Assets, Cx, Task, TaskError};
 /// [nodes.store]
 /// kind = "output.store"
 /// inputs = { report = "report", anomalies = "anomalies" }
-/// path = "../telemetry.db"        # relative to the graph file
+/// database = "../telemetry.db"    # relative to the graph file; or postgres://agent:${DB_PASSWORD}@db/telemetry
 /// ```
 ///
 /// With `anomalies` the rows say of each anomaly where it is, when it was and which episode it belongs to; without, what
@@ -28,8 +28,9 @@ use crate::node::{Assets, Cx, Task, TaskError};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A file for SQLite, relative to the graph file, made if it is not there.
-    pub path: String,
+    /// A file for SQLite, relative to the graph file, made if it is not there; or the URL of a PostgreSQL database, as in
+    /// `postgres://agent@db.example.com/telemetry`.
+    pub database: String,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,8 +51,12 @@ pub struct KeptReport {
 }
 
 pub struct OutputStore {
+    writing: Arc<Writing>,
+}
+
+struct Writing {
     place: Place,
-    /// Opened when it is first needed.
+    /// Opened when it is first needed, and again after a failure.
     database: Mutex<Option<Box<dyn Database>>>,
 }
 
@@ -63,22 +68,30 @@ impl Task for OutputStore {
     type Output = KeptReport;
 
     fn new(config: Config, assets: &Assets<'_>) -> Result<Self, Vec<Diagnostic>> {
-        Ok(OutputStore { place: Place::new(&config.path, assets), database: Mutex::default() })
+        Ok(OutputStore::at(Place::new(&config.database, assets)))
     }
 
     async fn run(&self, input: Input, cx: &Cx) -> Result<KeptReport, TaskError> {
-        self.keep(input, cx).map_err(|fault| TaskError::Diagnosed(Box::new(fault)))
+        let (writing, synced, report) = (self.writing.clone(), cx.synced, ReportRows::new(input, cx));
+        let key = report.key.clone();
+        // Somebody else may be writing for long; nobody else's task is to wait for it.
+        let write = move || writing.write(synced, |database| report.write(database));
+        let written = tokio::task::spawn_blocking(write).await;
+        written
+            .map_err(|error| TaskError::Permanent(format!("the writer broke, which is a bug: {error}")))?
+            .map_err(|fault| TaskError::Diagnosed(Box::new(fault)))?;
+        Ok(KeptReport { key })
     }
 
     fn ended(&self, record: &RunRecord) -> Result<(), Diagnostic> {
-        self.write(false, |database| write_run(database, record))
+        self.writing.write(false, |database| write_run(database, record))
     }
 }
 
 impl OutputStore {
     /// One that no graph file names.
     pub fn at(place: Place) -> OutputStore {
-        OutputStore { place, database: Mutex::default() }
+        OutputStore { writing: Arc::new(Writing { place, database: Mutex::default() }) }
     }
 
     /// Makes the store, if it is not there.
@@ -86,7 +99,7 @@ impl OutputStore {
     /// # Errors
     /// AG0411.
     pub fn check(&self) -> Result<(), Diagnostic> {
-        self.write(false, |_| Ok(()))
+        self.writing.write(false, |_| Ok(()))
     }
 
     /// Keeps a report, as the task does.
@@ -96,26 +109,34 @@ impl OutputStore {
     pub fn keep(&self, input: Input, cx: &Cx) -> Result<KeptReport, Diagnostic> {
         let rows = ReportRows::new(input, cx);
         let key = rows.key.clone();
-        self.write(cx.synced, |database| rows.write(database))?;
+        self.writing.write(cx.synced, |database| rows.write(database))?;
         Ok(KeptReport { key })
     }
+}
 
+impl Writing {
+    /// All of it or nothing.
     fn write(
         &self,
         synced: bool,
         work: impl FnOnce(&mut dyn Database) -> Result<(), String>,
     ) -> Result<(), Diagnostic> {
-        let mut open_one = self.database.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let database = match &mut *open_one {
+        let mut kept = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut database = match kept.take() {
             Some(database) => database,
-            none => none.insert(open(&self.place, synced)?),
+            None => open(&self.place, synced)?,
         };
         let began = database.begin();
-        let done = began.and_then(|()| work(database.as_mut())).and_then(|()| database.commit());
-        done.map_err(|why| {
-            database.rollback();
-            unusable(database.place(), &why)
-        })
+        match began.and_then(|()| work(database.as_mut())).and_then(|()| database.commit()) {
+            Ok(()) => {
+                *kept = Some(database);
+                Ok(())
+            }
+            Err(why) => {
+                database.rollback();
+                Err(unusable(database.place(), &why))
+            }
+        }
     }
 }
 

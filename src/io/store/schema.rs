@@ -191,6 +191,8 @@ fn bring_up(database: &mut dyn Database) -> Result<(), String> {
     for migration in MIGRATIONS.get(known(found)?..).unwrap_or_default() {
         let sql = in_dialect(migration, database);
         database.script(&sql)?;
+        let comments = database.comments(migration);
+        database.script(&comments)?;
     }
     database.execute("DELETE FROM store_version", &[])?;
     database.execute("INSERT INTO store_version VALUES ($1)", &[(MIGRATIONS.len() as i64).into()])?;
@@ -220,4 +222,20 @@ fn in_dialect(sql: &str, database: &dyn Database) -> String {
         text.push_str(rest);
     }
     text.replace("{clustered}", database.clustered())
+}
+
+/// `COMMENT ON COLUMN` for each column that has a `--` behind it.
+#[cfg(feature = "postgres")]
+pub fn comments(sql: &str) -> String {
+    let (mut table, mut comments) = ("", String::new());
+    for line in sql.lines() {
+        if let Some(name) = line.strip_prefix("CREATE TABLE ") {
+            table = name.trim_end_matches(" (");
+        } else if let (Some((column, about)), Some(_)) = (line.split_once(" -- "), line.strip_prefix("    ")) {
+            let column = column.split_whitespace().next().unwrap_or_default();
+            let about = about.replace('\'', "''");
+            comments.push_str(&format!("COMMENT ON COLUMN {table}.{column} IS '{about}';\n"));
+        }
+    }
+    comments
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
@@ -15,6 +16,9 @@ const CACHE: i64 = 65_536;
 pub struct Sqlite {
     connection: Connection,
     place: String,
+    /// Which file it was when it was opened.
+    identity: Option<Identity>,
+    only_reads: bool,
 }
 
 impl Sqlite {
@@ -31,7 +35,7 @@ impl Sqlite {
              PRAGMA temp_store = MEMORY;"
         );
         connection.execute_batch(&settings).map_err(said)?;
-        Ok(Sqlite { connection, place: path.to_string() })
+        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path), only_reads: false })
     }
 
     /// One that is there, without the right to write.
@@ -45,7 +49,9 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(64);
         let settings = format!("PRAGMA query_only = ON; PRAGMA cache_size = -{CACHE}; PRAGMA temp_store = MEMORY;");
         connection.execute_batch(&settings).map_err(said)?;
-        Ok(Sqlite { connection, place: path.to_string() })
+        // Nothing of another file, and none beside it: ATTACH and VACUUM INTO would make one.
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map_err(said)?;
+        Ok(Sqlite { connection, place: path.to_string(), identity: identity(path), only_reads: true })
     }
 }
 
@@ -74,6 +80,9 @@ impl Database for Sqlite {
     fn rows(&mut self, sql: &str, parameters: &[Cell], see: See<'_>) -> Result<(), String> {
         let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
         let columns = statement.column_count();
+        if self.only_reads && !(statement.readonly() && columns > 0) {
+            return Err("it is no query: it would change something, or has no answer".to_string());
+        }
         if see(Seen::Columns(&statement.column_names().collect::<Vec<_>>())).is_break() {
             return Ok(());
         }
@@ -92,6 +101,10 @@ impl Database for Sqlite {
     }
 
     fn begin(&mut self) -> Result<(), String> {
+        if identity(&self.place) != self.identity {
+            // SQLite would go on writing to a file that nobody can ever open again.
+            return Err("its file is gone, or is another one than when it was opened".to_string());
+        }
         self.script("BEGIN IMMEDIATE")
     }
 
@@ -118,6 +131,21 @@ impl Database for Sqlite {
         });
         fault.map_or(Ok(()), |error| Err(said(error)))
     }
+}
+
+/// Device and number of a file.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(path: &str) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// Here an open file cannot be deleted.
+#[cfg(not(unix))]
+fn identity(_path: &str) -> Option<Identity> {
+    None
 }
 
 impl ToSql for Cell {

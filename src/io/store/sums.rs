@@ -39,8 +39,7 @@ impl Sums {
     pub fn add(&mut self, more: &Sums) {
         let sum = self.sum + more.sum;
         let shift = sum - self.sum;
-        let low = self.low + more.low + ((self.sum - (sum - shift)) + (more.sum - shift));
-        self.low = if low.is_finite() { low } else { 0.0 }; // beyond all numbers
+        self.low += more.low + ((self.sum - (sum - shift)) + (more.sum - shift));
         self.sum = sum;
         self.count += more.count;
         self.min = self.min.min(more.min);

@@ -1,6 +1,7 @@
 //! Reads of a store, as types: what an API, a page or an export asks. All lists are in pages, and a page says where the
 //! next begins; the order of each is that of an index, so a page costs what it holds.
 
+mod export;
 mod history;
 mod pool;
 mod series;
@@ -9,6 +10,7 @@ use super::{Cell, Database, Place, open_to_read, unusable};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Timestamp, WindowSpan};
 
+pub use export::{Column, Holds, What};
 pub use pool::Reader;
 
 pub use crate::port::{

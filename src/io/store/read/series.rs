@@ -191,7 +191,7 @@ fn bucket(time: i64, step: i64) -> i64 {
 }
 
 impl Selection {
-    fn conditions(&self) -> Conditions {
+    pub(super) fn conditions(&self) -> Conditions {
         let mut conditions = Conditions::default();
         conditions.and("series.graph = ?", self.graph.as_deref());
         conditions.and("entity.name = ?", self.entity.as_deref());

@@ -51,7 +51,8 @@ fn write(place: &Place, minute: i64, phase: Phase) {
     (cx.graph, cx.run, cx.window) = ("g".to_string(), format!("run-{minute}"), Some(window(minute)));
     let input = json!({ "report": report(minute), "anomalies": anomalies(minute, phase) });
     let input = serde_json::from_value(input).unwrap();
-    futures_util::FutureExt::now_or_never(store.run(input, &cx)).unwrap().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.run(input, &cx)).unwrap();
     let record = json!({
         "version": 1, "run": cx.run, "graph": "g", "status": "done", "started": time(minute + 1).to_string(),
         "ended": time(minute + 2).to_string(), "error": null, "window": window(minute), "inputs": [], "coverage": [],
@@ -76,6 +77,21 @@ fn all<T>(limit: u32, mut page: impl FnMut(&Paging) -> Result<Page<T>, ReadError
             None => return items,
         }
     }
+}
+
+/// The rows of an export, each as wide as its columns.
+fn exported(store: &mut Store, what: What, selection: &Selection) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    let read = store.export(what, selection, &mut |seen| {
+        match seen {
+            Seen::Columns(names) => assert_eq!(names.len(), what.columns().len()),
+            Seen::Row(row) => rows.push(row.to_vec()),
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(read.is_ok());
+    assert!(rows.iter().all(|row| row.len() == what.columns().len()));
+    rows
 }
 
 #[test]
@@ -137,6 +153,14 @@ fn history_is_read_newest_first_in_pages() {
         assert_eq!(runs.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["run-3", "run-2", "run-1", "run-0"]);
         assert!(runs[0].record.is_none() && store.run("run-3").unwrap().unwrap().record.is_some());
         assert!(store.run("run-9").unwrap().is_none());
+
+        for (what, count) in [(What::Reports, 4), (What::Anomalies, 7), (What::Episodes, 1), (What::Runs, 4)] {
+            assert_eq!(exported(&mut store, what, &Selection::default()).len(), count, "{what:?}");
+        }
+        let some = Selection { entity: Some("web-2".into()), from: Some(time(2)), ..Selection::default() };
+        let rows = exported(&mut store, What::Anomalies, &some);
+        let times: Vec<_> = rows.iter().map(|row| row[12].clone()).collect();
+        assert_eq!(times, [Cell::Int(2 * MINUTE), Cell::Int(3 * MINUTE)]);
     });
 }
 
@@ -187,6 +211,8 @@ fn measurements_are_read_raw_and_aggregated() {
             assert_eq!(samples.iter().map(|s| (s.time, s.value)).collect::<Vec<_>>(), expected, "{limit}");
         }
         assert_eq!(all(100, |paging| store.measurements(&cpu, paging)).len(), 580);
+        assert_eq!(exported(&mut store, What::Measurements, &web1).len(), 120);
+        assert_eq!(exported(&mut store, What::Hourly, &web1).len(), 2, "hours that begin then");
 
         for step in [1, 7, 30, 60, 120, 1440] {
             for (from, to) in [(-90, 200), (-61, 61), (-30, 0), (0, 60), (10, 20), (59, 121)] {
