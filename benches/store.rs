@@ -102,8 +102,8 @@ fn insert(path: &Path, fields: usize) {
     let files = Zones(zones.collect());
     let source = SourceFile::new("bench.toml", "");
     let assets = Assets::new(Language::En, &source, &files);
-    let config = serde_json::json!({ "database": path, "entities": "zones.toml" });
-    let config = serde_json::from_value(config).expect("a config");
+    let config = format!("database = {:?}\nentities = \"zones.toml\"", path.to_str().expect("a path"));
+    let config = toml::from_str(&config).expect("a config");
     let sink = OutputMeasurements::new(config, &assets).map_err(|faults| faults[0].to_string()).expect("a sink");
     let mut writer = sink.open(&Site { graph: "bench", synced: false }).expect("a writer");
     for at in 0..TIMES {

@@ -77,6 +77,11 @@ impl Database for Sqlite {
         statement.execute(params_from_iter(parameters)).map(|rows| rows as u64).map_err(said)
     }
 
+    fn execute_all(&mut self, sql: &str, rows: Vec<Vec<Cell>>) -> Result<(), String> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
+        rows.iter().try_for_each(|row| statement.execute(params_from_iter(row)).map(drop).map_err(said))
+    }
+
     fn rows(&mut self, sql: &str, parameters: &[Cell], see: See<'_>) -> Result<(), String> {
         let mut statement = self.connection.prepare_cached(sql).map_err(said)?;
         let columns = statement.column_count();

@@ -272,7 +272,7 @@ fn a_file_that_is_taken_away_is_a_fault() {
     keeper.take(&batch(&[(1, 0, 1.0)])).unwrap();
     keeper.commit().unwrap();
     std::fs::remove_file(&place.0).unwrap();
-    keeper.take(&batch(&[(2, 0, 1.0)])).unwrap();
+    keeper.take(&batch(&[(3, 0, 1.0)])).unwrap();
     let fault = keeper.commit().unwrap_err().to_string();
     assert!(fault.contains("its file is gone"), "{fault}");
 }
