@@ -33,10 +33,11 @@
 //! | [`graph`] | text → plan | any particular kind; running |
 //! | [`engine`] | the state machine of a run (`state`, pure), and its driver; windows (`windows`, pure), checkpoints, live runs, history | any particular kind or graph |
 //! | [`io`] | everything that touches the world: ingest, decode, model endpoints, journal, outputs; its own registry | the engine, the pure kinds |
+//! | [`api`] | what was kept and what goes on, over HTTP; who may ask | databases, kinds, the command line |
 //! | [`cli`] | one file or folder per subcommand; the only place that sees everything and wires it | — |
 //!
 //! Arrows point one way: `{domain, diagnostic} ← port ← node ← {nodes, graph}`, `{detect, wording} ← nodes`,
-//! `graph ← engine`, `{port, node} ← io`, everything `← cli`. `tests/architecture.rs` holds the code to it.
+//! `graph ← engine`, `{port, node} ← io`, `{engine, graph, io} ← api`, everything `← cli`. `tests/architecture.rs` holds the code to it.
 //!
 //! # What must stay true
 //!
