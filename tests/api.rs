@@ -97,9 +97,15 @@ impl Runner for Nothing {
 /// A server of no graphs, on a port of its own.
 async fn server() -> SocketAddr {
     let board = Arc::new(Board::new([]));
-    let running = tokio::sync::Semaphore::new(1);
-    let parts =
-        Parts { archive: Arc::new(One), board, runner: Arc::new(Nothing), guard: Guard::new(Policy::Open), running };
+    let running = Arc::new(tokio::sync::Semaphore::new(1));
+    let parts = Parts {
+        archive: Arc::new(One),
+        board,
+        runner: Arc::new(Nothing),
+        guard: Guard::new(Policy::Open),
+        running,
+        drain: Default::default(),
+    };
     let listening = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listening.address;
     let limits = Limits { body: 1000, ..Limits::default() };

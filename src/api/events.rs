@@ -28,14 +28,19 @@ pub fn mount(routes: &mut Routes) {
 }
 
 async fn listen(State(app): State<App>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let told = stream::unfold(app.board.listen(), |mut told| async {
-        let event = match told.recv().await {
+    let listening = (app.board.listen(), app.drain.clone());
+    let told = stream::unfold(listening, |(mut told, drain)| async {
+        let heard = tokio::select! {
+            heard = told.recv() => heard,
+            () = drain.cancelled() => return None,
+        };
+        let event = match heard {
             // Our own types always serialise.
             Ok(what) => Event::default().event(name(&what)).json_data(&what).unwrap_or_default(),
             Err(RecvError::Lagged(_)) => Event::default().event("behind").data("{}"),
             Err(RecvError::Closed) => return None,
         };
-        Some((Ok(event), told))
+        Some((Ok(event), (told, drain)))
     });
     Sse::new(told).keep_alive(KeepAlive::new().interval(BEAT))
 }

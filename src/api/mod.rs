@@ -31,6 +31,7 @@ use serde_json::Value;
 use self::auth::Guard;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Report;
+use crate::engine::Cancel;
 use crate::port::{Archive, ReadError};
 
 pub use board::{Board, GraphBoard, Told};
@@ -75,7 +76,9 @@ pub struct Parts {
     /// Who may ask.
     pub guard: Guard,
     /// Runs that may go on at a time.
-    pub running: tokio::sync::Semaphore,
+    pub running: Arc<tokio::sync::Semaphore>,
+    /// Cancelled when the server is to end: whoever listens is let go.
+    pub drain: Cancel,
 }
 
 impl std::ops::Deref for App {

@@ -116,10 +116,11 @@ async fn run_now(
     if app.board.graph(&which.graph).is_none() {
         return Err(Problem::not_found("no graph of this name is served"));
     }
-    let Ok(_permit) = app.running.try_acquire() else {
+    let Ok(permit) = app.running.clone().try_acquire_owned() else {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "as many runs as may be are going on"));
     };
     let ran = apart(&app, move |app| {
+        let _permit = permit; // until the run ends, whether anybody waits for it or not
         let input = (!body.is_empty()).then_some(body.as_ref());
         app.runner.run(&which.graph, input)
     });

@@ -297,11 +297,13 @@ impl Desk {
                 folder.mark_empty(); // nothing came, and nothing was missed
             }
             reports.first().map(|report| keep(&folder.report(), report));
-            keep(&folder.record(), &record); // last, since it says that the run has ended
         }
         tell_tasks(&self.plan, &record);
         if let Some(served) = &self.served {
             served.onlooker.on_end(&self.plan, run, &record, &reports);
+        }
+        if let Some(folder) = folder {
+            keep(&folder.record(), &record); // last, since it says that the run has ended
         }
         if let Some(path) = &self.invocation.run_record {
             keep(Path::new(path), &record);

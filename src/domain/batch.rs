@@ -68,9 +68,16 @@ impl Batch {
         self.lanes.get(place).copied().unwrap_or(0)
     }
 
-    /// All records but those at these places.
+    /// The places of the records that are later than this.
+    pub fn beyond(&self, limit: Option<i64>) -> Vec<u32> {
+        let Some(limit) = limit else { return Vec::new() };
+        let late = self.times.iter().enumerate().filter(|(_, time)| **time > limit);
+        late.filter_map(|(at, _)| u32::try_from(at).ok()).collect()
+    }
+
+    /// All records but those at these places, which rise.
     pub fn without(&self, places: &[u32]) -> Batch {
-        let kept: Vec<u32> = (0..self.len() as u32).filter(|at| !places.contains(at)).collect();
+        let kept: Vec<u32> = (0..self.len() as u32).filter(|at| places.binary_search(at).is_err()).collect();
         self.select(&kept)
     }
 

@@ -249,9 +249,10 @@ impl Folding {
                 }
             }
         }
-        match assigned.ahead.is_empty() {
-            true => self.sinks.push(input.node, batch),
-            false => self.sinks.push(input.node, &batch.without(&assigned.ahead)),
+        // Also of those that an earlier process had: what is too far ahead is believed by nobody.
+        match batch.beyond(limit) {
+            ahead if ahead.is_empty() => self.sinks.push(input.node, batch),
+            ahead => self.sinks.push(input.node, &batch.without(&ahead)),
         }
         input.account.take(batch, &assigned, position, |start| windows.end_of(start));
         assigned.ahead.iter().for_each(|row| input.note_ahead(batch, *row as usize, clock));

@@ -66,6 +66,7 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
     let settings = Settings { quiet: arguments.quiet, verbose: arguments.verbose, ..Settings::default() };
     log::begin(&settings, &environment);
     let state = load::state_dir(&environment)?;
+    let synced = load::synced(&environment)?;
     let place = Place::at(&match &arguments.store {
         Some(path) => absolute(path),
         None => state.path().join("serve.db").to_string_lossy().into_owned(),
@@ -88,13 +89,23 @@ pub fn serve(arguments: ServeArguments) -> Result<Exit, Failure> {
     let running = graphs.into_iter().filter(|(graph, _)| graph.live);
     let running: Vec<JoinHandle<()>> = running
         .filter_map(|(graph, compiled)| {
-            let keeping = Keeping { board: board.graph(&graph.name)?.clone(), store: store.clone() };
+            let board = board.graph(&graph.name)?.clone();
+            let keeping = Keeping { board, store: store.clone(), synced, is_trial: false };
             Some(begin(graph, compiled, keeping, drain.clone(), environment.clone()))
         })
         .collect();
-    let runner = Graphs { served, environment: environment.clone(), state, store, board: board.clone() };
-    let running_now = tokio::sync::Semaphore::new(RUNNING);
-    let parts = Parts { archive, board, runner: Arc::new(runner), guard, running: running_now };
+    let kept = Measuring { place, keep: arguments.keep };
+    let runner = Graphs {
+        measuring: kept,
+        synced,
+        served,
+        environment: environment.clone(),
+        state,
+        store,
+        board: board.clone(),
+    };
+    let running_now = Arc::new(tokio::sync::Semaphore::new(RUNNING));
+    let parts = Parts { archive, board, runner: Arc::new(runner), guard, running: running_now, drain: drain.clone() };
     let begun = || supervisor::begun(&environment);
     let ended = answer(App::new(parts), arguments.listen, drain.clone(), arguments.quiet, begun);
     drain.cancel();
@@ -144,14 +155,26 @@ fn graphs_of(
             let help = "write another `name` at the head of one of the files";
             return Err(Failure::usage(Diagnostic::new(codes::run::USAGE, message).help(help)));
         }
-        if compiled.stream.sinks.is_empty() {
-            let sources = compiled.plan.of_role(Role::Source).collect();
-            let sink = Box::new(OutputMeasurements::at(place.clone(), arguments.keep));
-            compiled.stream.sinks.push(StreamSink { node: usize::MAX, sink, sources });
-        }
+        Measuring { place: place.clone(), keep: arguments.keep }.add(&mut compiled);
         graphs.push((Served { name, path: path.clone(), live }, compiled));
     }
     Ok(graphs)
+}
+
+/// Where measurements of graphs go that do not say so themselves.
+struct Measuring {
+    place: Place,
+    keep: Span,
+}
+
+impl Measuring {
+    fn add(&self, compiled: &mut Compiled) {
+        if compiled.stream.sinks.is_empty() {
+            let sources = compiled.plan.of_role(Role::Source).collect();
+            let sink = Box::new(OutputMeasurements::at(self.place.clone(), self.keep));
+            compiled.stream.sinks.push(StreamSink { node: usize::MAX, sink, sources });
+        }
+    }
 }
 
 /// The newest report of each graph, of before the server began.

@@ -17,6 +17,10 @@ use crate::port::Clock;
 pub struct Keeping {
     pub board: Arc<GraphBoard>,
     pub store: Arc<OutputStore>,
+    /// What is kept survives a power cut.
+    pub synced: bool,
+    /// Somebody tries records of their own: no report of the graph's.
+    pub is_trial: bool,
 }
 
 impl Watcher for Keeping {
@@ -35,8 +39,9 @@ impl Onlooker for Keeping {
         let cx = Cx::new("serve".to_string(), plan.language, None);
         let mut cx = cx.within(record.run.clone(), record.window.clone(), None);
         cx.graph.clone_from(&plan.name);
+        cx.synced = self.synced;
         // Of several reports of one run the first is the run's, as in its folder.
-        if let Some(report) = reports.first() {
+        if let Some(report) = reports.first().filter(|_| !self.is_trial) {
             let input = StoreInput { report: report.clone(), anomalies };
             if let Err(fault) = self.store.keep(input, &cx) {
                 tracing::error!("a report is not in the store: {fault}");

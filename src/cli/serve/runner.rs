@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Measuring;
 use super::onlooker::Keeping;
 use crate::api::{Board, Ran, Refused, Runner};
 use crate::cli::exit::Failure;
@@ -37,6 +38,8 @@ pub struct Served {
 /// The graphs that are served, and what they run with.
 pub struct Graphs {
     pub served: Vec<Served>,
+    pub(super) measuring: Measuring,
+    pub synced: bool,
     pub environment: Environment,
     pub state: StateDir,
     pub store: Arc<OutputStore>,
@@ -70,10 +73,12 @@ impl Runner for Graphs {
             compiled.plan.window = None;
             compiled.stream.sinks.clear();
             apart::hush(&mut compiled.plan);
+        } else {
+            self.measuring.add(&mut compiled);
         }
         let path = absolute(&served.path);
         let invocation = Invocation { path, overrides, model: ModelMode::Live, run_record: None, page: None };
-        self.driven(compiled, &invocation).map_err(|failure| Refused::Failed(failure.diagnostics))
+        self.driven(compiled, &invocation, input.is_some()).map_err(|failure| Refused::Failed(failure.diagnostics))
     }
 
     fn events(&self, run: &str) -> Option<Vec<Value>> {
@@ -83,7 +88,7 @@ impl Runner for Graphs {
 }
 
 impl Graphs {
-    fn driven(&self, compiled: Compiled, invocation: &Invocation) -> Result<Ran, Failure> {
+    fn driven(&self, compiled: Compiled, invocation: &Invocation, is_trial: bool) -> Result<Ran, Failure> {
         let started = WallClock.now();
         let (folder, _lock, journal) = new_folder(&self.state, &invocation.path).map_err(execute::fault)?;
         let _ = self.state.retain(KEPT_RUNS); // what cannot be deleted now is tried again next time
@@ -95,7 +100,10 @@ impl Graphs {
         header.made.model = model.as_ref().map(|model| model.identity());
         let identity = header.made.model.clone();
         let board = self.board.graph(&plan.name);
-        let keeping = board.map(|board| Arc::new(Keeping { board: board.clone(), store: self.store.clone() }));
+        let keeping = board.map(|board| {
+            let (board, store) = (board.clone(), self.store.clone());
+            Arc::new(Keeping { board, store, synced: self.synced, is_trial })
+        });
         let Some(keeping) = keeping else { return Err(execute::fault("the graph is not served".to_string())) };
         let world = World {
             journal: Some(Box::new(journal) as Box<dyn Journal>),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::sums::{Sums, hour_of};
 use super::{Cell, Database, Measurement, unusable};
@@ -14,6 +15,8 @@ const AT_ONCE: usize = 1 << 16;
 const GREATEST: f64 = 1e290;
 /// Raw values are looked through for old ones when the newest has got so much newer: this part of what is kept.
 const SWEEPS: i64 = 48;
+/// A time that is further ahead of the clock says nothing of what is old; microseconds.
+const AHEAD: i64 = 24 * 3_600_000_000;
 
 /// What the config says.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +45,12 @@ impl Is {
 
 type Key = (Arc<str>, Arc<str>, Is);
 
+/// A single wrong clock must not make everything else old.
+fn latest() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_micros()).unwrap_or(i64::MAX).saturating_add(AHEAD)
+}
+
 pub struct Keeper {
     database: Box<dyn Database>,
     graph: String,
@@ -52,9 +61,10 @@ pub struct Keeper {
     pending: Vec<Measurement>,
     /// Values that were given since the last commit.
     samples: u64,
-    /// The newest time of all.
+    /// The newest time that is not ahead of the clock by more than [`AHEAD`].
     newest: i64,
-    /// Raw values before it are gone.
+    /// Raw values before it are gone, and were counted. Kept in the store: what is kept for longer from now on must not be
+    /// counted again.
     swept: i64,
 }
 
@@ -62,14 +72,14 @@ impl Keeper {
     /// # Errors
     /// The store declines.
     pub fn new(mut database: Box<dyn Database>, graph: &str, plan: Plan) -> Result<Keeper, Diagnostic> {
-        let mut newest = i64::MIN;
-        let sql = "SELECT max(total.last) FROM total JOIN series ON series.id = total.series WHERE series.graph = $1";
+        let mut swept = i64::MIN;
+        let sql = "SELECT before FROM swept WHERE graph = $1";
         let read = database.query(sql, &[graph.into()], &mut |row| {
-            newest = row.first().and_then(Cell::int).unwrap_or(newest);
+            swept = row.first().and_then(Cell::int).unwrap_or(swept);
         });
         read.map_err(|why| unusable(database.place(), &why))?;
-        let swept = plan.keep.map_or(i64::MIN, |keep| newest.saturating_sub(keep));
         let (series, pending) = Default::default();
+        let newest = i64::MIN;
         Ok(Keeper { database, graph: graph.to_string(), plan, series, pending, samples: 0, newest, swept })
     }
 
@@ -87,7 +97,8 @@ impl Keeper {
             let level = |row| column.levels.get(row).filter(|level| **level != NO_STATUS);
             self.column(batch, &column.name, Is::Status, |row| level(row).map(|level| f64::from(*level)))?;
         }
-        self.newest = batch.span().map_or(self.newest, |(_, newest)| self.newest.max(newest));
+        let newest = batch.span().map_or(i64::MIN, |(_, newest)| newest.min(latest()));
+        self.newest = self.newest.max(newest);
         Ok(())
     }
 
@@ -187,6 +198,9 @@ impl Keeper {
             .query(sql, &[self.graph.as_str().into()], &mut |row| series.extend(row.first().and_then(Cell::int)))?;
         let old = series.into_iter().map(|id| vec![id.into(), before.into()]).collect();
         self.database.execute_all("DELETE FROM measurement WHERE series = $1 AND time < $2", old)?;
+        let sql = "INSERT INTO swept (graph, before) VALUES ($1, $2) \
+                   ON CONFLICT (graph) DO UPDATE SET before = excluded.before";
+        self.database.execute(sql, &[self.graph.as_str().into(), before.into()])?;
         self.swept = before;
         Ok(())
     }

@@ -180,10 +180,10 @@ impl Place {
     /// Without what nobody else may know.
     pub fn shown(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
-        let rest = rest.split('?').next().unwrap_or_default();
+        // A password may hold any of the signs that end it elsewhere.
         match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => format!("{scheme}://{rest}"),
+            Some((_, host)) => format!("{scheme}://…@{}", host.split('?').next().unwrap_or_default()),
+            None => format!("{scheme}://{}", rest.split('?').next().unwrap_or_default()),
         }
     }
 }

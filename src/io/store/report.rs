@@ -57,7 +57,8 @@ pub struct OutputStore {
 struct Writing {
     place: Place,
     /// Opened when it is first needed, and again after a failure.
-    database: Mutex<Option<Box<dyn Database>>>,
+    /// And whether what it commits survives a power cut.
+    database: Mutex<Option<(Box<dyn Database>, bool)>>,
 }
 
 impl Task for OutputStore {
@@ -123,18 +124,19 @@ impl Writing {
     ) -> Result<(), Diagnostic> {
         let mut kept = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let mut database = match kept.take() {
-            Some(database) => database,
-            None => open(&self.place, synced)?,
+            // One that survives a power cut does for both.
+            Some((database, is_synced)) if is_synced || !synced => (database, is_synced),
+            _ => (open(&self.place, synced)?, synced),
         };
-        let began = database.begin();
-        match began.and_then(|()| work(database.as_mut())).and_then(|()| database.commit()) {
+        let began = database.0.begin();
+        match began.and_then(|()| work(database.0.as_mut())).and_then(|()| database.0.commit()) {
             Ok(()) => {
                 *kept = Some(database);
                 Ok(())
             }
             Err(why) => {
-                database.rollback();
-                Err(unusable(database.place(), &why))
+                database.0.rollback();
+                Err(unusable(database.0.place(), &why))
             }
         }
     }

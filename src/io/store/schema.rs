@@ -64,6 +64,10 @@ CREATE TABLE total (
     last BIGINT NOT NULL, -- microseconds since 1970-01-01 UTC
     last_value DOUBLE PRECISION NOT NULL
 ){clustered};
+CREATE TABLE swept (
+    graph TEXT PRIMARY KEY,
+    before BIGINT NOT NULL -- raw values of earlier times are gone; microseconds since 1970-01-01 UTC
+){clustered};
 CREATE TABLE run (
     id TEXT PRIMARY KEY,
     graph TEXT NOT NULL,

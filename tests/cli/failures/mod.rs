@@ -33,8 +33,9 @@ const TABLE: &str = "docs/failures.md";
 const AT_ONCE: usize = 8;
 /// What a run may take beyond its deadline: start, client, detection, report, on a machine that does other things too.
 const MARGIN: Duration = Duration::from_secs(6);
-/// What a run may take beyond the one that takes least, in KiB: of a build for tests most of that is the program itself.
-const MEMORY: u64 = 56 << 10;
+/// What a run may take beyond the one that takes least, in KiB: two answers of four megabytes at a time, each as a tree of
+/// some fifty.
+const MEMORY: u64 = 104 << 10;
 /// More requests than any endpoint can make a run of two recommendations send.
 const MOST_EXCHANGES: usize = 40;
 

@@ -90,14 +90,32 @@ impl Store {
             while from < to && items.len() <= limit {
                 let to = to.min(bucket(from, step).saturating_add(room));
                 let buckets = self.buckets(found.id, from, to, step)?;
+                from = match buckets.is_empty() {
+                    false => to,
+                    // Over a gap at once, however long it is.
+                    true => match self.next_after(found.id, to)? {
+                        Some(next) => bucket(next, step).max(to),
+                        None => break,
+                    },
+                };
                 items.extend(buckets.into_iter().map(|(start, sums)| found.bucket(start, &sums)));
-                from = to;
             }
             if items.len() > limit {
                 break;
             }
         }
         Ok(page(items, limit, |bucket| (bucket.series, bucket.start)))
+    }
+
+    /// When a series has something again, from this time on: a value, or an hour that is known of.
+    fn next_after(&mut self, series: i64, time: i64) -> Result<Option<i64>, ReadError> {
+        let sql = "SELECT min(at) FROM (SELECT min(time) AS at FROM measurement WHERE series = $1 AND time >= $2 \
+                   UNION ALL SELECT min(hour) FROM hourly WHERE series = $3 AND hour >= $4) AS next";
+        let mut next = None;
+        self.query(sql, &[series.into(), time.into(), series.into(), time.into()], &mut |row| {
+            next = row.first().and_then(Cell::int);
+        })?;
+        Ok(next)
     }
 
     /// Entities by an attribute, and how a metric is on average in each group: the highest mean first.

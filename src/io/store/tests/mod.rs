@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::keeper::{Keeper, Plan};
 use super::*;
-use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn};
+use crate::domain::{Batch, MetricColumn, NO_ENTITY, NO_STATUS, StatusColumn, Timestamp};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -157,15 +157,51 @@ fn old_values_go_and_their_hours_stay() {
             rows(place, "SELECT CAST(sum(count) AS BIGINT) FROM hourly_reading WHERE metric = 'cpu'"),
             [[Cell::Int(180)]]
         );
-        // A later process knows what is gone.
+        // A later process knows what is gone, also one that keeps more.
         drop(keeper);
-        let mut keeper = self::keeper(place, &plan);
-        keeper.take(&batch(&[(2, 0, 1.0)])).unwrap();
+        for keep in [Some(HOUR), Some(1000 * HOUR), None] {
+            let mut keeper = self::keeper(place, &Plan { keep, ..Plan::default() });
+            keeper.take(&batch(&[(2, 0, 1.0)])).unwrap();
+            keeper.commit().unwrap();
+            assert_eq!(
+                rows(place, "SELECT CAST(sum(count) AS BIGINT) FROM hourly_reading WHERE metric = 'cpu'"),
+                [[Cell::Int(180)]]
+            );
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_is_wrong_makes_nothing_else_old() {
+    on_each(|place| {
+        let plan = Plan { keep: Some(HOUR), ..Plan::default() };
+        let now = Timestamp::parse("2024-01-01T00:00:00Z").unwrap().micros() / 60_000_000;
+        let far = Timestamp::parse("2199-01-01T00:00:00Z").unwrap().micros() / 60_000_000;
+        for records in [[(now, 0, 1.0), (far, 0, 2.0)], [(now + 1, 0, 3.0), (far + 1, 0, 4.0)]] {
+            // What is far ahead counts as of now, so an hour before that is old, and these records are.
+            let mut keeper = keeper(place, &Plan { keep: None, ..plan.clone() });
+            keeper.take(&batch(&records)).unwrap();
+            keeper.commit().unwrap();
+        }
+        let mut keeper = keeper(place, &Plan { keep: Some(1_000_000 * HOUR), ..plan });
+        keeper.take(&batch(&[(now + 2, 0, 5.0), (far + 2, 0, 6.0)])).unwrap();
         keeper.commit().unwrap();
-        assert_eq!(
-            rows(place, "SELECT CAST(sum(count) AS BIGINT) FROM hourly_reading WHERE metric = 'cpu'"),
-            [[Cell::Int(180)]]
-        );
+        assert_eq!(rows(place, "SELECT count(*) FROM reading WHERE metric = 'cpu'"), [[Cell::Int(6)]]);
+    });
+}
+
+#[test]
+fn a_gap_is_no_work() {
+    on_each(|place| {
+        let now = Timestamp::parse("2024-01-01T00:00:00Z").unwrap().micros() / 60_000_000;
+        let mut keeper = keeper(place, &Plan::default());
+        keeper.take(&batch(&[(1, 0, 1.0), (now, 0, 2.0), (now + 1, 0, 3.0)])).unwrap();
+        keeper.commit().unwrap();
+        let mut store = read::Store::open(place).unwrap();
+        let selection = read::Selection { metric: Some("cpu".to_string()), ..Default::default() };
+        let page = store.aggregates(&selection, 1000, &read::Paging::default()).unwrap();
+        let means: Vec<f64> = page.items.iter().map(|bucket| bucket.mean).collect();
+        assert_eq!(means, [1.0, 2.0, 3.0]);
     });
 }
 
@@ -191,6 +227,7 @@ fn what_nobody_else_may_know_is_not_shown() {
         ("oracle://me:secret@host/db", "oracle://…@host/db"),
         ("postgres://me:p@ss@host/db?password=secret", "postgres://…@host/db"),
         ("postgres://host/db?password=secret", "postgres://host/db"),
+        ("postgres://me:s3cr?et@host/db", "postgres://…@host/db"),
     ] {
         assert_eq!(Place::at(written).shown(), shown);
     }
