@@ -6,8 +6,9 @@
 //! ```text
 //! graphs/default.toml ──parse──► GraphFile ──compile──► Plan + Stream (names resolved, types proved, nodes built)
 //!                                                          │
-//!    Source ──► Batch ──► Fold ──┬── cut ──► Task ──► Task ──► … ──► output
-//!    └───── stream part ─────────┘           └────── task part ──────────┘
+//!    Source ──► Batch ─┬► Fold ──┬── cut ──► Task ──► Task ──► … ──► output
+//!                      └► Sink   │
+//!    └───── stream part ─────────┘           └────────── task part ────────┘
 //!    columns; sync; one pass over            small typed JSON; async; journaled:
 //!    the input, shared by all folds          a finished task never runs again
 //! ```
