@@ -21,8 +21,6 @@ pub enum Needs {
     Nothing,
     Read,
     Run,
-    #[allow(dead_code, reason = "the listening source wants it")]
-    Ingest,
 }
 
 impl Needs {
@@ -31,7 +29,6 @@ impl Needs {
             Needs::Nothing => None,
             Needs::Read => Some(Role::Read),
             Needs::Run => Some(Role::Run),
-            Needs::Ingest => Some(Role::Ingest),
         }
     }
 }

@@ -38,8 +38,10 @@ impl Cancel {
 
     /// Waits until the run is asked to stop.
     pub async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            self.0.wake.notified().await;
+        // Made before the flag is looked at: several may wait, and none must miss it in between.
+        let woken = self.0.wake.notified();
+        if !self.is_cancelled() {
+            woken.await;
         }
     }
 }

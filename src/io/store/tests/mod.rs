@@ -178,11 +178,11 @@ fn a_clock_that_is_wrong_makes_nothing_else_old() {
         let now = Timestamp::parse("2024-01-01T00:00:00Z").unwrap().micros() / 60_000_000;
         let far = Timestamp::parse("2199-01-01T00:00:00Z").unwrap().micros() / 60_000_000;
         for records in [[(now, 0, 1.0), (far, 0, 2.0)], [(now + 1, 0, 3.0), (far + 1, 0, 4.0)]] {
-            // What is far ahead counts as of now, so an hour before that is old, and these records are.
             let mut keeper = keeper(place, &Plan { keep: None, ..plan.clone() });
             keeper.take(&batch(&records)).unwrap();
             keeper.commit().unwrap();
         }
+        // Some 114 years: from the far clock everything would be old, from the true one nothing is.
         let mut keeper = keeper(place, &Plan { keep: Some(1_000_000 * HOUR), ..plan });
         keeper.take(&batch(&[(now + 2, 0, 5.0), (far + 2, 0, 6.0)])).unwrap();
         keeper.commit().unwrap();
